@@ -1,0 +1,48 @@
+"""Errors a user can mend. The command line prints them without a traceback; `--debug` shows it."""
+
+from __future__ import annotations
+
+import importlib
+from types import ModuleType
+
+
+class BrinellError(Exception):
+    """A problem the user can mend: the message names the place, the value and what would be accepted."""
+
+
+class ConfigurationError(BrinellError):
+    """A study, a spec or an argument holds something that is not accepted."""
+
+
+class DataError(BrinellError):
+    """Images or labels are missing, of the wrong shape, or out of range."""
+
+
+class ModelError(BrinellError):
+    """A model or its weights do not fit what was asked of them."""
+
+
+class DivergenceError(ModelError):
+    """Training left the numbers: the loss is no longer finite."""
+
+
+class StoreError(BrinellError):
+    """A file or a run folder cannot be read, written or trusted."""
+
+
+class UnsupportedError(BrinellError):
+    """The combination makes no sense (a gradient attack on a variant without gradients) and is never retried."""
+
+
+def require(module: str, *, extra: str) -> ModuleType:
+    """Import an optional dependency, or say which extra installs it.
+
+    Raises:
+        ConfigurationError: `module` is not installed.
+    """
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        raise ConfigurationError(
+            f"{module!r} is needed here and is not installed: pip install 'brinell[{extra}]'"
+        ) from error

@@ -1,0 +1,33 @@
+"""Content keys: the same settings give the same key on every machine; paths never enter one."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+SCHEMA = 1
+"""Raised when rows, plans or keys change meaning; every key made before it is then another key."""
+
+
+def content_key(kind: str, **parts: Any) -> str:
+    """Hash `kind` and JSON-able `parts` to 20 hexadecimal digits, independent of the order of mappings."""
+    payload = {"schema": SCHEMA, "kind": kind, **parts}
+    text = json.dumps(payload, sort_keys=True, separators=(",", ":"), allow_nan=False, default=_plain)
+    return hashlib.sha256(text.encode()).hexdigest()[:20]
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file's bytes, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Mapping):
+        return dict(value)
+    if isinstance(value, (set, frozenset)):
+        return sorted(value)
+    raise TypeError(f"{value!r} cannot be part of a key")

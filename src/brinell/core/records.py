@@ -1,0 +1,123 @@
+"""Records that cross from computing to reporting: what a row, a trace and a plan hold."""
+
+from __future__ import annotations
+
+from typing import Any, Final, NamedTuple
+
+from pydantic import BaseModel, ConfigDict
+
+ROW_SCHEMA: Final[dict[str, str]] = {
+    "example_id": "int64",
+    "label": "int32",
+    "target": "int32?",
+    "epsilon": "float64?",
+    "steps": "int32",
+    "clean_prediction": "int32",
+    "clean_rank": "int32",
+    "prediction": "int32",
+    "rank": "int32",
+    "target_rank": "int32?",
+    "margin": "float32",
+    "prediction_rounded": "int32?",
+    "rank_rounded": "int32?",
+    "l0": "int32",
+    "l2": "float32",
+    "linf": "float32",
+    "first_success_step": "int32?",
+    "restart": "int32",
+    "queries": "int32?",
+    "forwards": "int32",
+    "backwards": "int32",
+    "zero_gradients": "int32?",
+    "status": "string",
+}
+"""One row is one example at one reading, judged on one variant. `?` marks a column that may be null: unknown or not
+applicable, never zero. `rank` is 0 when the label has the highest logit; ties count against the network. `margin` is
+the label's logit less the best other one. `epsilon` is null for a minimum-norm attack. `prediction_rounded` is null
+where 8-bit rounding is void (epsilon under 0.5/255)."""
+
+TRACE_SCHEMA: Final[dict[str, str]] = {
+    "restart": "int32",
+    "step": "int32",
+    "epsilon": "float64?",
+    "count": "int64",
+    "correct": "int64",
+    "loss_sum": "float64",
+    "loss_square_sum": "float64",
+    "zero_gradients": "int64",
+}
+"""One row is the *current* iterate of one block of examples at one step; sums add up over blocks."""
+
+
+class Point(NamedTuple):
+    """What a reading is read at: a radius in [0, 1] input units (`None`: minimum-norm) and a number of steps."""
+
+    epsilon: float | None
+    steps: int
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Block(_Record):
+    """A slice of the test examples: what one task computes and one file holds."""
+
+    name: str
+    """File stem, from the block's index, length and example ids."""
+    start: int
+    stop: int
+
+
+class PlannedVariant(_Record):
+    """A variant as the plan names it; its folder is `variants/<key>`."""
+
+    name: str
+    key: str
+    seed: int
+    parent: str | None
+    """Key of the variant it was made from; `None` for one made from an architecture."""
+    baseline: str
+    """Key of the uncompressed variant at the root of its lineage (its own key, if that is itself)."""
+    family: str
+    """`model`, `train`, or the compressor's kind."""
+    architecture: str
+    settings: dict[str, Any]
+
+
+class PlannedTrial(_Record):
+    """One execution of one attack on one variant with one seed; its rows are `trials/<key>/<block>.parquet`.
+
+    The clean predictions of a variant are the trial whose `kind` is `clean`.
+    """
+
+    key: str
+    attack: str
+    """The attack's name in the study."""
+    kind: str
+    spec: dict[str, Any]
+    judged_on: str
+    """Key of the variant that was judged."""
+    crafted_on: str
+    """Key of the variant that the adversarials were made on (the same one: white-box)."""
+    seed: int
+    view: str
+    runtime: str
+    random: bool
+    points: tuple[Point, ...]
+    trace_every: int | None = None
+    blocks: tuple[Block, ...]
+
+
+class StudyPlan(_Record):
+    """Everything a study will compute, resolved: what `study.json` holds and what a report starts from."""
+
+    name: str
+    classes: int
+    class_names: tuple[str, ...]
+    dataset: str
+    fingerprint: str
+    examples: int
+    config: dict[str, Any]
+    variants: tuple[PlannedVariant, ...]
+    trials: tuple[PlannedTrial, ...]

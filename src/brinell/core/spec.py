@@ -1,0 +1,174 @@
+"""`Spec`: a frozen, validated value that prints, compares, hashes, reads from YAML and has a key."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Mapping
+from fractions import Fraction as Rational
+from typing import Annotated, Any, ClassVar, Generic, Self, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+
+from brinell.core.errors import ConfigurationError
+from brinell.core.keys import content_key
+
+
+class Execution:
+    """Marks a field that changes speed only (`Annotated[int, Execution()]`) and so stays out of the key."""
+
+
+def _fraction(value: object) -> object:
+    if isinstance(value, str):
+        try:
+            return float(Rational(value.replace(" ", ""))) if "/" not in value else _ratio(value)
+        except (ValueError, ZeroDivisionError):
+            raise ValueError(f"{value!r} is neither a number nor a ratio such as '8/255'") from None
+    return value
+
+
+def _ratio(text: str) -> float:
+    above, _, below = text.partition("/")
+    return float(Rational(above.strip()) / Rational(below.strip()))
+
+
+Fraction = Annotated[float, BeforeValidator(_fraction)]
+"""A float that YAML and the command line may also write as a ratio: `8/255`, `0.5/255`."""
+
+
+class Spec(BaseModel):
+    """Base of every attack, compressor, architecture and training recipe: hyper-parameters and nothing else."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False)
+
+    kind: ClassVar[str]
+    """The name in YAML and on the command line."""
+    revision: ClassVar[int] = 1
+    """Raised when the algorithm is mended, so that results of the old one are not mistaken for new ones."""
+
+    def identity(self) -> dict[str, Any]:
+        """The JSON-able fields that decide the result, with the kind and its revision."""
+        fields = {}
+        for name, info in type(self).model_fields.items():
+            if not any(isinstance(mark, Execution) for mark in info.metadata):
+                fields[name] = _identity(getattr(self, name))
+        return {"kind": self.kind, "revision": self.revision, **fields}
+
+    def config(self) -> dict[str, Any]:
+        """The JSON-able mapping that `Registry.parse` reads back into an equal value."""
+        return {"kind": self.kind, **{name: _config(getattr(self, name)) for name in type(self).model_fields}}
+
+    @property
+    def key(self) -> str:
+        """Hash of `identity()`."""
+        return content_key(self.kind, identity=self.identity())
+
+    @classmethod
+    def parse(cls, config: Mapping[str, Any], where: str = "") -> Self:
+        """Validate a mapping from a file; `where` is its path inside that file, for the error.
+
+        Raises:
+            ConfigurationError: a key is unknown, missing or has a value that is not accepted.
+        """
+        try:
+            return cls.model_validate({name: value for name, value in config.items() if name != "kind"})
+        except ValidationError as error:
+            raise ConfigurationError(explain(error, where, cls)) from None
+
+
+def _identity(value: Any) -> Any:
+    if isinstance(value, Spec):
+        return value.identity()
+    return _nested(value, _identity)
+
+
+def _config(value: Any) -> Any:
+    if isinstance(value, Spec):
+        return value.config()
+    return _nested(value, _config)
+
+
+def _nested(value: Any, convert: Any) -> Any:
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
+    if isinstance(value, Mapping):
+        return {str(name): convert(item) for name, item in value.items()}
+    if isinstance(value, (tuple, list)):
+        return [convert(item) for item in value]
+    return value
+
+
+def explain(error: ValidationError, where: str, model: type[BaseModel]) -> str:
+    """One line a user can act on for each thing pydantic found wrong: place, value, what is accepted."""
+    lines = []
+    for detail in error.errors():
+        place = ".".join([part for part in (where, *map(str, detail["loc"])) if part]) or model.__name__
+        if detail["type"] == "extra_forbidden":
+            lines.append(f"{place}: unknown key; {_accepted(str(detail['loc'][-1]), model, len(detail['loc']))}")
+        elif detail["type"] == "missing":
+            lines.append(f"{place}: missing, and has no default")
+        else:
+            message = detail["msg"].removeprefix("Value error, ")
+            message = message[0].lower() + message[1:] if not message[:2].isupper() else message
+            lines.append(f"{place}: {message}, not {detail['input']!r}")
+    return "\n".join(lines)
+
+
+def _accepted(name: str, model: type[BaseModel], depth: int) -> str:
+    if depth > 1:
+        return "it is not accepted here"
+    return choices(name, list(model.model_fields))
+
+
+def choices(name: str, known: list[str]) -> str:
+    """What would have been accepted instead of `name`, the likeliest first."""
+    close = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean {close[0]!r}? " if close else ""
+    return f"{hint}accepted: {', '.join(known) or 'nothing'}"
+
+
+S = TypeVar("S", bound=Spec)
+
+
+class Registry(Generic[S]):
+    """The members of one family by kind, as `attacks/__init__.py` and its like list them."""
+
+    def __init__(self, family: str, *members: type[S]) -> None:
+        self.family = family
+        self._members = {member.kind: member for member in members}
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._members)
+
+    def __len__(self) -> int:
+        return len(self._members)
+
+    def __getitem__(self, kind: str) -> type[S]:
+        """The class of `kind`.
+
+        Raises:
+            ConfigurationError: no member has that kind; the message lists those that exist.
+        """
+        return self.member(kind)
+
+    def member(self, kind: object, where: str = "") -> type[S]:
+        """As `registry[kind]`, with the place inside a file for the error."""
+        if isinstance(kind, str) and kind in self._members:
+            return self._members[kind]
+        place = f"{where}: " if where else ""
+        raise ConfigurationError(f"{place}unknown {self.family} {kind!r}; {choices(str(kind), list(self._members))}")
+
+    def parse(self, config: object, where: str = "") -> S:
+        """Read `{kind: ..., field: ...}`, or just the kind as a string.
+
+        Raises:
+            ConfigurationError: not a mapping, no or an unknown kind, or a bad field.
+        """
+        if isinstance(config, str):
+            config = {"kind": config}
+        if not isinstance(config, Mapping):
+            raise ConfigurationError(
+                f"{where or self.family}: expected a mapping with a 'kind' ({', '.join(self)}), not {config!r}"
+            )
+        if "kind" not in config:
+            raise ConfigurationError(f"{where or self.family}.kind: missing; accepted: {', '.join(self)}")
+        return self.member(config["kind"], f"{where}.kind" if where else "").parse(config, where)

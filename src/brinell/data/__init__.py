@@ -1,0 +1,25 @@
+"""Data sets, one file each: images in [0, 1], labels, stable example ids, a fingerprint."""
+
+from typing import Any
+
+from brinell.core import Registry
+from brinell.data.cifar10 import Cifar10
+from brinell.data.dataset import Dataset, check_images
+from brinell.data.digits import Digits
+from brinell.data.source import Source
+
+DATASETS: Registry[Source] = Registry("data set", Digits, Cifar10)
+
+
+def build(kind: str, split: str = "train", examples: int | None = None, seed: int = 0, **fields: Any) -> Dataset:
+    """One split of a data set; with `examples`, the first so many of an order that only `seed` decides.
+
+    Raises:
+        ConfigurationError: an unknown kind, field or split.
+        DataError: the files are missing or damaged, or hold fewer examples than asked for.
+    """
+    dataset = DATASETS[kind].parse(fields, kind).load(split)
+    return dataset if examples is None else dataset.take(examples, seed)
+
+
+__all__ = ["DATASETS", "Cifar10", "Dataset", "Digits", "Source", "build", "check_images"]

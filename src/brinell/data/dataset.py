@@ -1,0 +1,99 @@
+"""`Dataset`: a split in memory, as bytes; and the check that images and labels are what attacks expect."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from brinell.core import DataError, derive
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Images `(N, C, H, W)` uint8, labels `(N,)` int64 and ids `(N,)` int64 that name an example for good."""
+
+    name: str
+    split: str
+    images: Tensor
+    labels: Tensor
+    ids: Tensor
+    class_names: tuple[str, ...]
+    fingerprint: str
+    """Hash of the whole split's content, whatever part of it this is."""
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @property
+    def classes(self) -> int:
+        """How many classes the data set has."""
+        return len(self.class_names)
+
+    @property
+    def input_shape(self) -> tuple[int, int, int]:
+        """(channels, height, width)."""
+        channels, height, width = self.images.shape[1:]
+        return (channels, height, width)
+
+    def tensors(self) -> tuple[Tensor, Tensor]:
+        """Float32 images in [0, 1] and int64 labels."""
+        return self.images.to(torch.float32) / 255, self.labels
+
+    def subset(self, index: Tensor | slice) -> Dataset:
+        """The examples at `index`, with their ids."""
+        return replace(self, images=self.images[index], labels=self.labels[index], ids=self.ids[index])
+
+    def order(self, seed: int) -> Tensor:
+        """A permutation that only `seed` and the number of examples decide."""
+        generator = torch.Generator().manual_seed(derive(seed, "order"))
+        return torch.randperm(len(self), generator=generator)
+
+    def take(self, examples: int, seed: int = 0) -> Dataset:
+        """The first `examples` of the seeded order, so that a larger sample begins with every smaller one.
+
+        Raises:
+            DataError: there are fewer.
+        """
+        if not 1 <= examples <= len(self):
+            raise DataError(f"examples: {examples} asked for; {self.name}/{self.split} has 1 to {len(self)}")
+        return self.subset(self.order(seed)[:examples])
+
+    def holdout(self, examples: int, seed: int = 0) -> tuple[Dataset, Dataset]:
+        """Split into what is trained on and `examples` held out for choices, disjoint.
+
+        Raises:
+            DataError: nothing would be left to train on.
+        """
+        if not 0 <= examples < len(self):
+            raise DataError(f"holdout: {examples} asked for; {self.name}/{self.split} can spare 0 to {len(self) - 1}")
+        order = self.order(derive(seed, "holdout"))
+        return self.subset(order[examples:].sort().values), self.subset(order[:examples].sort().values)
+
+
+def check_images(images: Tensor, labels: Tensor, classes: int | None = None) -> None:
+    """Refuse images outside [0, 1], of the wrong shape or type, and labels out of range.
+
+    Raises:
+        DataError: what is wrong, with the value found and what would be accepted.
+    """
+    if images.dim() != 4:
+        raise DataError(f"images: expected shape (N, C, H, W), not {tuple(images.shape)}")
+    if not images.is_floating_point():
+        raise DataError(f"images: expected floats in [0, 1], not {images.dtype}; divide bytes by 255")
+    if labels.shape != images.shape[:1]:
+        raise DataError(f"labels: expected shape ({len(images)},) as there are images, not {tuple(labels.shape)}")
+    if labels.is_floating_point() or labels.dtype == torch.bool:
+        raise DataError(f"labels: expected whole numbers (int64), not {labels.dtype}")
+    if not len(images):
+        return
+    low, high = images.aminmax()
+    if not (low >= 0 and high <= 1):  # also true of NaN
+        raise DataError(
+            f"images: expected values in [0, 1], found {low:.4g} to {high:.4g}; "
+            "normalisation belongs inside the model (brinell.models.Normalized)"
+        )
+    if labels.min() < 0 or (classes is not None and labels.max() >= classes):
+        found = int(labels.min() if labels.min() < 0 else labels.max())
+        raise DataError(f"labels: expected 0 to {'classes - 1' if classes is None else classes - 1}, found {found}")

@@ -1,0 +1,58 @@
+"""Image tables as the Hugging Face hub keeps them: a column of `{bytes, path}` and an integer `label`."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from PIL import Image
+
+from brinell.core import DataError
+
+
+def find_parquet(root: Path, split: str) -> list[Path]:
+    """The split's files in `root` or its `data` or `plain_text` folder, in order."""
+    for folder in (root, root / "data", root / "plain_text"):
+        if files := sorted(folder.glob(f"{split}*.parquet")):
+            return files
+    return []
+
+
+def read_parquet(files: list[Path], columns: tuple[str, ...], size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """Images `(N, 3, height, width)` uint8 and labels `(N,)` int64.
+
+    Raises:
+        DataError: a column is missing, an image cannot be decoded, or one has another size.
+    """
+    try:
+        table = pl.concat([pl.read_parquet(file) for file in files])
+    except Exception as error:
+        raise DataError(f"cannot read {files[0]}: {error}") from error
+    column = next((name for name in columns if name in table.columns), None)
+    if column is None or "label" not in table.columns:
+        wanted = f"{' or '.join(columns)}, and label"
+        raise DataError(f"{files[0]}: expected the columns {wanted}; found {', '.join(table.columns)}")
+    encoded = table[column].struct.field("bytes")
+    return decode(encoded, len(table), size, str(files[0])), table["label"].to_numpy().astype(np.int64)
+
+
+def decode(encoded: Iterable[bytes], count: int, size: tuple[int, int], where: str) -> np.ndarray:
+    """Decode `count` images (JPEG, PNG, ...) of one `size` (height, width) to RGB bytes `(count, 3, height, width)`.
+
+    Raises:
+        DataError: an image cannot be decoded, or has another size; the message names its row.
+    """
+    images = np.empty((count, 3, *size), dtype=np.uint8)
+    for row, data in enumerate(encoded):
+        try:
+            with Image.open(io.BytesIO(data)) as image:
+                pixels = np.asarray(image.convert("RGB"))
+        except Exception as error:
+            raise DataError(f"{where}: the image in row {row} cannot be decoded: {error}") from error
+        if pixels.shape[:2] != size:
+            raise DataError(f"{where}: the image in row {row} has {pixels.shape[:2]} pixels; expected {size}")
+        images[row] = pixels.transpose(2, 0, 1)
+    return images

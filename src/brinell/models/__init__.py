@@ -1,0 +1,32 @@
+"""Architectures, one file each; the normalisation lives inside the model, so that attacks see images in [0, 1]."""
+
+from pathlib import Path
+
+from torch import nn
+
+from brinell.core import Registry
+from brinell.models.architecture import Architecture
+from brinell.models.cifar_resnet import ResNet8, ResNet20, ResNet56
+from brinell.models.normalized import Normalized
+from brinell.models.weights import load_weights
+
+MODELS: Registry[Architecture] = Registry("model", ResNet8, ResNet20, ResNet56)
+
+
+def build(kind: str, weights: str | Path | None = None, **fields: object) -> nn.Module:
+    """A model in evaluation mode, from images in [0, 1] to logits.
+
+    `weights` is a checkpoint of PyTorch (`.th`, `.pt`, `.pth`; read with `weights_only=True`) or a `.safetensors` file;
+    `fields` are the architecture's own (`classes`, `in_channels`, ...).
+
+    Raises:
+        ConfigurationError: an unknown kind or field.
+        ModelError: the weights are missing, unreadable, or of another architecture.
+    """
+    model = MODELS[kind].parse(fields, kind).module()
+    if weights is not None:
+        load_weights(model, Path(weights))
+    return model.eval()
+
+
+__all__ = ["MODELS", "Architecture", "Normalized", "ResNet8", "ResNet20", "ResNet56", "build", "load_weights"]

@@ -1,0 +1,47 @@
+"""What every architecture is: a spec that builds a module."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Any
+
+import torch
+from torch import nn
+
+from brinell.core import Spec, derive
+from brinell.models.normalized import Normalized
+
+
+class Architecture(Spec):
+    """A network's shape without its weights; also what a `.brinell` file's header holds."""
+
+    classes: int
+    in_channels: int
+    size: int
+    """Height and width that images have by default; convolutional networks accept others."""
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    def model_post_init(self, context: Any) -> None:
+        """Check that the normalisation fits the channels."""
+        if not len(self.mean) == len(self.std) == self.in_channels:
+            raise ValueError(f"mean and std need {self.in_channels} numbers each, not {self.mean} and {self.std}")
+        if min(self.std) <= 0:
+            raise ValueError(f"std must be positive, not {self.std}")
+
+    @property
+    def input_shape(self) -> tuple[int, int, int]:
+        """(channels, height, width)."""
+        return (self.in_channels, self.size, self.size)
+
+    @abstractmethod
+    def network(self) -> nn.Module:
+        """The bare network, which expects normalised images."""
+
+    def module(self, seed: int = 0) -> Normalized:
+        """The network behind its normalisation, with fresh weights that only `seed` decides."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(derive(seed, "weights"))
+            module = Normalized(self.network(), self.mean, self.std)
+        module.architecture = self
+        return module

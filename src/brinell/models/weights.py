@@ -1,0 +1,72 @@
+"""Checkpoints from strangers: read without unpickling, fitted by name, refused with the names that do not fit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from brinell.core import ModelError
+from brinell.models.normalized import Normalized
+
+
+def load_weights(model: nn.Module, path: Path) -> None:
+    """Load a checkpoint into `model` in place.
+
+    The names may carry the `module.` of DataParallel, and may be those of the bare network inside a `Normalized`; the
+    tensors may lie under the checkpoint's `state_dict` or `model`.
+
+    Raises:
+        ModelError: the file is missing or unreadable, or names or shapes differ (the message gives the first few).
+    """
+    tensors = {name.removeprefix("module."): tensor for name, tensor in _read(path).items()}
+    target = model.model if isinstance(model, Normalized) else model
+    if isinstance(model, Normalized) and any(name.startswith("model.") for name in tensors):
+        target = model
+    _check(tensors, target, path, _name(model))
+    target.load_state_dict(tensors)
+
+
+def _read(path: Path) -> Mapping[str, Tensor]:
+    if not path.is_file():
+        raise ModelError(f"weights: no file at {path}")
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        reason = str(error).splitlines()[0]
+        raise ModelError(
+            f"weights: {path} is neither a PyTorch checkpoint of plain tensors nor a .safetensors file ({reason})"
+        ) from error
+    for wrapper in ("state_dict", "model"):
+        if isinstance(checkpoint, Mapping) and isinstance(checkpoint.get(wrapper), Mapping):
+            checkpoint = checkpoint[wrapper]
+    if not isinstance(checkpoint, Mapping) or not all(isinstance(value, Tensor) for value in checkpoint.values()):
+        raise ModelError(f"weights: {path} holds no state_dict (a mapping of names to tensors)")
+    return checkpoint
+
+
+def _check(tensors: Mapping[str, Tensor], target: nn.Module, path: Path, name: str) -> None:
+    wanted = target.state_dict()
+    counters = {key for key in wanted if key.endswith("num_batches_tracked")}  # absent from old checkpoints
+    problems = [f"{key} is missing" for key in wanted if key not in tensors and key not in counters]
+    problems += [f"{key} is not part of the model" for key in tensors if key not in wanted]
+    problems += [
+        f"{key} is {tuple(tensors[key].shape)} in the file and {tuple(wanted[key].shape)} in the model"
+        for key in wanted
+        if key in tensors and tensors[key].shape != wanted[key].shape
+    ]
+    if problems:
+        shown = "; ".join(problems[:3]) + (f"; and {len(problems) - 3} more" if len(problems) > 3 else "")
+        raise ModelError(f"weights: {path} is a checkpoint of another architecture than {name}: {shown}")
+    if not all(torch.isfinite(tensor).all() for tensor in tensors.values() if tensor.is_floating_point()):
+        raise ModelError(f"weights: {path} holds NaN or infinite values")
+
+
+def _name(model: nn.Module) -> str:
+    architecture = getattr(model, "architecture", None)
+    return architecture.kind if architecture is not None else type(model).__name__

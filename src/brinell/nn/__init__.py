@@ -1,0 +1,24 @@
+"""Mechanism without policy: norms and projections, noise, straight-through functions, binary layers, masks."""
+
+from brinell.nn.binary import BinaryConv2d, LatentBinaryConv2d, xnor_weight
+from brinell.nn.deploy import deploy
+from brinell.nn.modes import frozen_evaluation, replace
+from brinell.nn.noise import gaussian, uniform
+from brinell.nn.norms import distances, project, steepest
+from brinell.nn.straight_through import SURROGATES, sign
+
+__all__ = [
+    "SURROGATES",
+    "BinaryConv2d",
+    "LatentBinaryConv2d",
+    "deploy",
+    "distances",
+    "frozen_evaluation",
+    "gaussian",
+    "project",
+    "replace",
+    "sign",
+    "steepest",
+    "uniform",
+    "xnor_weight",
+]

@@ -1,0 +1,32 @@
+"""Putting modules in a state and back again, and swapping their parts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from torch import nn
+
+
+@contextmanager
+def frozen_evaluation(*modules: nn.Module) -> Iterator[None]:
+    """Evaluation mode without parameter gradients; each submodule's own mode and flag come back, whatever happens."""
+    modes = [(part, part.training) for module in modules for part in module.modules()]
+    flags = [(parameter, parameter.requires_grad) for module in modules for parameter in module.parameters()]
+    try:
+        for part, _ in modes:
+            part.training = False
+        for parameter, _ in flags:
+            parameter.requires_grad_(False)
+        yield
+    finally:
+        for part, training in modes:
+            part.training = training
+        for parameter, requires in flags:
+            parameter.requires_grad_(requires)
+
+
+def replace(module: nn.Module, name: str, part: nn.Module) -> None:
+    """Put `part` where the submodule `name` (dotted) is."""
+    parent, _, child = name.rpartition(".")
+    setattr(module.get_submodule(parent), child, part)

@@ -1,0 +1,21 @@
+"""The only room that knows paths: rows, arrays and bytes, written atomically, under one lock a run. No torch."""
+
+from brinell.store.atomic import atomic_folder, atomic_path, write_bytes, write_text
+from brinell.store.lock import locked
+from brinell.store.run import Failure, Running, RunStore
+from brinell.store.tables import read_footer, read_table, table, write_table
+
+__all__ = [
+    "Failure",
+    "RunStore",
+    "Running",
+    "atomic_folder",
+    "atomic_path",
+    "locked",
+    "read_footer",
+    "read_table",
+    "table",
+    "write_bytes",
+    "write_table",
+    "write_text",
+]

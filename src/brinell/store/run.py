@@ -1,0 +1,227 @@
+"""A run's folder: where each thing lies, and nothing about what it means."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import polars as pl
+from pydantic import ValidationError
+
+from brinell.core import BrinellError, StoreError, StudyPlan, explain
+from brinell.store.atomic import atomic_folder, sweep, write_text
+from brinell.store.lock import locked
+from brinell.store.tables import read_table, write_table
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A task that failed, as `failures/<task>.json` keeps it; `unsupported` ones are never retried."""
+
+    task: str
+    label: str
+    message: str
+    traceback: str
+    unsupported: bool
+
+
+@dataclass(frozen=True)
+class Running:
+    """A task that a worker is busy with: how far it is, and when it last said so (seconds since the epoch)."""
+
+    task: str
+    label: str
+    done: float
+    total: float
+    started: float
+    updated: float
+
+
+@dataclass(frozen=True)
+class RunStore:
+    """The folder of one run. Reading needs no lock; writing is done by the one process that holds `lock()`."""
+
+    root: Path
+
+    @classmethod
+    def open(cls, root: Path) -> Self:
+        """An existing run.
+
+        Raises:
+            StoreError: `root` is not the folder of a run.
+        """
+        store = cls(Path(root))
+        if not store.plan_path.is_file():
+            raise StoreError(f"{root} is not a run's folder (it holds no study.json); `brinell run STUDY` makes one")
+        return store
+
+    @property
+    def plan_path(self) -> Path:
+        """The resolved study."""
+        return self.root / "study.json"
+
+    @property
+    def report(self) -> Path:
+        """Derived pages, tables and figures; may be deleted at will."""
+        return self.root / "report"
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Be the only writer, and sweep away what a killed one left half-written."""
+        with locked(self.root / ".lock"):
+            sweep(self.root)
+            shutil.rmtree(self.root / "scratch" / "running", ignore_errors=True)
+            yield
+
+    # The study
+
+    def write_study(self, source: str, plan: StudyPlan, environment: Mapping[str, Any]) -> None:
+        """Keep the study as it was written, as it was resolved, and the machine it runs on."""
+        write_text(self.root / "study.yaml", source)
+        write_text(self.root / "environment.json", _json(environment))
+        write_text(self.plan_path, plan.model_dump_json(indent=1))
+
+    def plan(self) -> StudyPlan:
+        """The resolved study.
+
+        Raises:
+            StoreError: `study.json` is damaged or of another version.
+        """
+        try:
+            return StudyPlan.model_validate_json(self.plan_path.read_bytes())
+        except ValidationError as error:
+            raise StoreError(f"{self.plan_path} is damaged: {explain(error, '', StudyPlan)}") from None
+        except OSError as error:
+            raise StoreError(f"cannot read {self.plan_path}: {error.strerror}") from error
+
+    def environment(self) -> dict[str, Any]:
+        """Versions, commit and machine of the run; empty where they were never written."""
+        path = self.root / "environment.json"
+        return read_json(path) if path.is_file() else {}
+
+    # Variants: a folder that exists is done
+
+    def variant(self, key: str) -> Path:
+        """Folder of a variant: `variant.brinell`, `latent.safetensors`, `costs.json`, `training.parquet`."""
+        return self.root / "variants" / key
+
+    def has_variant(self, key: str) -> bool:
+        """Whether the variant is made."""
+        return self.variant(key).is_dir()
+
+    def new_variant(self, key: str) -> AbstractContextManager[Path]:
+        """A temporary folder that becomes the variant's when the block ends well."""
+        return atomic_folder(self.variant(key))
+
+    def costs(self, key: str) -> dict[str, Any] | None:
+        """What the variant costs; `None` while it is not made."""
+        path = self.variant(key) / "costs.json"
+        return read_json(path) if path.is_file() else None
+
+    # Rows and traces: a file that exists is done
+
+    def rows_path(self, trial: str, block: str) -> Path:
+        """File of one block of one trial."""
+        return self.root / "trials" / trial / f"{block}.parquet"
+
+    def traces_path(self, trial: str, block: str) -> Path:
+        """File of one block's traces."""
+        return self.root / "traces" / trial / f"{block}.parquet"
+
+    def has_rows(self, trial: str, block: str) -> bool:
+        """Whether the block is judged."""
+        return self.rows_path(trial, block).is_file()
+
+    def write_rows(
+        self,
+        trial: str,
+        block: str,
+        rows: pl.DataFrame,
+        footer: Mapping[str, Any],
+        traces: pl.DataFrame | None = None,
+    ) -> None:
+        """Keep a block. Its traces are written first: the file of rows is what says that the block is done."""
+        if traces is not None:
+            write_table(self.traces_path(trial, block), traces, footer)
+        write_table(self.rows_path(trial, block), rows, footer)
+
+    def read_rows(self, trial: str, block: str) -> pl.DataFrame:
+        """One block's rows."""
+        return read_table(self.rows_path(trial, block))
+
+    def read_traces(self, trial: str, block: str) -> pl.DataFrame:
+        """One block's traces."""
+        return read_table(self.traces_path(trial, block))
+
+    # What failed, what is running
+
+    def write_failure(self, failure: Failure) -> None:
+        """Keep a failure until the task succeeds."""
+        write_text(self.root / "failures" / f"{failure.task}.json", _json(asdict(failure)))
+
+    def clear_failure(self, task: str) -> None:
+        """Forget a failure: the task is tried again or has succeeded."""
+        (self.root / "failures" / f"{task}.json").unlink(missing_ok=True)
+
+    def failures(self) -> dict[str, Failure]:
+        """Failures by task."""
+        return {record["task"]: Failure(**record) for record in self._records("failures")}
+
+    def write_running(self, running: Running) -> None:
+        """Say how far a task is. Not synced: losing it loses nothing."""
+        path = self.root / "scratch" / "running" / f"{running.task}.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_suffix(".new")
+        temporary.write_text(_json(asdict(running)))
+        temporary.replace(path)
+
+    def clear_running(self, task: str) -> None:
+        """The task has ended."""
+        (self.root / "scratch" / "running" / f"{task}.json").unlink(missing_ok=True)
+
+    def running(self) -> dict[str, Running]:
+        """Tasks at work, by task; a dead run leaves its last words here until the next run starts."""
+        return {record["task"]: Running(**record) for record in self._records("scratch/running")}
+
+    def scratch(self, key: str) -> Path:
+        """Folder for the checkpoints of a variant in the making; created on demand."""
+        path = self.root / "scratch" / key
+        path.mkdir(parents=True, exist_ok=True)
+        return path
+
+    def clear_scratch(self, key: str) -> None:
+        """The variant is made: its checkpoints are of no more use."""
+        shutil.rmtree(self.root / "scratch" / key, ignore_errors=True)
+
+    def _records(self, folder: str) -> list[dict[str, Any]]:
+        records = []
+        for path in sorted((self.root / folder).glob("*.json")):
+            try:
+                records.append(read_json(path))
+            except BrinellError:
+                continue  # a record that vanished or is being replaced while we look
+        return records
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON object from a file.
+
+    Raises:
+        StoreError: the file is missing or not a JSON object.
+    """
+    try:
+        value = json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise StoreError(f"cannot read {path}: {error}") from error
+    if not isinstance(value, dict):
+        raise StoreError(f"{path} holds {type(value).__name__}, not an object")
+    return value
+
+
+def _json(value: Mapping[str, Any]) -> str:
+    return json.dumps(value, indent=1, sort_keys=True, default=str) + "\n"

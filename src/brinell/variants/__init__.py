@@ -1,0 +1,7 @@
+"""`Variant`: a network's tensors, what was done to it, and the modules it can be run as."""
+
+from brinell.variants.structure import CHANGES, BinaryLayers, Change, rebuild
+from brinell.variants.variant import Step, Variant
+from brinell.variants.views import VIEWS, natural_view, set_view
+
+__all__ = ["CHANGES", "VIEWS", "BinaryLayers", "Change", "Step", "Variant", "natural_view", "rebuild", "set_view"]

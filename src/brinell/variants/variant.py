@@ -1,0 +1,124 @@
+"""`Variant`: a record of tensors and lineage. Modules are built from it where they are run, never stored in it."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from torch import Tensor, nn
+
+from brinell.core import ModelError, UnsupportedError
+from brinell.models import Architecture
+from brinell.nn import deploy
+from brinell.variants.structure import Change, rebuild
+from brinell.variants.views import natural_view, set_view
+
+
+@dataclass(frozen=True)
+class Step:
+    """One thing that was done to a network: the compressor's kind, its settings, the seed, and figures it measured."""
+
+    kind: str
+    settings: Mapping[str, Any]
+    seed: int
+    figures: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class Variant:
+    """A network that ships: `tensors` is the state of its deployed module.
+
+    `architecture` and `structure` rebuild that module from nothing; a user's own module, which no header can rebuild,
+    has a `skeleton` instead: an instance whose tensors are overwritten.
+    """
+
+    tensors: Mapping[str, Tensor]
+    input_shape: tuple[int, int, int]
+    classes: int
+    architecture: Architecture | None = None
+    structure: tuple[Change, ...] = ()
+    lineage: tuple[Step, ...] = ()
+    latent: Mapping[str, Tensor] | None = None
+    """State of the module in training, where it differs from what ships: what a child or a resume continues from."""
+    skeleton: nn.Module | None = None
+    runtime: str = "reference"
+
+    @classmethod
+    def of(cls, module: nn.Module, *, input_shape: tuple[int, int, int], classes: int) -> Variant:
+        """A variant of a module as it is: one that `brinell.models.build` made, or a user's own.
+
+        A user's module becomes the skeleton: it is copied, so that what happens to it later changes nothing here.
+        """
+        shipped = deploy(module)
+        architecture = getattr(module, "architecture", None)
+        return cls(
+            tensors=_state(shipped),
+            input_shape=input_shape,
+            classes=classes,
+            architecture=architecture,
+            skeleton=None if architecture is not None else shipped,
+        )
+
+    def deployed(self, runtime: str | None = None) -> nn.Module:
+        """The module that ships, in evaluation mode with frozen weights; `runtime` is `reference` by default.
+
+        Raises:
+            UnsupportedError: there is no such runtime for this variant.
+        """
+        runtime = runtime or self.runtime
+        if runtime != "reference":
+            raise UnsupportedError(f"runtime: unknown runtime {runtime!r}; accepted: reference")
+        module = self._module(latent=False)
+        _load(module, self.tensors)
+        return module.eval().requires_grad_(False)
+
+    def view(self, gradient: str | None = None) -> nn.Module:
+        """The deployed module with the gradient a white-box attacker looks at (`VIEWS`); its natural one by default."""
+        module = self.deployed()
+        set_view(module, gradient or natural_view(module))
+        return module
+
+    def trainable(self) -> nn.Module:
+        """The module in training, with its latent weights where it has them."""
+        module = self._module(latent=True)
+        _load(module, self.latent if self.latent is not None else self.tensors)
+        return module.requires_grad_(True)
+
+    def child(self, module: nn.Module, step: Step, *, structure: tuple[Change, ...] | None = None) -> Variant:
+        """The variant that `module`, trained further from this one, has become. The parent is not changed."""
+        shipped = deploy(module)
+        tensors, latent = _state(shipped), _state(module)
+        return replace(
+            self,
+            tensors=tensors,
+            latent=latent if latent.keys() != tensors.keys() else None,
+            structure=self.structure if structure is None else structure,
+            lineage=(*self.lineage, step),
+        )
+
+    def __call__(self, images: Tensor) -> Tensor:
+        """Logits of the deployed module; build it once with `deployed()` to call it often."""
+        logits: Tensor = self.deployed()(images)
+        return logits
+
+    def _module(self, *, latent: bool) -> nn.Module:
+        if self.architecture is not None:
+            module: nn.Module = self.architecture.module()
+        elif self.skeleton is not None:
+            module = copy.deepcopy(self.skeleton)
+        else:
+            raise ModelError("the network is a user's own module; load it with brinell.load(file, model=skeleton)")
+        return rebuild(module, self.structure, latent=latent)
+
+
+def _state(module: nn.Module) -> dict[str, Tensor]:
+    return {name: tensor.detach().cpu().contiguous().clone() for name, tensor in module.state_dict().items()}
+
+
+def _load(module: nn.Module, tensors: Mapping[str, Tensor]) -> None:
+    try:
+        module.load_state_dict(dict(tensors))
+    except RuntimeError as error:
+        raise ModelError(f"the tensors do not fit the model: {error}") from None
