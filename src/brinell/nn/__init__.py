@@ -2,17 +2,20 @@
 
 from brinell.nn.binary import BinaryConv2d, LatentBinaryConv2d, xnor_weight
 from brinell.nn.deploy import deploy
+from brinell.nn.fold import fold_batch_norms
 from brinell.nn.modes import frozen_evaluation, replace
 from brinell.nn.noise import gaussian, uniform
-from brinell.nn.norms import distances, project, steepest
+from brinell.nn.norms import Norm, distances, project, steepest
 from brinell.nn.straight_through import SURROGATES, sign
 
 __all__ = [
     "SURROGATES",
     "BinaryConv2d",
     "LatentBinaryConv2d",
+    "Norm",
     "deploy",
     "distances",
+    "fold_batch_norms",
     "frozen_evaluation",
     "gaussian",
     "project",

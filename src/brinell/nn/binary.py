@@ -100,9 +100,10 @@ class _XNORWeight(torch.autograd.Function):
     def backward(context: Any, *gradients: Tensor) -> Tensor:
         (weight,) = context.saved_tensors
         bits, scale = gradients
-        inside = (weight.abs() <= 1).to(weight.dtype)
-        share = scale.view(-1, *[1] * (weight.dim() - 1)) / weight[0].numel()
-        return bits * inside + share * weight.sign()
+        inside: Tensor = (weight.abs() <= 1).to(weight.dtype)
+        share: Tensor = scale.view(-1, *[1] * (weight.dim() - 1)) / weight[0].numel()
+        total: Tensor = bits * inside + share * weight.sign()
+        return total
 
 
 def xnor_weight(weight: Tensor) -> tuple[Tensor, Tensor]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from brinell.core import StoreError
@@ -26,6 +27,8 @@ _TYPES: dict[str, Any] = {
 def table(columns: Mapping[str, Any], schema: Mapping[str, str]) -> pl.DataFrame:
     """A frame of exactly `schema`'s columns, in its order; a column left out or `None` is null throughout.
 
+    A cell that a NumPy masked array masks is null.
+
     Raises:
         StoreError: a column that may not be null is missing, or one is not in the schema.
     """
@@ -39,7 +42,11 @@ def table(columns: Mapping[str, Any], schema: Mapping[str, str]) -> pl.DataFrame
         if values is None and not kind.endswith("?"):
             raise StoreError(f"column {name!r} is missing and may not be null")
         dtype = _TYPES[kind.removesuffix("?")]
-        series.append(pl.Series(name, [None] * length if values is None else values).cast(dtype))
+        if values is None:
+            values = [None] * length
+        elif isinstance(values, np.ma.MaskedArray):  # polars would take the data and forget the mask
+            values = values.tolist()
+        series.append(pl.Series(name, values).cast(dtype))
     return pl.DataFrame(series)
 
 

@@ -1,0 +1,93 @@
+"""What every attack is: a spec that crafts candidates, which the harness then judges."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Literal, NamedTuple, Self
+
+import torch
+from torch import Tensor
+
+from brinell.attacks.oracle import Oracle
+from brinell.core import ConfigurationError, Point, Spec
+
+
+class Batch(NamedTuple):
+    """Clean images `(N, C, H, W)` in [0, 1], labels, targets and ids `(N,)`; targets are `None` when untargeted."""
+
+    images: Tensor
+    labels: Tensor
+    targets: Tensor | None
+    ids: Tensor
+
+
+@dataclass(frozen=True)
+class Crafted:
+    """Candidates of one batch at each of P points, and what each took; all `(P, N)` but the images.
+
+    `images` `(P, N, C, H, W)`; `first_success_step` is -1 where the attack saw none; counts are what the reading would
+    have taken alone, however much of it was shared with others.
+    """
+
+    images: Tensor
+    first_success_step: Tensor
+    restart: Tensor
+    forwards: Tensor
+    backwards: Tensor
+    zero_gradients: Tensor | None = None
+    queries: Tensor | None = None
+    traces: dict[str, list[float]] | None = None
+
+
+class Attack(Spec):
+    """Hyper-parameters of an attack; no model inside, no mutable mode."""
+
+    needs: ClassVar[Literal["gradient", "scores"]] = "gradient"
+    """What it asks of the network: `scores` attacks run on anything that maps images to logits."""
+    sweepable: ClassVar[frozenset[str]] = frozenset()
+    """Which of `epsilon` and `steps` one pass can read at many values."""
+    traceable: ClassVar[bool] = False
+    """Whether it can record loss and accuracy of its current iterate along the steps."""
+    spares_the_wrong: ClassVar[bool] = False
+    """Whether an untargeted run leaves alone what is misclassified already: it has succeeded at distance 0."""
+
+    @property
+    def random(self) -> bool:
+        """Whether the result depends on the seed."""
+        return False
+
+    @property
+    @abstractmethod
+    def point(self) -> Point:
+        """Where a single run of this value is read."""
+
+    @abstractmethod
+    def clip(self, candidates: Tensor, clean: Tensor, epsilon: float | None) -> Tensor:
+        """Candidates inside the ball (of radius `epsilon`) and the box; the harness judges nothing else."""
+
+    @abstractmethod
+    def craft(
+        self, oracle: Oracle, batch: Batch, points: Sequence[Point], *, seed: int, trace_every: int | None
+    ) -> Crafted:
+        """Candidates at every point, from as few passes as the attack allows."""
+
+    def at(self, point: Point) -> Self:
+        """This attack with the point's values.
+
+        Raises:
+            ConfigurationError: the point differs in something this attack cannot sweep, or is out of range.
+        """
+        own = self.point._asdict()
+        changed = {name: value for name, value in point._asdict().items() if value != own[name]}
+        for name in changed.keys() - self.sweepable:
+            raise ConfigurationError(
+                f"{self.kind}.sweep.{name}: this attack sweeps {', '.join(sorted(self.sweepable)) or 'nothing'}"
+            )
+        return type(self).parse({**self.config(), **changed}, f"{self.kind}.sweep")
+
+
+def column(values: Sequence[float] | Tensor, like: Tensor) -> Tensor:
+    """One number an image as `(N, 1, 1, 1)`, ready to multiply images with."""
+    return torch.as_tensor(values, dtype=like.dtype, device=like.device).view(-1, *[1] * (like.dim() - 1))

@@ -1,0 +1,78 @@
+"""The harness's own verdict: fresh forward passes of the deployed network, whatever the attack believes."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from brinell.attacks.losses import best_other
+from brinell.attacks.oracle import Scores
+from brinell.core import ModelError
+
+
+class Verdict(NamedTuple):
+    """What the network says, `(N,)` each. Ranks count the classes above; in `rank` a tie counts as above, in
+    `target_rank` it does not: both are against the network."""
+
+    prediction: Tensor
+    rank: Tensor
+    margin: Tensor
+    target_rank: Tensor | None
+
+
+def judge(network: Scores, images: Tensor, labels: Tensor, targets: Tensor | None, batch: int) -> Verdict:
+    """Run `images` through the network, `batch` at a time.
+
+    Raises:
+        ModelError: the logits are of the wrong shape, NaN or infinite, or look like probabilities.
+    """
+    with torch.inference_mode():
+        logits = torch.cat([scores(network, part) for part in images.split(batch)])
+    return verdict(logits, labels, targets)
+
+
+def verdict(logits: Tensor, labels: Tensor, targets: Tensor | None) -> Verdict:
+    """Read the verdict off logits `(N, classes)`."""
+    own = logits.gather(1, labels[:, None])
+    rank = (logits >= own).sum(1) - 1
+    target_rank = None if targets is None else (logits > logits.gather(1, targets[:, None])).sum(1)
+    margin = own[:, 0] - best_other(logits, labels)
+    return Verdict(logits.argmax(1), rank.to(torch.int32), margin.float(), target_rank)
+
+
+def scores(network: Scores, images: Tensor) -> Tensor:
+    """Checked logits.
+
+    Raises:
+        ModelError: they are not usable; the message says what was found.
+    """
+    logits = network(images)
+    if not isinstance(logits, Tensor) or logits.dim() != 2 or len(logits) != len(images):
+        found = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
+        raise ModelError(f"model: expected logits of shape ({len(images)}, classes), not {found}")
+    if not torch.isfinite(logits).all():
+        bad = int((~torch.isfinite(logits).all(1)).sum())
+        raise ModelError(f"model: logits are NaN or infinite for {bad} of {len(logits)} images")
+    return logits
+
+
+def looks_like_probabilities(logits: Tensor) -> bool:
+    """Whether every row is a distribution: no network's logits are so by chance."""
+    sums = logits.sum(1)
+    return bool(logits.shape[1] > 1 and (logits >= 0).all() and ((sums - 1).abs() < 1e-4).all())
+
+
+def rounded_to_bytes(adversarials: Tensor, clean: Tensor) -> tuple[Tensor, Tensor]:
+    """The nearest 8-bit images, halves rounded towards the clean one; and where that verdict is void, `(N,)`.
+
+    A perturbation of half a level or less is lost altogether: the rounded image is the clean one again, which says
+    nothing about robustness.
+    """
+    levels, towards = adversarials.double() * 255, clean.double() * 255
+    half = torch.where(levels > towards, torch.ceil(levels - 0.5), torch.floor(levels + 0.5))
+    rounded = (half / 255).clamp(0, 1).to(adversarials.dtype)
+    distance = (adversarials - clean).flatten(1).abs().amax(1)
+    void = (distance > 0) & (distance <= 0.5 / 255 * (1 + 1e-6))
+    return rounded, void

@@ -1,0 +1,72 @@
+"""`Oracle`: the only way an attack sees a network. It evaluates a frozen copy that is made for speed."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+
+from brinell.core import ModelError
+from brinell.nn import fold_batch_norms
+
+Scores = Callable[[Tensor], Tensor]
+"""Anything that maps images `(N, C, H, W)` to logits `(N, classes)`."""
+
+
+class Oracle:
+    """Logits and input gradients of a network on a device, from a copy with folded batch norms, channels last.
+
+    The copy computes what the network computes but for float rounding. Success is therefore *confirmed* on the network
+    itself (`confirm`), and judged there again in the end. A function that is no module is asked for logits as it is.
+    """
+
+    def __init__(self, network: nn.Module | Scores, device: torch.device) -> None:
+        self.exact = placed(network, device)
+        self.fast: Scores = self.exact
+        if isinstance(self.exact, nn.Module):
+            folded = fold_batch_norms(self.exact)
+            self.fast = folded.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def logits(self, images: Tensor) -> Tensor:
+        """Logits `(N, classes)` without a graph."""
+        with torch.inference_mode():
+            return self.fast(images.contiguous(memory_format=torch.channels_last))
+
+    def gradient(self, images: Tensor, objective: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+        """Logits, the objective `(N,)` and its gradient by the images, from one forward and one backward pass.
+
+        Raises:
+            ModelError: the network gives no gradient at all.
+        """
+        with torch.enable_grad():
+            inputs = images.detach().contiguous(memory_format=torch.channels_last).requires_grad_()
+            logits = self.fast(inputs)
+            if not logits.requires_grad:
+                raise ModelError("the model's logits do not depend on its input by anything that can be derived")
+            value = objective(logits)
+            (gradient,) = torch.autograd.grad(value.sum(), inputs)
+        return logits.detach(), value.detach(), gradient
+
+    def confirm(self, images: Tensor) -> Tensor:
+        """Logits of the module as it is deployed."""
+        with torch.inference_mode():
+            return self.exact(images)
+
+
+def placed(network: nn.Module | Scores, device: torch.device) -> nn.Module | Scores:
+    """A frozen copy of a module on the device, so that the caller's own is never touched; a function as it is."""
+    if isinstance(network, nn.Module):
+        return copy.deepcopy(network).to(device).eval().requires_grad_(False)
+    return network
+
+
+@contextmanager
+def own_randomness(seed: int) -> Iterator[None]:
+    """Give a network that draws random numbers a seeded stream of its own, and the caller's back afterwards."""
+    devices = list(range(torch.cuda.device_count()))
+    with torch.random.fork_rng(devices=devices):
+        torch.manual_seed(seed)
+        yield

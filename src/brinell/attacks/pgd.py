@@ -1,0 +1,69 @@
+"""PGD: repeated steps along the gradient's sign inside the ball, from a random start (Madry et al. 2018)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from pydantic import Field
+from torch import Tensor
+
+from brinell.attacks.attack import Attack, Batch, Crafted
+from brinell.attacks.iterate import Walk, walk
+from brinell.attacks.losses import Loss
+from brinell.attacks.oracle import Oracle
+from brinell.attacks.steps import inside
+from brinell.core import Fraction, Point
+from brinell.nn import Norm
+
+
+class PGD(Attack):
+    """Projected gradient descent on the loss, from `restarts` uniform random starts in the ball.
+
+    The step takes the gradient's sign for linf (its direction for l2); BreakingBED's equation 4 prints the raw
+    gradient, but a step of 0.5/255 only makes sense for the sign. `step_size` is a radius and never a function of
+    `steps`: epsilon / 4 by default, the ratio of the paper's loss study. An example that is broken is kept and costs
+    nothing more; without a success the last iterate of the first start is kept.
+    """
+
+    kind = "pgd"
+    sweepable: ClassVar[frozenset[str]] = frozenset({"epsilon", "steps"})
+    traceable: ClassVar[bool] = True
+    spares_the_wrong: ClassVar[bool] = True
+
+    epsilon: Fraction = Field(ge=0)
+    steps: int = Field(10, ge=1)
+    step_size: Fraction | None = Field(None, gt=0)
+    norm: Norm = "linf"
+    restarts: int = Field(1, ge=1)
+    random_start: bool = True
+    loss: Loss = "cross_entropy"
+
+    @property
+    def random(self) -> bool:
+        """It is, if it starts at random."""
+        return self.random_start
+
+    @property
+    def point(self) -> Point:
+        """The radius and the number of steps."""
+        return Point(self.epsilon, self.steps)
+
+    def clip(self, candidates: Tensor, clean: Tensor, epsilon: float | None) -> Tensor:
+        """Inside the ball and the box."""
+        return inside(candidates, clean, epsilon, self.norm)
+
+    def craft(
+        self, oracle: Oracle, batch: Batch, points: Sequence[Point], *, seed: int, trace_every: int | None
+    ) -> Crafted:
+        """All epsilons in one batch, all numbers of steps from one pass."""
+        settings = Walk(
+            norm=self.norm,
+            step_size=self.step_size,
+            restarts=self.restarts,
+            random_start=self.random_start,
+            loss=self.loss,
+            seed=seed,
+            trace_every=trace_every,
+        )
+        return walk(oracle, batch, points, settings)

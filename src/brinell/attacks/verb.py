@@ -1,0 +1,138 @@
+"""`brinell.attack`: one attack, one network, one outcome."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from brinell.attacks.attack import Attack
+from brinell.attacks.oracle import Scores
+from brinell.attacks.trial import BatchSize, clean_predictions, run_trial
+from brinell.core import Progress, silent
+from brinell.variants import Variant
+
+
+class BrinellWarning(UserWarning):
+    """Something that makes a result doubtful, though not impossible."""
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What an attack did, judged by fresh forward passes of the network; tensors `(N,)` on the CPU but the images.
+
+    `success`: misclassified (a tie counts), or, targeted, classified as the target. `distances` holds `l0` (pixels),
+    `l2` and `linf` from the clean images. `forwards` and `backwards` count the crafting's passes of each example.
+    """
+
+    adversarials: Tensor
+    success: Tensor
+    clean_correct: Tensor
+    predictions: Tensor
+    margins: Tensor
+    distances: dict[str, Tensor]
+    forwards: Tensor
+    backwards: Tensor
+    queries: Tensor | None
+    zero_gradients: Tensor | None
+    traces: dict[str, list[Any]] | None
+
+    @property
+    def clean_accuracy(self) -> float:
+        """Share of the images that were classified correctly as they are."""
+        return float(self.clean_correct.double().mean())
+
+    @property
+    def robust_accuracy(self) -> float:
+        """Share of all images whose label still has the highest logit."""
+        return float((self.margins > 0).double().mean())
+
+    @property
+    def attack_success_rate(self) -> float:
+        """Share of successes among the images that were classified correctly; NaN where none was."""
+        return float(self.success[self.clean_correct].double().mean())
+
+
+def attack(
+    model: nn.Module | Variant | Scores,
+    images: Tensor,
+    labels: Tensor,
+    attack: Attack,
+    *,
+    targets: Tensor | None = None,
+    seed: int = 0,
+    example_ids: Tensor | None = None,
+    view: str | None = None,
+    trace_every: int | None = None,
+    batch_size: BatchSize = "auto",
+    device: str | torch.device | None = None,
+    progress: Progress | None = None,
+) -> Outcome:
+    """Attack `model` on float images `(N, C, H, W)` in [0, 1] with int64 `labels`, and judge the result.
+
+    `model` maps such images to logits, with its normalisation inside; a `Variant` is attacked through `view` (its
+    natural gradient by default) and judged as deployed. `example_ids` key the noise (0 to N-1 by default).
+    `trace_every` records loss and accuracy at every so many steps, and then nothing stops early.
+
+    Raises:
+        DataError, ModelError, ConfigurationError, UnsupportedError: see `brinell.attacks.run_trial`.
+    """
+    judged: nn.Module | Scores = model.deployed() if isinstance(model, Variant) else model
+    source: nn.Module | Scores = model.view(view) if isinstance(model, Variant) else model
+    ids = torch.arange(len(labels)) if example_ids is None else example_ids
+    clean = clean_predictions(judged, images, labels, ids, seed=seed, device=device, batch_size=batch_size)
+    warn_at_chance(clean["rank"] == 0, int(clean["prediction"].max()) + 1)
+    result = run_trial(
+        judged,
+        source,
+        images,
+        labels,
+        ids,
+        attack,
+        targets=targets,
+        seed=seed,
+        clean=clean,
+        trace_every=trace_every,
+        rounded=False,
+        keep_images=True,
+        device=device,
+        batch_size=batch_size,
+        progress=progress or silent,
+    )
+    rows = result.rows
+    if result.adversarials is None:
+        raise AssertionError("keep_images was set")
+
+    def column(name: str) -> Tensor | None:
+        return torch.from_numpy(np.asarray(rows[name])) if name in rows else None
+
+    broken = rows["rank"] > 0 if targets is None else rows["target_rank"] == 0
+    return Outcome(
+        adversarials=result.adversarials[0],
+        success=torch.from_numpy(broken),
+        clean_correct=torch.from_numpy(rows["clean_rank"] == 0),
+        predictions=torch.from_numpy(rows["prediction"]),
+        margins=torch.from_numpy(rows["margin"]),
+        distances={name: torch.from_numpy(rows[name]) for name in ("l0", "l2", "linf")},
+        forwards=torch.from_numpy(rows["forwards"]),
+        backwards=torch.from_numpy(rows["backwards"]),
+        queries=column("queries"),
+        zero_gradients=column("zero_gradients"),
+        traces=result.traces,
+    )
+
+
+def warn_at_chance(correct: np.ndarray[Any, Any], classes: int) -> None:
+    """Warn where a network is no better than guessing on enough images: usually its normalisation is missing."""
+    count, chance = len(correct), 1 / max(classes, 2)
+    if count >= 50 and correct.mean() <= chance + 2 * (chance * (1 - chance) / count) ** 0.5:
+        warnings.warn(
+            f"clean accuracy is {correct.mean():.1%} on {count} images, no better than chance: does the model expect "
+            "normalised images? Put the normalisation inside: brinell.models.Normalized(model, mean, std)",
+            BrinellWarning,
+            stacklevel=3,
+        )
