@@ -1,0 +1,92 @@
+"""What each layer costs, counted while one image passes through the network."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, Final, Literal
+
+import torch
+from torch import Tensor, nn
+
+from brinell.core import ConfigurationError, ModelError
+from brinell.nn import BinaryConv2d, frozen_evaluation
+
+_TRANSPOSED: Final = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
+_COUNTED: Final = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear, BinaryConv2d, *_TRANSPOSED)
+
+
+@dataclass(frozen=True)
+class LayerCost:
+    """One convolution or linear layer, for one image; biases are not counted."""
+
+    name: str
+    kind: Literal["float", "binary"]
+    weights: int
+    nonzero: int
+    macs: int
+    """Multiply-accumulates, zero weights and padded cells included; 0 for a binary layer."""
+    xnor_ops: int
+    """What a binary layer computes instead: one XNOR a multiply-accumulate."""
+    output_shape: tuple[int, ...]
+    """Without the batch; empty for a layer that did not run."""
+
+    @property
+    def nonzero_macs(self) -> int:
+        """`macs` without those of zero weights: every weight of a layer takes part in equally many."""
+        return self.macs // max(self.weights, 1) * self.nonzero
+
+
+def layers(module: nn.Module, input_shape: Sequence[int]) -> tuple[LayerCost, ...]:
+    """The convolutions and linear layers of `module` in order of execution, counted on one image of zeros.
+
+    A layer that runs twice has its operations counted twice and its weights once; one that does not run in evaluation
+    mode comes last, with weights and without operations. Multiplications outside such layers (batch norm, functional
+    calls in a user's own `forward`) are not counted. The module's modes come back as they were.
+
+    Raises:
+        ConfigurationError: `input_shape` is not (channels, height, width).
+        ModelError: the module does not accept such an image.
+    """
+    shape = tuple(input_shape)
+    if len(shape) != 3 or not all(isinstance(size, int) and size > 0 for size in shape):
+        raise ConfigurationError(f"input_shape: expected (channels, height, width), not {input_shape!r}")
+    counted = {name: part for name, part in module.named_modules() if isinstance(part, _COUNTED)}
+    found: dict[str, LayerCost] = {}
+    handles = [part.register_forward_hook(partial(_count, found, name)) for name, part in counted.items()]
+    try:
+        with frozen_evaluation(module), torch.inference_mode():
+            module(_blank(module, shape))
+    except (RuntimeError, ValueError, IndexError) as error:
+        reason = str(error).splitlines()[0]
+        raise ModelError(f"input_shape: the model does not accept one image of shape {shape}: {reason}") from error
+    finally:
+        for handle in handles:
+            handle.remove()
+    idle = [_weights(name, part) for name, part in counted.items() if name not in found]
+    return (*found.values(), *idle)
+
+
+def _blank(module: nn.Module, shape: tuple[int, ...]) -> Tensor:
+    like = next((tensor for tensor in module.parameters() if tensor.is_floating_point()), torch.empty(0))
+    return torch.zeros(1, *shape, dtype=like.dtype, device=like.device)
+
+
+def _weights(name: str, part: Any) -> LayerCost:
+    kind: Literal["float", "binary"] = "binary" if isinstance(part, BinaryConv2d) else "float"
+    weight: Tensor = part.weight.detach()
+    return LayerCost(name, kind, weight.numel(), int(weight.count_nonzero()), 0, 0, ())
+
+
+def _count(found: dict[str, LayerCost], name: str, part: Any, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+    # A row of the weight meets every output number once; in a transposed convolution, every input number.
+    met = inputs[0] if isinstance(part, _TRANSPOSED) else output
+    operations = met.numel() * part.weight[0].numel()
+    before = found.get(name) or _weights(name, part)
+    found[name] = replace(
+        before,
+        macs=before.macs + (operations if before.kind == "float" else 0),
+        xnor_ops=before.xnor_ops + (operations if before.kind == "binary" else 0),
+        output_shape=tuple(output.shape[1:]),
+    )

@@ -1,0 +1,28 @@
+"""What every room's tests share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from brinell.data import Dataset, Digits
+
+torch.set_num_threads(1)  # sums are then added up in one order, so that equal means bit-equal
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of real images and checkpoints beside the repository."""
+    folder = Path(__file__).resolve().parents[2] / "shared"
+    if not (folder / "data").is_dir() or not (folder / "weights").is_dir():
+        pytest.skip(f"needs the real images and checkpoints in {folder}")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def digits() -> tuple[Dataset, Dataset]:
+    """Scikit-learn's handwritten digits: 1,297 to train on, 500 to test on."""
+    source = Digits()
+    return source.load("train"), source.load("test")
