@@ -1,0 +1,239 @@
+"""`fit`: the one training loop. Lightning Fabric gives the device and the precision."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.optim import SGD, AdamW, Optimizer
+
+from brinell.core import DataError, DivergenceError, ModelError, Progress, derive, silent
+from brinell.data import Dataset
+from brinell.training.batches import Batch, Batches
+from brinell.training.checkpoint import Checkpoint, Position, identity
+from brinell.training.evaluate import accuracy
+from brinell.training.history import Epoch, History
+from brinell.training.placement import choose_device, isolated, on, set_layout, takes_channels_last, training_mode
+from brinell.training.schedules import learning_rate
+from brinell.training.settings import Train
+
+Loss = Callable[[nn.Module, Batch], Tensor]
+"""The mean loss of a batch. The module is the one in training, behind Fabric's precision: it is for calling only."""
+
+AfterStep = Callable[[nn.Module], None]
+"""Called without gradients after every step of the optimiser, to put weights back where they have to be."""
+
+_LOOK_EVERY = 50
+"""Steps between two looks at the losses; looking waits for the device."""
+_SAVE_WITHIN = 20.0
+"""Seconds between two checkpoints within an epoch."""
+_SAVE_AFTER = 2.0
+"""Seconds that a checkpoint at an epoch's end keeps from the one before: epochs may take less than writing does."""
+
+
+def fit(
+    module: nn.Module,
+    data: Dataset,
+    train: Train,
+    *,
+    seed: int,
+    loss: Loss | None = None,
+    after_step: AfterStep | None = None,
+    held: Dataset | None = None,
+    device: str | torch.device | None = None,
+    checkpoint: Path | None = None,
+    progress: Progress = silent,
+    label: str = "training",
+) -> History:
+    """Train `module` in place; it comes back in evaluation mode, on the device it came on.
+
+    Parameters that do not require a gradient stay as they are, and so do the statistics of a batch norm whose own
+    parameters are all frozen. `held` is what each epoch's accuracy is measured on; without it, `train.holdout` examples
+    are taken off `data` for that. `device` is the GPU, where there is one, by default. The global random state is left
+    alone.
+
+    `checkpoint` is a folder (made on demand) that belongs to this run: after a kill, the same call goes on from there
+    and ends with the same weights, bit for bit, on the same machine with as many threads. A finished run returns at
+    once. `progress` counts examples.
+
+    Raises:
+        DataError: fewer than two examples, or a holdout that leaves none.
+        ModelError: the module does not take such images, or has fewer logits than there are classes.
+        DivergenceError: the loss is no longer finite; the checkpoint is from before that.
+        StoreError: `checkpoint` cannot be written, is damaged, or is of another run.
+    """
+    if held is None:
+        data, held = hold_out(data, train, seed)
+    if len(data) < 2:
+        raise DataError(f"training needs at least 2 examples, not {len(data)}")
+    place = choose_device(device)
+    home = next((tensor.device for tensor in module.parameters()), place)
+    saved = None if checkpoint is None else Checkpoint(Path(checkpoint), label, identity(module, data, train, seed))
+    with isolated(place):
+        module.to(place)
+        try:
+            run = _Run(module, on(data, place), train, seed, loss or _cross_entropy(train), after_step, held, place)
+            return History(label, tuple(run.train_all(saved, progress, label)))
+        finally:
+            set_layout(module.eval().to(home), torch.contiguous_format)
+
+
+def hold_out(data: Dataset, train: Train, seed: int) -> tuple[Dataset, Dataset | None]:
+    """What is trained on, and the `train.holdout` examples that choices are made with (`None` where there are none).
+
+    Raises:
+        DataError: nothing would be left to train on.
+    """
+    kept, held = data.holdout(train.holdout, seed)
+    return (kept, held) if len(held) else (data, None)
+
+
+class _Run:
+    """One run's moving parts."""
+
+    def __init__(
+        self,
+        module: nn.Module,
+        data: Dataset,
+        train: Train,
+        seed: int,
+        loss: Loss,
+        after_step: AfterStep | None,
+        held: Dataset | None,
+        place: torch.device,
+    ) -> None:
+        from lightning_fabric import Fabric  # costs a second, which only training should pay
+
+        self.module, self.train, self.seed, self.place = module, train, seed, place
+        self.loss, self.after_step, self.held = loss, after_step, held
+        self.batches = Batches(data, train, seed)
+        self.channels_last = takes_channels_last(module, data)
+        if self.channels_last:
+            set_layout(module, torch.channels_last)
+        self.optimizer = _optimizer(module, train)
+        self.fabric = Fabric(
+            accelerator=place.type,
+            devices=[place.index or 0] if place.type == "cuda" else 1,
+            precision="bf16-mixed" if train.precision == "bf16" else "32-true",
+        )
+        self.wrapped: Any
+        self.stepper: Any
+        self.wrapped, self.stepper = self.fabric.setup(module, self.optimizer, move_to_device=False)
+        self.pending: list[tuple[Tensor, int]] = []
+
+    def train_all(self, saved: Checkpoint | None, progress: Progress, label: str) -> list[Epoch]:
+        """Every epoch that is left."""
+        position = Position() if saved is None else saved.resume(self.module, self.optimizer)
+        examples, last_saved = len(self.batches.data), time.monotonic()
+        while position.epoch < self.train.epochs:
+            mark = time.monotonic()
+            training_mode(self.module)
+            for batch in self.batches.epoch(position.epoch, position.batch, self.channels_last):
+                self._step(batch)
+                position.batch += 1
+                position.seen += len(batch.labels)
+                if len(self.pending) >= _LOOK_EVERY:
+                    self._look(position)
+                if saved is not None and time.monotonic() - last_saved > _SAVE_WITHIN:
+                    self._look(position)
+                    position.seconds, mark = position.seconds + time.monotonic() - mark, time.monotonic()
+                    saved.save(self.module, self.optimizer, position)
+                    last_saved = time.monotonic()
+                progress(label, position.epoch * examples + position.seen, self.train.epochs * examples)
+            self._look(position)
+            position.seconds += time.monotonic() - mark
+            self._close(position)
+            if saved is not None and (self._finished(position) or time.monotonic() - last_saved > _SAVE_AFTER):
+                saved.save(self.module, self.optimizer, position)
+                last_saved = time.monotonic()
+        return position.records
+
+    def _finished(self, position: Position) -> bool:
+        return position.epoch >= self.train.epochs
+
+    def _rate(self, epoch: int, batch: int) -> float:
+        steps = len(self.batches)
+        return learning_rate(self.train, epoch * steps + batch, self.train.epochs * steps)
+
+    def _step(self, batch: Batch) -> None:
+        # What a layer such as dropout draws depends on the step alone, so that a resumed run draws it too.
+        torch.manual_seed(derive(self.seed, "step", batch.epoch, batch.number))
+        for group in self.optimizer.param_groups:
+            group["lr"] = self._rate(batch.epoch, batch.number)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss = self.loss(self.wrapped, batch)
+        self.fabric.backward(loss)
+        if self.train.gradient_clip is not None:
+            self.fabric.clip_gradients(
+                self.wrapped, self.stepper, max_norm=self.train.gradient_clip, error_if_nonfinite=False
+            )
+        self.stepper.step()
+        if self.after_step is not None:
+            with torch.no_grad():
+                self.after_step(self.module)
+        self.pending.append((loss.detach(), len(batch.labels)))
+
+    def _look(self, position: Position) -> None:
+        """Add up the losses since the last look; the only place that waits for the device."""
+        if not self.pending:
+            return
+        first = position.batch - len(self.pending)
+        values = torch.stack([value for value, _ in self.pending]).double().tolist()
+        finite = torch.tensor(values).isfinite().tolist()
+        if not all(finite):
+            batch = first + finite.index(False)
+            raise DivergenceError(
+                f"training diverged: the loss is {values[finite.index(False)]} in epoch {position.epoch + 1} of "
+                f"{self.train.epochs}, batch {batch + 1} of {len(self.batches)}, at learning rate "
+                f"{self._rate(position.epoch, batch):.4g}; lower train.learning_rate (or set train.gradient_clip)"
+            )
+        # One after the other, so that the sum does not depend on when it was looked at.
+        for value, (_, count) in zip(values, self.pending, strict=True):
+            position.loss_sum += value * count
+        self.pending.clear()
+
+    def _close(self, position: Position) -> None:
+        held = self.held
+        record = Epoch(
+            epoch=position.epoch + 1,
+            loss=position.loss_sum / position.seen,
+            learning_rate=self._rate(position.epoch, len(self.batches) - 1),
+            accuracy=None if held is None else accuracy(self.module, held, device=self.place),
+            seconds=position.seconds,
+        )
+        position.records.append(record)
+        position.epoch, position.batch = position.epoch + 1, 0
+        position.loss_sum, position.seen, position.seconds = 0.0, 0, 0.0
+
+
+def _cross_entropy(train: Train) -> Loss:
+    def loss(module: nn.Module, batch: Batch) -> Tensor:
+        return F.cross_entropy(module(batch.images), batch.labels, label_smoothing=train.label_smoothing)
+
+    return loss
+
+
+def _optimizer(module: nn.Module, train: Train) -> Optimizer:
+    parameters = [parameter for parameter in module.parameters() if parameter.requires_grad]
+    if not parameters:
+        raise ModelError("every parameter is frozen (requires_grad is False): there is nothing to train")
+    shared: dict[str, Any] = {"lr": train.learning_rate, "weight_decay": train.weight_decay}
+    if train.optimizer == "sgd":
+        optimizer: Optimizer = SGD(parameters, momentum=train.momentum, nesterov=train.nesterov, **shared)
+        if train.momentum:
+            for parameter in parameters:
+                optimizer.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
+        return optimizer
+    optimizer = AdamW(parameters, betas=(train.momentum, 0.999), **shared)
+    for parameter in parameters:
+        optimizer.state[parameter] |= {
+            "step": torch.tensor(0.0),
+            "exp_avg": torch.zeros_like(parameter),
+            "exp_avg_sq": torch.zeros_like(parameter),
+        }
+    return optimizer

@@ -1,0 +1,46 @@
+"""`Train`: every setting of a training run that decides its result."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from brinell.core import Fraction, Spec
+
+
+class Train(Spec):
+    """How to train: epochs, optimiser, schedule, augmentation. Every field decides the result, the batch size too.
+
+    `schedule` is a function of the share of all steps that is done: `constant`; `cosine` falls from `learning_rate` to
+    0; `one_cycle` rises from a 25th of it during the first 30 % and then falls to 0 (Smith & Topin 2019, without the
+    cycle of the momentum). `adamw` takes `momentum` as its first beta, with 0.999 as the second.
+
+    `augment` moves the images of each batch at random: `shift` by up to an eighth of their size in each direction
+    (4 of 32 pixels; what comes in is black), `crop_flip` mirrors half of them as well.
+    """
+
+    kind = "train"
+
+    epochs: int = Field(10, ge=0)
+    batch_size: int = Field(256, ge=2)
+    learning_rate: Fraction = Field(0.1, gt=0)
+    optimizer: Literal["sgd", "adamw"] = "sgd"
+    momentum: Fraction = Field(0.9, ge=0, lt=1)
+    nesterov: bool = False
+    weight_decay: Fraction = Field(1e-4, ge=0)
+    schedule: Literal["cosine", "one_cycle", "constant"] = "cosine"
+    augment: Literal["none", "shift", "crop_flip"] = "none"
+    label_smoothing: Fraction = Field(0.0, ge=0, lt=1)
+    gradient_clip: Fraction | None = Field(None, gt=0)
+    """Largest L2 norm of all gradients together; `None` leaves them."""
+    precision: Literal["float32", "bf16"] = "float32"
+    """`bf16` computes convolutions and products in bfloat16; weights, gradients and batch norm stay float32."""
+    holdout: int = Field(0, ge=0)
+    """Examples of the training split that are kept for choices and for each epoch's accuracy, not trained on."""
+
+    @model_validator(mode="after")
+    def _nesterov_needs_momentum(self) -> Self:
+        if self.nesterov and (self.momentum == 0 or self.optimizer != "sgd"):
+            raise ValueError("nesterov needs optimizer sgd and a momentum above 0")
+        return self
