@@ -11,6 +11,8 @@ from brinell.attacks.losses import best_other
 from brinell.attacks.oracle import Scores
 from brinell.core import ModelError
 
+_SLACK = 1e-4
+
 
 class Verdict(NamedTuple):
     """What the network says, `(N,)` each. Ranks count the classes above; in `rank` a tie counts as above, in
@@ -71,8 +73,9 @@ def rounded_to_bytes(adversarials: Tensor, clean: Tensor) -> tuple[Tensor, Tenso
     nothing about robustness.
     """
     levels, towards = adversarials.double() * 255, clean.double() * 255
-    half = torch.where(levels > towards, torch.ceil(levels - 0.5), torch.floor(levels + 0.5))
+    # float32 images are exact to some 1e-5 of a level: without slack an exact half would fall to either side.
+    half = torch.where(levels > towards, torch.ceil(levels - 0.5 - _SLACK), torch.floor(levels + 0.5 + _SLACK))
     rounded = (half / 255).clamp(0, 1).to(adversarials.dtype)
     distance = (adversarials - clean).flatten(1).abs().amax(1)
-    void = (distance > 0) & (distance <= 0.5 / 255 * (1 + 1e-6))
+    void = (distance > 0) & (distance * 255 <= 0.5 + _SLACK)
     return rounded, void

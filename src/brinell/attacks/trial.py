@@ -196,10 +196,11 @@ def _rows(
     judged_images = []
     for row, point in enumerate(points):
         images = attack.clip(crafted.images[row], batch.images, point.epsilon)
-        said = _said(_judge_moved(network, images, batch, spare, before))
+        found = _judge_moved(network, images, batch, spare, before)
+        said = _said(found)
         far = {name: _host(value) for name, value in distances(batch.images, images).items()}
         eight = _rounded(network, images, batch, spare, before) if rounded else {}
-        counts = _counts(crafted, row)
+        counts = _counts(crafted, row, point, found)
         own = {
             **said,
             **far,
@@ -248,8 +249,11 @@ def _rounded(network: Scores, images: Tensor, batch: Batch, spare: Tensor, befor
     }
 
 
-def _counts(crafted: Crafted, row: int) -> dict[str, Any]:
-    first = _host(crafted.first_success_step[row])
+def _counts(crafted: Crafted, row: int, point: Point, found: Verdict) -> dict[str, Any]:
+    """What crafting took. A success that only the judge saw, at the last iterate, came with the last step."""
+    success = found.rank > 0 if found.target_rank is None else found.target_rank == 0
+    seen = crafted.first_success_step[row]
+    first = _host(torch.where((seen == -1) & success, point.steps, seen))
     return {
         "first_success_step": np.ma.array(first, mask=first == -1),
         "restart": _host(crafted.restart[row]),

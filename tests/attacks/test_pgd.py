@@ -1,0 +1,125 @@
+"""PGD: readings of one pass, restarts, traces, losses, what it spares."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+import brinell.models
+from brinell.attacks import PGD, run_trial
+from brinell.core import ConfigurationError, Point
+from oracles import many_classes, two_classes
+
+
+@pytest.fixture(scope="module")
+def problem() -> tuple[nn.Module, Tensor, Tensor, Tensor]:
+    model = brinell.models.build("resnet8", in_channels=3, mean=(0.5,) * 3, std=(0.25,) * 3, classes=4)
+    images = torch.rand(30, 3, 8, 8, generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        labels = model(images).argmax(1)
+    labels[:5] = (labels[:5] + 1) % 4
+    return model, images, labels, torch.arange(30)
+
+
+def rows(problem, attack, **options):
+    model, images, labels, ids = problem
+    return run_trial(model, model, images, labels, ids, attack, **options).rows
+
+
+def test_one_pass_reads_what_separate_runs_read(problem) -> None:
+    points = [Point(epsilon, steps) for epsilon in (0.004, 0.01) for steps in (1, 3, 6)]
+    attack = PGD(epsilon=0.004, step_size=0.002)
+    together = rows(problem, attack, points=points)
+    for place, point in enumerate(points):
+        alone = rows(problem, attack.at(point))
+        part = slice(30 * place, 30 * place + 30)
+        for name in ("prediction", "rank", "first_success_step", "forwards", "backwards"):
+            assert together[name][part].tolist() == alone[name].tolist(), (point, name)
+        np.testing.assert_allclose(together["l2"][part], alone["l2"], atol=1e-5)
+
+
+def test_restarts_only_help_and_say_which_one_did(problem) -> None:
+    one = rows(problem, PGD(epsilon=0.05, steps=1, step_size=0.005))
+    many = rows(problem, PGD(epsilon=0.05, steps=1, step_size=0.005, restarts=20))
+    assert ((many["rank"] > 0) >= (one["rank"] > 0)).all()
+    assert (many["restart"] > 0).any()
+    assert (many["rank"] > 0)[many["restart"] > 0].all()
+
+
+def test_a_trace_sees_every_example_at_every_step(problem) -> None:
+    model, images, labels, ids = problem
+    attack = PGD(epsilon=0.02, steps=6, step_size=0.005, restarts=2)
+    result = run_trial(model, model, images, labels, ids, attack, trace_every=2, batch_size=7)
+    trace = result.traces
+    assert trace is not None
+    assert list(zip(trace["restart"], trace["step"], strict=True)) == [(r, s) for r in (0, 1) for s in (0, 2, 4, 6)]
+    assert set(trace["count"]) == {30}
+    assert trace["correct"][3] <= trace["correct"][0]
+    assert trace["loss_sum"][3] > trace["loss_sum"][0]
+
+
+def test_without_a_random_start_the_trace_begins_at_the_clean_image(problem) -> None:
+    model, images, labels, ids = problem
+    attack = PGD(epsilon=0.02, steps=2, random_start=False)
+    trace = run_trial(model, model, images, labels, ids, attack, trace_every=1).traces
+    assert trace is not None
+    with torch.no_grad():
+        logits = model(images)
+    loss = torch.nn.functional.cross_entropy(logits, labels, reduction="none").double()
+    assert trace["correct"][0] == int((logits.argmax(1) == labels).sum())
+    assert trace["loss_sum"][0] == pytest.approx(float(loss.sum()), rel=1e-4)
+    assert trace["loss_square_sum"][0] == pytest.approx(float(loss.square().sum()), rel=1e-4)
+    assert not attack.random
+
+
+def test_what_is_wrong_already_is_spared_in_a_white_box_only(problem) -> None:
+    spared = rows(problem, PGD(epsilon=0.01))
+    assert spared["status"][:5].tolist() == ["spared"] * 5
+    assert spared["forwards"][:5].tolist() == [0] * 5
+    assert (spared["linf"][:5] == 0).all()
+    assert (spared["rank"][:5] > 0).all()
+    transferred = rows(problem, PGD(epsilon=0.01), white_box=False)
+    assert "spared" not in transferred["status"]
+
+
+@pytest.mark.parametrize("loss", ["cross_entropy", "margin", "dlr"])
+def test_every_loss_breaks_a_linear_network(loss: str) -> None:
+    linear = many_classes()
+    epsilon = float(linear.radius["linf"].max()) * 1.5
+    attack = PGD(epsilon=epsilon, steps=20, loss=loss, restarts=3)
+    found = run_trial(linear.network, linear.network, linear.images, linear.labels, linear.ids, attack).rows
+    assert (found["rank"] > 0).all()
+
+
+def test_margin_loss_moves_where_cross_entropy_is_saturated() -> None:
+    linear = two_classes()
+    for part in linear.network.parameters():
+        part.data.mul_(1e4)
+    epsilon = float(linear.radius["linf"].max()) * 1.5
+    attack = PGD(epsilon=epsilon, steps=10, random_start=False)
+    arguments = (linear.network, linear.network, linear.images, linear.labels, linear.ids)
+    saturated = run_trial(*arguments, attack).rows
+    honest = run_trial(*arguments, attack.model_copy(update={"loss": "margin"})).rows
+    assert (saturated["zero_gradients"] == 10).sum() > 20
+    assert (saturated["rank"] == 0).sum() > 20
+    assert (honest["rank"] > 0).all()
+
+
+def test_a_loss_that_needs_more_classes_says_so() -> None:
+    linear = two_classes()
+    with pytest.raises(ConfigurationError, match="dlr needs at least 3 classes; this model has 2"):
+        run_trial(
+            linear.network, linear.network, linear.images, linear.labels, linear.ids, PGD(epsilon=0.1, loss="dlr")
+        )
+
+
+def test_the_default_step_is_a_quarter_of_each_epsilon() -> None:
+    linear = two_classes()
+    points = [Point(0.0004, 1), Point(0.0008, 1)]
+    attack = PGD(epsilon=0.0004, random_start=False)
+    found = run_trial(
+        linear.network, linear.network, linear.images, linear.labels, linear.ids, attack, points=points
+    ).rows
+    np.testing.assert_allclose(found["linf"].reshape(2, -1).max(1), [0.0001, 0.0002], rtol=1e-3)

@@ -1,0 +1,71 @@
+"""Problems with known answers: networks so simple that the nearest adversarial image has a closed form."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+
+class Linear(nn.Module):
+    """`logits = weight @ pixels + bias`."""
+
+    def __init__(self, weight: Tensor, bias: Tensor) -> None:
+        super().__init__()
+        self.layer = nn.Linear(weight.shape[1], weight.shape[0])
+        self.layer.weight.data.copy_(weight)
+        self.layer.bias.data.copy_(bias)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.layer(images.flatten(1))
+
+
+@dataclass(frozen=True)
+class LinearProblem:
+    """Images far from the box's walls and a linear network; `radius[norm]` is each image's distance to the boundary."""
+
+    network: Linear
+    images: Tensor
+    labels: Tensor
+    radius: dict[str, Tensor]
+
+    @property
+    def ids(self) -> Tensor:
+        return torch.arange(len(self.labels))
+
+
+def two_classes(examples: int = 40, *, seed: int = 0, shape: tuple[int, int, int] = (3, 4, 4)) -> LinearProblem:
+    """Two classes: the boundary is one hyperplane, at distance |margin| / (dual norm of the weights' difference)."""
+    generator = torch.Generator().manual_seed(seed)
+    pixels = shape[0] * shape[1] * shape[2]
+    weight = torch.randn(2, pixels, generator=generator)
+    images = 0.5 + 0.05 * torch.randn(examples, *shape, generator=generator)
+    difference = weight[0] - weight[1]
+    bias = torch.tensor([-(difference * 0.5).sum() / 2, (difference * 0.5).sum() / 2])
+    network = Linear(weight, bias)
+    with torch.no_grad():
+        logits = network(images)
+    labels = logits.argmax(1)
+    margin = (logits[:, 0] - logits[:, 1]).abs()
+    return LinearProblem(
+        network, images, labels, {"linf": margin / difference.abs().sum(), "l2": margin / difference.norm()}
+    )
+
+
+def many_classes(examples: int = 30, classes: int = 5, *, seed: int = 0) -> LinearProblem:
+    """Several classes: the nearest of the label's boundaries."""
+    generator = torch.Generator().manual_seed(seed)
+    weight = torch.randn(classes, 48, generator=generator)
+    images = 0.5 + 0.05 * torch.randn(examples, 3, 4, 4, generator=generator)
+    network = Linear(weight, -weight.sum(1) * 0.5)
+    with torch.no_grad():
+        logits = network(images)
+    labels = logits.argmax(1)
+    margin = logits.gather(1, labels[:, None]) - logits
+    difference = weight[labels][:, None, :] - weight[None]
+    radius = {}
+    for norm, dual in (("linf", difference.abs().sum(2)), ("l2", difference.norm(dim=2))):
+        distance = (margin / dual).masked_fill(torch.nn.functional.one_hot(labels, classes).bool(), torch.inf)
+        radius[norm] = distance.amin(1)
+    return LinearProblem(network, images, labels, radius)
