@@ -1,0 +1,113 @@
+"""`run`: plan a study, compute what its folder lacks, and say what came of it. Running it again resumes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal
+
+from brinell.core import ConfigurationError, StudyPlan
+from brinell.store import RunStore
+from brinell.study.bench import Bench
+from brinell.study.environment import cores, environment
+from brinell.study.executors import Advance, Serial
+from brinell.study.plan import plan
+from brinell.study.processes import Processes
+from brinell.study.schedule import execute
+from brinell.study.splits import Splits
+from brinell.study.study import Study
+from brinell.study.tasks import Ending, Status, Task, missing
+
+EXECUTORS: Final = ("serial", "processes")
+
+
+@dataclass(frozen=True)
+class Planned:
+    """The first event of a run: what the study holds, and what of it is left to do in which folder."""
+
+    root: Path
+    plan: StudyPlan
+    tasks: tuple[Task, ...]
+
+
+Event = Planned | Advance | Ending
+Observer = Callable[[Event], None]
+"""Told everything that happens, from one thread; must be quick."""
+
+
+@dataclass(frozen=True)
+class Run(os.PathLike[str]):
+    """A run's folder, and how the tasks ended that this call began with."""
+
+    root: Path
+    plan: StudyPlan
+    endings: tuple[Ending, ...] = ()
+
+    def __fspath__(self) -> str:
+        return str(self.root)
+
+    def ended(self, status: Status) -> tuple[Ending, ...]:
+        """The tasks that ended so."""
+        return tuple(ending for ending in self.endings if ending.status == status)
+
+
+def run(
+    study: Study | str | Path,
+    *,
+    out: str | Path | None = None,
+    executor: Literal["serial", "processes"] = "serial",
+    workers: int | None = None,
+    threads: int | None = None,
+    overrides: Iterable[str] = (),
+    observe: Observer | None = None,
+) -> Run:
+    """Compute what the folder `out` (`runs/<name of the study>`) lacks of `study`, and return the run.
+
+    `study` is a YAML file, the name of a study that ships, or a `Study`; `overrides` are `dotted.path=value`. A task
+    that fails does not stop the others; the next run tries it again. `executor` `processes` uses `workers` processes
+    (as many as there are cores) with `threads` each (cores / workers); rows are equal for equal `threads`.
+
+    Raises:
+        ConfigurationError, DataError, ModelError: the study is not accepted; nothing was computed.
+        StoreError: the folder cannot be written, or another run is using it; nothing computed is lost.
+    """
+    value = study if isinstance(study, Study) else Study.from_yaml(study, overrides)
+    workers, threads = _share(executor, workers, threads)
+    splits = Splits(value.data)
+    planned = plan(value, splits)
+    store = RunStore(Path("runs") / value.name if out is None else Path(out))
+    facts = environment(executor=executor, workers=workers, threads=threads)
+    with store.lock():
+        store.write_study(value.source, planned, facts)
+        input_shape = splits.test.input_shape
+        bench = Bench(value, planned, store, facts, splits, input_shape)
+        tasks = missing(planned, store, training_examples=_training_examples(planned, splits))
+        tell = observe or _silent
+        unsupported = {name: failure.message for name, failure in store.failures().items() if failure.unsupported}
+        tell(Planned(store.root, planned, tasks))
+        with Serial(bench, threads) if executor == "serial" else Processes(bench, threads, workers) as chosen:
+            endings = execute(tasks, chosen, tell, unsupported)
+    return Run(store.root, planned, tuple(endings))
+
+
+def _share(executor: str, workers: int | None, threads: int | None) -> tuple[int, int]:
+    """Workers and threads a worker, from what the user said and the cores there are."""
+    if executor not in EXECUTORS:
+        raise ConfigurationError(f"executor: unknown executor {executor!r}; accepted: {', '.join(EXECUTORS)}")
+    if executor == "serial" and workers not in (None, 1):
+        raise ConfigurationError(f"workers: the serial executor has one, not {workers}; use --executor processes")
+    for name, number in (("workers", workers), ("threads", threads)):
+        if number is not None and number < 1:
+            raise ConfigurationError(f"{name}: expected at least 1, not {number}")
+    count = 1 if executor == "serial" else workers or cores()
+    return count, threads or max(1, cores() // count)
+
+
+def _training_examples(planned: StudyPlan, splits: Splits) -> int:
+    return len(splits.train) if any(variant.family != "model" for variant in planned.variants) else 0
+
+
+def _silent(event: Event) -> None:
+    """Say nothing."""

@@ -1,0 +1,34 @@
+"""What a study will take, in forward passes of one image: for `--dry-run` and for the time that is left."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from brinell.core import Block, PlannedTrial, PlannedVariant
+
+_GRADIENT: Final = 3
+"""Forward passes that a gradient step takes: the pass there, and the way back, which costs twice as much."""
+
+
+def variant_passes(variant: PlannedVariant, training_examples: int) -> float:
+    """Training's forward and backward passes; 0 for weights taken as they are."""
+    return _epochs(variant.settings) * training_examples * _GRADIENT
+
+
+def trial_passes(trial: PlannedTrial, block: Block) -> float:
+    """Crafting all points of one block, and judging each of them as floats and as bytes."""
+    steps: dict[float | None, int] = {}
+    for point in trial.points:
+        steps[point.epsilon] = max(steps.get(point.epsilon, 0), point.steps)
+    restarts = int(trial.spec.get("restarts", 1))
+    crafting = sum(steps.values()) * restarts * _GRADIENT
+    return (block.stop - block.start) * (crafting + 2 * len(trial.points))
+
+
+def _epochs(settings: Mapping[str, Any]) -> float:
+    train = settings.get("train", settings)
+    stages = max(
+        (len(value) for name, value in settings.items() if name in ("shares", "portions") and value), default=1
+    )
+    return float(train.get("epochs", 0)) * stages if isinstance(train, Mapping) else 0.0

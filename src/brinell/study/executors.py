@@ -1,0 +1,72 @@
+"""Who does the tasks. Each is done once, by one worker, and rows do not depend on which."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol, Self
+
+import torch
+
+from brinell.study.bench import Bench
+from brinell.study.tasks import Ending, Task
+from brinell.study.work import perform
+
+
+@dataclass(frozen=True)
+class Advance:
+    """How far a task is: `done` of `total` of what `label` names."""
+
+    task: Task
+    label: str
+    done: float
+    total: float
+
+
+Tell = Callable[[Advance], None]
+
+
+class Executor(Protocol):
+    """Does the tasks it is given, in any order; every one of them may be done at once."""
+
+    def submit(self, task: Task) -> None:
+        """Take a task, and return at once."""
+
+    def wait(self, tell: Tell) -> list[Ending]:
+        """Work until at least one task has ended.
+
+        Raises:
+            StoreError: the run's folder can no longer be written.
+        """
+
+    def __enter__(self) -> Self:
+        """Start."""
+
+    def __exit__(self, *_: object) -> None:
+        """Stop at once, whatever is still going on."""
+
+
+class Serial:
+    """One task after another in this process, on `threads` cores."""
+
+    def __init__(self, bench: Bench, threads: int) -> None:
+        self.bench, self.threads = bench, threads
+        self.queue: list[Task] = []
+
+    def submit(self, task: Task) -> None:
+        """Append it."""
+        self.queue.append(task)
+
+    def wait(self, tell: Tell) -> list[Ending]:
+        """Do the first of those that others wait for most."""
+        task = min(self.queue, key=lambda task: task.rank)
+        self.queue.remove(task)
+        return [perform(self.bench, task, lambda label, done, total: tell(Advance(task, label, done, total)))]
+
+    def __enter__(self) -> Self:
+        self.before = torch.get_num_threads()
+        torch.set_num_threads(self.threads)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        torch.set_num_threads(self.before)

@@ -1,0 +1,124 @@
+"""Which variants a study makes, from what, and under which keys."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from brinell.compressors import Compressor
+from brinell.core import BrinellError, ConfigurationError, PlannedVariant, content_key, file_digest
+from brinell.data import Dataset
+from brinell.models import Architecture, load_weights
+from brinell.study.entries import Model, VariantEntry
+from brinell.study.splits import Splits
+from brinell.study.study import Study
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A planned variant, with what its children and its trials need to know of it."""
+
+    record: PlannedVariant
+    architecture: Architecture
+    view: str
+    """The gradient that white-box attacks look at."""
+
+
+def plan_variants(study: Study, splits: Splits) -> tuple[Planned, ...]:
+    """One variant for each name and seed, in the study's order; where no seed enters, one for all seeds."""
+    digests = {name: _check(model, f"models.{name}", splits.test) for name, model in study.models.items()}
+    made: dict[tuple[str, int], Planned] = {}
+    for name in parents_first(study.variants):
+        entry = study.variants[name]
+        for seed in dict.fromkeys(study.seeds.variants):
+            if entry.model is not None:
+                made[name, seed] = _of_model(name, entry, study.models[entry.model], digests[entry.model], seed, splits)
+            elif entry.parent is not None and entry.compressor is not None:
+                made[name, seed] = _of_parent(name, entry.compressor, made[entry.parent, seed], seed, splits)
+    ordered = [made[name, seed] for name in study.variants for seed in dict.fromkeys(study.seeds.variants)]
+    return tuple({variant.record.key: variant for variant in ordered}.values())
+
+
+def parents_first(variants: Mapping[str, VariantEntry]) -> Iterator[str]:
+    """Names in an order in which no variant comes before the one it is made from."""
+    seen: dict[str, None] = {}
+    for name in variants:
+        line: list[str] = []
+        at: str | None = name
+        while at is not None and at not in seen:
+            line.append(at)
+            at = variants[at].parent
+        seen.update(dict.fromkeys(reversed(line)))
+    return iter(seen)
+
+
+def _of_model(name: str, entry: VariantEntry, model: Model, digest: str | None, seed: int, splits: Splits) -> Planned:
+    train = entry.train
+    seed = 0 if train is None else seed  # weights as they are owe nothing to a seed
+    key = content_key(
+        "variant",
+        architecture=model.architecture.identity(),
+        weights=digest,
+        train=None if train is None else train.identity(),
+        data=None if train is None else _learnt_from(splits.train),
+        input_shape=splits.test.input_shape,
+        seed=seed,
+    )
+    record = PlannedVariant(
+        name=name,
+        key=key,
+        seed=seed,
+        parent=None,
+        baseline=key,
+        family="model" if train is None else "train",
+        architecture=model.architecture.kind,
+        settings={} if train is None else train.config(),
+    )
+    return Planned(record, model.architecture, "exact")
+
+
+def _of_parent(name: str, compressor: Compressor, parent: Planned, seed: int, splits: Splits) -> Planned:
+    key = content_key(
+        "variant",
+        parent=parent.record.key,
+        compress=compressor.identity(),
+        data=_learnt_from(splits.train),
+        seed=seed,
+    )
+    architecture = getattr(compressor, "student", None) or parent.architecture
+    record = PlannedVariant(
+        name=name,
+        key=key,
+        seed=seed,
+        parent=parent.record.key,
+        baseline=parent.record.baseline,
+        family=compressor.kind,
+        architecture=architecture.kind,
+        settings=compressor.config(),
+    )
+    return Planned(record, architecture, compressor.gradient or parent.view)
+
+
+def _learnt_from(train: Dataset) -> list[Any]:
+    return [train.fingerprint, train.split]
+
+
+def _check(model: Model, where: str, test: Dataset) -> str | None:
+    """The digest of the model's weights, once they and the data are known to fit the architecture."""
+    architecture, channels = model.architecture, test.input_shape[0]
+    if architecture.classes != test.classes:
+        raise ConfigurationError(
+            f"{where}.classes: expected {test.classes} for {test.name}, not {architecture.classes}"
+        )
+    if architecture.in_channels != channels:
+        raise ConfigurationError(
+            f"{where}.in_channels: expected {channels} for {test.name}, not {architecture.in_channels}"
+        )
+    if model.weights is None:
+        return None
+    try:
+        load_weights(architecture.module(), model.weights)
+    except BrinellError as error:
+        raise type(error)(f"{where}.{error}") from None
+    return file_digest(model.weights)

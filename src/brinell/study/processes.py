@@ -1,0 +1,175 @@
+"""Tasks on several processes of this machine, each with its own copy of the bench."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import SpawnProcess
+from typing import Final, Self
+
+import torch
+
+from brinell.core import ConfigurationError, StoreError
+from brinell.store import Failure
+from brinell.study.bench import Bench
+from brinell.study.executors import Advance, Tell
+from brinell.study.tasks import Ending, Task
+from brinell.study.work import perform
+
+_READY: Final = "ready"
+_TOLD_EVERY = 0.2
+"""Seconds between two words of a worker about one task."""
+_PATIENCE = 2.0
+"""Seconds a worker has to stop when asked to, before it is killed."""
+
+
+@dataclass(frozen=True)
+class _Fatal:
+    """The worker's last words when the run's folder can no longer be written."""
+
+    message: str
+
+
+@dataclass(eq=False)
+class _Worker:
+    process: SpawnProcess
+    connection: Connection
+    started: bool = False
+    task: Task | None = None
+    variant: str = ""
+    """Key of the variant it worked on last, and so still holds."""
+
+
+class Processes:
+    """Up to `workers` processes with `threads` cores each. They end with this one, however it ends."""
+
+    def __init__(self, bench: Bench, threads: int, workers: int) -> None:
+        self.bench, self.threads, self.limit = bench.fresh(), threads, workers
+        self.queue: list[Task] = []
+        self.workers: list[_Worker] = []
+
+    def submit(self, task: Task) -> None:
+        """Append it."""
+        self.queue.append(task)
+
+    def wait(self, tell: Tell) -> list[Ending]:
+        """Keep every worker busy until a task has ended."""
+        endings: list[Ending] = []
+        while not endings:
+            self._hand_out()
+            busy = [worker for worker in self.workers if worker.task is not None]
+            ready = wait([source for worker in busy for source in (worker.connection, worker.process.sentinel)])
+            for worker in busy:
+                if worker.connection in ready or worker.process.sentinel in ready:
+                    endings += self._hear(worker, tell)
+        return endings
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for worker in self.workers:
+            worker.process.terminate()
+        for worker in self.workers:
+            worker.process.join(_PATIENCE)
+            worker.process.kill()
+            worker.process.join()
+            worker.connection.close()
+        self.workers.clear()
+
+    def _hand_out(self) -> None:
+        while self.queue:
+            worker = next((worker for worker in self.workers if worker.task is None), None)
+            if worker is None:
+                if len(self.workers) == self.limit:
+                    return
+                worker = self._start()
+            held = worker.variant
+            task = min(self.queue, key=lambda task: (task.rank, task.variant.key != held))
+            self.queue.remove(task)
+            worker.task, worker.variant = task, task.variant.key
+            worker.connection.send(task)
+
+    def _start(self) -> _Worker:
+        # Spawned: a forked child would inherit thread pools whose threads it does not have.
+        context = multiprocessing.get_context("spawn")
+        ours, theirs = context.Pipe()
+        process = context.Process(target=_work, args=(self.bench, self.threads, theirs), daemon=True)
+        process.start()
+        theirs.close()
+        worker = _Worker(process, ours)
+        self.workers.append(worker)
+        return worker
+
+    def _hear(self, worker: _Worker, tell: Tell) -> list[Ending]:
+        """Everything the worker has to say; at most one task ends by it."""
+        try:
+            while worker.connection.poll():
+                said = worker.connection.recv()
+                if isinstance(said, _Fatal):
+                    raise StoreError(said.message)
+                if isinstance(said, Advance):
+                    tell(said)
+                elif isinstance(said, Ending):
+                    worker.task = None
+                    return [said]
+                worker.started = True
+        except (EOFError, ConnectionResetError):
+            return [self._bury(worker)]
+        return []
+
+    def _bury(self, worker: _Worker) -> Ending:
+        """The worker died over its task: that task has failed, the others go to another worker."""
+        worker.process.join()
+        worker.connection.close()
+        self.workers.remove(worker)
+        if not worker.started:
+            raise ConfigurationError(
+                "executor: a worker process could not start; a script that runs a study on several processes "
+                "must do so under `if __name__ == '__main__':`"
+            )
+        task = worker.task
+        if task is None:
+            raise AssertionError("a worker without a task was waited for")
+        code = worker.process.exitcode or 0
+        cause = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit status {code}"
+        message = f"the worker process died ({cause}); was there enough memory for so many workers?"
+        self.bench.store.clear_running(task.id)
+        self.bench.store.write_failure(Failure(task.id, task.label, message, traceback=message, unsupported=False))
+        return Ending(task, "failed", message)
+
+
+def _work(bench: Bench, threads: int, connection: Connection) -> None:
+    """A worker's life."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process; the first one decides
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    torch.set_num_threads(threads)
+    connection.send(_READY)
+    while True:
+        task: Task = connection.recv()
+        told = 0.0
+
+        def tell(label: str, done: float, total: float, task: Task = task) -> None:
+            nonlocal told
+            if time.monotonic() - told >= _TOLD_EVERY:
+                told = time.monotonic()
+                connection.send(Advance(task, label, done, total))
+
+        try:
+            ending = perform(bench, task, tell)
+        except StoreError as error:
+            connection.send(_Fatal(str(error)))
+            return
+        connection.send(ending)
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os._exit(1)

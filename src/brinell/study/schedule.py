@@ -1,0 +1,86 @@
+"""Which task may begin when, and what an ending means for the tasks that wait for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from brinell.study.executors import Advance, Executor
+from brinell.study.tasks import Ending, Status, Task
+
+
+class Schedule:
+    """The tasks that are left, as a graph that its endings use up."""
+
+    def __init__(self, tasks: Sequence[Task], unsupported: Mapping[str, str]) -> None:
+        self._unsupported = unsupported
+        self._needs = {task.id: set(task.after) for task in tasks}
+        self._children: dict[str, list[Task]] = {task.id: [] for task in tasks}
+        for task in tasks:
+            for parent in task.after:
+                self._children[parent].append(task)
+        self._roots = [task for task in tasks if not task.after]
+
+    def start(self) -> tuple[list[Ending], list[Task]]:
+        """Endings that are known from the beginning, and the tasks that may begin."""
+        endings, ready = self._sorted(self._roots)
+        return self._settle(endings, ready)
+
+    def after(self, ending: Ending) -> tuple[list[Ending], list[Task]]:
+        """The ending with those that follow from it, and the tasks that may begin now."""
+        return self._settle([ending], [])
+
+    def _settle(self, endings: list[Ending], ready: list[Task]) -> tuple[list[Ending], list[Task]]:
+        for ending in endings:  # grows while it is walked
+            for child in self._children.pop(ending.task.id, []):
+                needs = self._needs.get(child.id)
+                if needs is None:
+                    continue
+                if ending.status == "done":
+                    needs.discard(ending.task.id)
+                    if not needs:
+                        known, free = self._sorted([child])
+                        endings += known
+                        ready += free
+                else:
+                    del self._needs[child.id]
+                    endings.append(Ending(child, _inherited(ending.status), f"{ending.task.label}: {ending.message}"))
+        return endings, ready
+
+    def _sorted(self, tasks: Sequence[Task]) -> tuple[list[Ending], list[Task]]:
+        """What an earlier run found to be unsupported is not tried again."""
+        known = [
+            Ending(task, "unsupported", self._unsupported[task.id]) for task in tasks if task.id in self._unsupported
+        ]
+        return known, [task for task in tasks if task.id not in self._unsupported]
+
+
+def execute(
+    tasks: Sequence[Task],
+    executor: Executor,
+    observe: Callable[[Advance | Ending], None],
+    unsupported: Mapping[str, str],
+) -> list[Ending]:
+    """Give `executor` every task whose parents are done, until none is left; `unsupported` are messages by task."""
+    schedule = Schedule(tasks, unsupported)
+    endings: list[Ending] = []
+    pending = 0
+
+    def go_on(ended: list[Ending], ready: list[Task]) -> None:
+        nonlocal pending
+        for ending in ended:
+            endings.append(ending)
+            observe(ending)
+        for task in ready:
+            executor.submit(task)
+        pending += len(ready)
+
+    go_on(*schedule.start())
+    while pending:
+        for ending in executor.wait(observe):
+            pending -= 1
+            go_on(*schedule.after(ending))
+    return endings
+
+
+def _inherited(status: Status) -> Status:
+    return "unsupported" if status == "unsupported" else "blocked"
