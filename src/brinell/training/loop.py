@@ -108,6 +108,7 @@ class _Run:
         place: torch.device,
     ) -> None:
         from lightning_fabric import Fabric  # costs a second, which only training should pay
+        from lightning_fabric.plugins import MixedPrecision
 
         self.module, self.train, self.seed, self.place = module, train, seed, place
         self.loss, self.after_step, self.held = loss, after_step, held
@@ -119,7 +120,7 @@ class _Run:
         self.fabric = Fabric(
             accelerator=place.type,
             devices=[place.index or 0] if place.type == "cuda" else 1,
-            precision="bf16-mixed" if train.precision == "bf16" else "32-true",
+            plugins=[MixedPrecision("bf16-mixed", place.type)] if train.precision == "bf16" else [],
         )
         self.wrapped: Any
         self.stepper: Any
