@@ -1,0 +1,97 @@
+"""How far can a neural network be compressed before it, or its robustness, breaks?
+
+Six verbs, loaded when they are first used: `attack`, `compress`, `save`, `load`, `run`, `report`. The rooms of the house
+(`brinell.models`, `brinell.data`, `brinell.costs`, ...) are reachable in the same way.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from brinell import (
+        analysis,
+        attacks,
+        compressors,
+        container,
+        core,
+        costs,
+        data,
+        models,
+        nn,
+        reporting,
+        store,
+        study,
+        training,
+        variants,
+    )
+    from brinell.attacks import attack
+    from brinell.compressors import compress
+    from brinell.container import load, save
+    from brinell.reporting import write as report
+    from brinell.study import run
+
+_VERBS: Final = {
+    "attack": ("brinell.attacks", "attack"),
+    "compress": ("brinell.compressors", "compress"),
+    "save": ("brinell.container", "save"),
+    "load": ("brinell.container", "load"),
+    "run": ("brinell.study", "run"),
+    "report": ("brinell.reporting", "write"),
+}
+_ROOMS: Final = (
+    "analysis",
+    "attacks",
+    "compressors",
+    "container",
+    "core",
+    "costs",
+    "data",
+    "models",
+    "nn",
+    "reporting",
+    "store",
+    "study",
+    "training",
+    "variants",
+)
+
+__all__ = [
+    "__version__",
+    "analysis",
+    "attack",
+    "attacks",
+    "compress",
+    "compressors",
+    "container",
+    "core",
+    "costs",
+    "data",
+    "load",
+    "models",
+    "nn",
+    "report",
+    "reporting",
+    "run",
+    "save",
+    "store",
+    "study",
+    "training",
+    "variants",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _VERBS:
+        room, verb = _VERBS[name]
+        return getattr(import_module(room), verb)
+    if name in _ROOMS:
+        return import_module(f"brinell.{name}")
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("brinell")
+    raise AttributeError(f"module 'brinell' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,5 @@
+"""The command line: parse, call, print. Heavy rooms are imported by the commands that need them."""
+
+from brinell.cli.app import main
+
+__all__ = ["main"]

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from fractions import Fraction as Rational
 from typing import Annotated, Any, ClassVar, Generic, Self, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, model_validator
 
 from brinell.core.errors import ConfigurationError
 from brinell.core.keys import content_key
@@ -44,6 +44,14 @@ class Spec(BaseModel):
     """The name in YAML and on the command line."""
     revision: ClassVar[int] = 1
     """Raised when the algorithm is mended, so that results of the old one are not mistaken for new ones."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _own_kind(cls, value: Any) -> Any:
+        """A spec inside another may say its kind, as `config()` writes it."""
+        if isinstance(value, Mapping) and value.get("kind") == cls.kind:
+            return {name: item for name, item in value.items() if name != "kind"}
+        return value
 
     def identity(self) -> dict[str, Any]:
         """The JSON-able fields that decide the result, with the kind and its revision."""

@@ -1,11 +1,12 @@
 """A study from its YAML to a run's folder: configuration, plan, tasks, executors."""
 
-from brinell.study.engine import EXECUTORS, Event, Observer, Planned, Run, run
+from brinell.study.engine import EXECUTORS, Event, Observer, Planned, Run, run, training_examples
 from brinell.study.executors import Advance
 from brinell.study.plan import plan
 from brinell.study.reading import shipped
+from brinell.study.splits import Splits
 from brinell.study.study import Study
-from brinell.study.tasks import Ending, Task, missing
+from brinell.study.tasks import Ending, Task, missing, tasks
 
 __all__ = [
     "EXECUTORS",
@@ -15,10 +16,13 @@ __all__ = [
     "Observer",
     "Planned",
     "Run",
+    "Splits",
     "Study",
     "Task",
     "missing",
     "plan",
     "run",
     "shipped",
+    "tasks",
+    "training_examples",
 ]

@@ -18,18 +18,19 @@ from brinell.study.processes import Processes
 from brinell.study.schedule import execute
 from brinell.study.splits import Splits
 from brinell.study.study import Study
-from brinell.study.tasks import Ending, Status, Task, missing
+from brinell.study.tasks import Ending, Status, Task, missing, tasks
 
 EXECUTORS: Final = ("serial", "processes")
 
 
 @dataclass(frozen=True)
 class Planned:
-    """The first event of a run: what the study holds, and what of it is left to do in which folder."""
+    """The first event of a run: its folder, the plan, how many tasks that is, and those of them that are left."""
 
     root: Path
     plan: StudyPlan
-    tasks: tuple[Task, ...]
+    everything: int
+    left: tuple[Task, ...]
 
 
 Event = Planned | Advance | Ending
@@ -83,12 +84,13 @@ def run(
         store.write_study(value.source, planned, facts)
         input_shape = splits.test.input_shape
         bench = Bench(value, planned, store, facts, splits, input_shape)
-        tasks = missing(planned, store, training_examples=_training_examples(planned, splits))
+        everything = tasks(planned, training_examples=training_examples(planned, splits))
+        left = missing(everything, store)
         tell = observe or _silent
         unsupported = {name: failure.message for name, failure in store.failures().items() if failure.unsupported}
-        tell(Planned(store.root, planned, tasks))
+        tell(Planned(store.root, planned, len(everything), left))
         with Serial(bench, threads) if executor == "serial" else Processes(bench, threads, workers) as chosen:
-            endings = execute(tasks, chosen, tell, unsupported)
+            endings = execute(left, chosen, tell, unsupported)
     return Run(store.root, planned, tuple(endings))
 
 
@@ -105,7 +107,8 @@ def _share(executor: str, workers: int | None, threads: int | None) -> tuple[int
     return count, threads or max(1, cores() // count)
 
 
-def _training_examples(planned: StudyPlan, splits: Splits) -> int:
+def training_examples(planned: StudyPlan, splits: Splits) -> int:
+    """The size of the training split, read only where something trains; for the estimates."""
     return len(splits.train) if any(variant.family != "model" for variant in planned.variants) else 0
 
 

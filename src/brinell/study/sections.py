@@ -105,7 +105,7 @@ def _compressor(config: object, where: str, held: int) -> Compressor:
 
 
 def _train(config: object, where: str, held: int) -> Train:
-    return _holding_out(Train.parse(check_keys(config, where, Train.model_fields), where), held)
+    return _holding_out(Train.parse(_mapping(config, where), where), held)
 
 
 def _holding_out(train: Train, held: int) -> Train:

@@ -1,10 +1,12 @@
-"""What is left to compute: the plan less what the store holds. This is the whole of resume."""
+"""A plan as tasks, and which of them are left."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from brinell.analysis.names import labels
 from brinell.core import Block, PlannedTrial, PlannedVariant, StudyPlan
 from brinell.store import RunStore
 from brinell.study.estimate import trial_passes, variant_passes
@@ -49,34 +51,47 @@ def block_task(trial: PlannedTrial, block: Block) -> str:
     return f"{trial.key}.{block.name}"
 
 
-def missing(plan: StudyPlan, store: RunStore, *, training_examples: int = 0) -> tuple[Task, ...]:
-    """The tasks whose results the store does not hold, each with those it has to wait for.
-
-    `training_examples` is the size of the training split, for the estimates.
-    """
-    variants = {variant.key: variant for variant in plan.variants}
+def tasks(plan: StudyPlan, *, training_examples: int = 0) -> tuple[Task, ...]:
+    """Everything a study does; `training_examples` is the size of the training split, for the estimates."""
+    names, variants = labels(plan), {variant.key: variant for variant in plan.variants}
+    making = [_make(variant, names[variant.key], training_examples) for variant in plan.variants]
     clean = {trial.judged_on: trial for trial in plan.trials if trial.kind == CLEAN}
-    unmade = [variant for variant in plan.variants if not store.has_variant(variant.key)]
-    tasks = {variant.key: _make(variant, plan, training_examples) for variant in unmade}
-    trials = sorted(plan.trials, key=lambda trial: trial.kind != CLEAN)
-    for trial in trials:
+    judging = []
+    for trial in sorted(plan.trials, key=lambda trial: trial.kind != CLEAN):
+        what = f"{names[trial.judged_on]} · {_attack(trial, plan)}"
         for index, block in enumerate(trial.blocks):
-            if not store.has_rows(trial.key, block.name):
-                needed = [trial.judged_on, trial.crafted_on]
-                if trial.kind != CLEAN:
-                    needed += [block_task(clean[trial.judged_on], other) for other in overlapping(clean, trial, block)]
-                place = f" · {index + 1}/{len(trial.blocks)}" if len(trial.blocks) > 1 else ""
-                task = Task(
-                    id=block_task(trial, block),
-                    label=f"{title(variants[trial.judged_on], plan)} · {_attack(trial, plan)}{place}",
-                    variant=variants[trial.judged_on],
-                    trial=trial,
-                    block=block,
-                    after=tuple(dict.fromkeys(needed)),
-                    passes=trial_passes(trial, block),
-                )
-                tasks[task.id] = task
-    return tuple(replace(task, after=tuple(name for name in task.after if name in tasks)) for task in tasks.values())
+            place = f" · {index + 1}/{len(trial.blocks)}" if len(trial.blocks) > 1 else ""
+            judging.append(_judge(f"{what}{place}", variants[trial.judged_on], trial, block, clean))
+    return tuple({task.id: task for task in (*making, *judging)}.values())
+
+
+def missing(everything: Sequence[Task], store: RunStore) -> tuple[Task, ...]:
+    """The tasks whose results the store does not hold, waiting for each other only. This is the whole of resume."""
+    left = {task.id: task for task in everything if not _held(task, store)}
+    return tuple(replace(task, after=tuple(name for name in task.after if name in left)) for task in left.values())
+
+
+def _held(task: Task, store: RunStore) -> bool:
+    if task.trial is None or task.block is None:
+        return store.has_variant(task.variant.key)
+    return store.has_rows(task.trial.key, task.block.name)
+
+
+def _judge(
+    label: str, variant: PlannedVariant, trial: PlannedTrial, block: Block, clean: dict[str, PlannedTrial]
+) -> Task:
+    needed = [trial.judged_on, trial.crafted_on]
+    if trial.kind != CLEAN:
+        needed += [block_task(clean[trial.judged_on], other) for other in overlapping(clean, trial, block)]
+    return Task(
+        id=block_task(trial, block),
+        label=label,
+        variant=variant,
+        trial=trial,
+        block=block,
+        after=tuple(dict.fromkeys(needed)),
+        passes=trial_passes(trial, block),
+    )
 
 
 def overlapping(clean: dict[str, PlannedTrial], trial: PlannedTrial, block: Block) -> list[Block]:
@@ -84,21 +99,15 @@ def overlapping(clean: dict[str, PlannedTrial], trial: PlannedTrial, block: Bloc
     return [other for other in clean[trial.judged_on].blocks if other.start < block.stop and block.start < other.stop]
 
 
-def title(variant: PlannedVariant, plan: StudyPlan) -> str:
-    """The variant's name, with its seed where there are several."""
-    several = sum(other.name == variant.name for other in plan.variants) > 1
-    return f"{variant.name} (seed {variant.seed})" if several else variant.name
-
-
 def _attack(trial: PlannedTrial, plan: StudyPlan) -> str:
     several = len({other.seed for other in plan.trials if other.attack == trial.attack}) > 1
     return f"{trial.attack} (seed {trial.seed})" if several else trial.attack
 
 
-def _make(variant: PlannedVariant, plan: StudyPlan, training_examples: int) -> Task:
+def _make(variant: PlannedVariant, label: str, training_examples: int) -> Task:
     return Task(
         id=variant.key,
-        label=title(variant, plan),
+        label=label,
         variant=variant,
         trial=None,
         block=None,

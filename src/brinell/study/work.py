@@ -167,7 +167,7 @@ def _clean(bench: Bench, trial: PlannedTrial, block: Block) -> dict[str, Any]:
     blocks = overlapping(clean, trial, block)
     rows = pl.concat([bench.store.read_rows(clean[trial.judged_on].key, other.name) for other in blocks])
     part = rows.slice(block.start - blocks[0].start, block.stop - block.start)
-    return {name: part[name].to_numpy() for name in ("prediction", "rank", "margin")}
+    return {name: part[name].to_numpy(writable=True) for name in ("prediction", "rank", "margin")}
 
 
 def _footer(bench: Bench, task: Task) -> dict[str, Any]:

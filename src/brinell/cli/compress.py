@@ -1,0 +1,55 @@
+"""`brinell compress`: one compressor on one network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from brinell.cli.asked import DataKind, Seed, Weights, dataset, network, settings
+from brinell.cli.bar import bar
+from brinell.cli.console import Debug, Settings, out
+
+HELP = """Compress a network, and write it to a .brinell file.
+
+MODEL is a .brinell file, or a model's kind with --weights. Settings that begin with data. are the data set's.
+
+[bold]Example[/]
+
+  brinell compress resnet20 --weights resnet20.th --data cifar10 --set data.root=data/cifar10 --with inq
+  --set weight_bits=5 --set train.epochs=4 --out inq5.brinell
+"""
+
+
+def compress(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="A .brinell file, or a model's kind.")],
+    data: DataKind,
+    kind: Annotated[str, typer.Option("--with", metavar="KIND", help="Compressor (brinell list compressors).")],
+    target: Annotated[Path, typer.Option("--out", metavar="FILE", help="The .brinell file to write.")],
+    changes: Settings = None,
+    weights: Weights = None,
+    split: Annotated[str, typer.Option(help="Split to train on.")] = "train",
+    checkpoint: Annotated[
+        Path | None, typer.Option("--checkpoint", metavar="DIR", help="Folder to resume from after a kill.")
+    ] = None,
+    seed: Seed = 0,
+    debug: Debug = False,
+) -> None:
+    """See `HELP`."""
+    import brinell
+    from brinell.compressors import COMPRESSORS
+
+    config, place = settings(changes or (), kind, data)
+    chosen = COMPRESSORS.parse(config, "--with")
+    images = dataset(place, split)
+    variant = network(model, weights, images)
+    with bar() as progress:
+        made = brinell.compress(variant, chosen, train_data=images, seed=seed, checkpoint=checkpoint, progress=progress)
+    size = brinell.save(made, target)
+    dense = brinell.costs.measure(variant).dense_bytes
+    out.print(
+        f"{target}: {size:,} bytes, {dense / size:.1f} times smaller than {dense:,} dense",
+        markup=False,
+        soft_wrap=True,
+    )

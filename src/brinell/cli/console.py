@@ -1,0 +1,43 @@
+"""Where things are printed, and the options that several commands share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+out = Console(highlight=False)
+err = Console(stderr=True, highlight=False)
+
+
+@dataclass
+class Errors:
+    """Whether a problem the user can mend shows its traceback; one command runs in a process."""
+
+    debug: bool = False
+
+
+errors = Errors()
+
+
+def _debug(value: bool) -> bool:
+    errors.debug = value
+    return value
+
+
+Debug = Annotated[bool, typer.Option("--debug", callback=_debug, help="Show the traceback of an error.")]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="PATH=VALUE", help="Change a setting; repeat it for more. VALUE is YAML."),
+]
+RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder, such as runs/quickstart.")]
+
+
+def say_error(message: str) -> None:
+    """Print a problem on stderr, wrapped by nobody so that paths stay whole."""
+    for line in message.splitlines():
+        err.print("[bold red]error:[/] ", end="", soft_wrap=True)
+        err.print(line, markup=False, soft_wrap=True)

@@ -1,0 +1,100 @@
+"""`brinell list`: what there is to choose from."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterable
+from enum import StrEnum
+from typing import Annotated, Any
+
+import typer
+from pydantic.fields import FieldInfo
+from rich.table import Table
+from rich.text import Text
+
+from brinell.cli.console import Debug, out
+from brinell.core import Registry
+
+HELP = """List the attacks, compressors, models, data sets or studies that exist; with a KIND, its settings.
+
+[bold]Examples[/]
+
+  brinell list attacks
+
+  brinell list attacks pgd
+"""
+
+
+class Family(StrEnum):
+    """What can be listed."""
+
+    attacks = "attacks"
+    compressors = "compressors"
+    models = "models"
+    datasets = "datasets"
+    studies = "studies"
+
+
+def list_members(
+    family: Annotated[Family, typer.Argument(metavar="FAMILY", help=", ".join(Family))],
+    kind: Annotated[str | None, typer.Argument(metavar="[KIND]", help="Show this one's settings.")] = None,
+    debug: Debug = False,
+) -> None:
+    """See `HELP`."""
+    if family is Family.studies:
+        _print(_studies())
+        return
+    registry = _registry(family)
+    if kind is None:
+        _print((name, _summary(registry[name])) for name in registry)
+        return
+    member = registry[kind]
+    out.print(inspect.getdoc(member) or "", markup=False)
+    _print((name, _field(info)) for name, info in member.model_fields.items())
+
+
+def _registry(family: Family) -> Registry[Any]:
+    if family is Family.attacks:
+        from brinell.attacks import ATTACKS
+
+        return ATTACKS
+    if family is Family.compressors:
+        from brinell.compressors import COMPRESSORS
+
+        return COMPRESSORS
+    if family is Family.models:
+        from brinell.models import MODELS
+
+        return MODELS
+    from brinell.data import DATASETS
+
+    return DATASETS
+
+
+def _studies() -> Iterable[tuple[str, str]]:
+    from brinell.study.reading import LIBRARY, shipped
+
+    for name in shipped():
+        first = (LIBRARY / f"{name}.yaml").read_text(encoding="utf-8").splitlines()[0]
+        yield name, first.removeprefix("#").strip()
+
+
+def _summary(member: type) -> str:
+    return (inspect.getdoc(member) or "").splitlines()[0]
+
+
+def _field(info: FieldInfo) -> str:
+    """Its type, its default and what it is."""
+    kind = getattr(info.annotation, "__name__", None) if isinstance(info.annotation, type) else str(info.annotation)
+    default = "required" if info.is_required() else f"default {info.default!r}"
+    limits = ", ".join(str(mark) for mark in info.metadata if type(mark).__module__ == "annotated_types")
+    return "; ".join(part for part in (str(kind).replace("typing.", ""), default, limits, info.description) if part)
+
+
+def _print(rows: Iterable[tuple[str, str]]) -> None:
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(no_wrap=True, style="bold")
+    table.add_column()
+    for name, text in rows:
+        table.add_row(name, Text(text))
+    out.print(table)

@@ -1,0 +1,100 @@
+"""`brinell run`: compute a study, show it happening, and write its report."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from brinell.cli.console import Debug, Settings, err, out, say_error
+
+if TYPE_CHECKING:
+    from brinell.study import Run, Study
+
+HELP = """Run a study, or go on with one that was stopped, and write its report.
+
+STUDY is a YAML file, or the name of a study that ships ([bold]brinell list studies[/]). Results go to runs/NAME;
+running the same study again computes only what that folder lacks.
+
+[bold]Examples[/]
+
+  brinell run quickstart
+
+  brinell run studies/cifar10-first.yaml --set data.root=data/cifar10 --dry-run
+
+  brinell run my.yaml --set attacks.pgd.steps=5 --executor processes --workers 4 --out runs/five-steps
+"""
+
+
+class Executors(StrEnum):
+    """Who computes: this process, or several."""
+
+    serial = "serial"
+    processes = "processes"
+
+
+def run(
+    study: Annotated[str, typer.Argument(metavar="STUDY", help="YAML file, or name of a study that ships.")],
+    settings: Settings = None,
+    folder: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Folder of the run.")] = None,
+    executor: Annotated[Executors, typer.Option(help="One process, or several.")] = Executors.serial,
+    workers: Annotated[int | None, typer.Option(min=1, help="How many processes (default: one a core).")] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="Cores a worker (default: cores / workers).")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be computed, and stop.")] = False,
+    debug: Debug = False,
+) -> None:
+    """See `HELP`."""
+    from brinell.cli.display import Display
+    from brinell.cli.dry import print_plan
+    from brinell.study import Study
+    from brinell.study import run as compute
+
+    value = Study.from_yaml(study, settings or ())
+    target = folder or Path("runs") / value.name
+    if dry_run:
+        print_plan(value, target)
+        return
+    display = Display(out)
+    try:
+        with display:
+            result = compute(
+                value, out=target, executor=executor.value, workers=workers, threads=threads, observe=display
+            )
+    except BaseException as error:
+        if display.begun:
+            kept = "stopped" if isinstance(error, KeyboardInterrupt) else "what was computed is kept"
+            err.print(f"{kept}; to go on: ", end="")
+            err.print(_same_command(), markup=False, soft_wrap=True)
+        if isinstance(error, KeyboardInterrupt):
+            raise typer.Exit(130) from None
+        raise
+    _conclude(value, result)
+
+
+def _conclude(study: Study, result: Run) -> None:
+    """The table, the report's path, and what did not end well."""
+    from brinell.cli.table import print_table
+    from brinell.reporting import write
+
+    page = write(result.root)
+    print_table(result.root)
+    out.print(f"report: {page}", markup=False, soft_wrap=True)
+    for ending in result.ended("unsupported"):
+        err.print(f"unsupported: {ending.task.label}: {ending.message}", markup=False, soft_wrap=True)
+    failed, blocked = result.ended("failed"), result.ended("blocked")
+    for ending in failed:
+        say_error(f"{ending.task.label} failed: {ending.message}")
+    if failed or blocked:
+        say_error(
+            f"{len(failed)} failed and {len(blocked)} waited for them; tracebacks are in {result.root / 'failures'}; "
+            "running the study again tries them again"
+        )
+        raise typer.Exit(1)
+
+
+def _same_command() -> str:
+    return shlex.join(["brinell", *sys.argv[1:]])
