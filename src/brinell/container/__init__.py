@@ -1,0 +1,21 @@
+"""The `.brinell` file: a runnable variant in as few bytes as DEFLATE allows, exactly."""
+
+from brinell.container.deflate import Effort
+from brinell.container.inspection import InspectedTensor, Inspection, inspect
+from brinell.container.latent import read_latent, write_latent
+from brinell.container.reading import read
+from brinell.container.verbs import load, save
+from brinell.container.writing import write
+
+__all__ = [
+    "Effort",
+    "InspectedTensor",
+    "Inspection",
+    "inspect",
+    "load",
+    "read",
+    "read_latent",
+    "save",
+    "write",
+    "write_latent",
+]

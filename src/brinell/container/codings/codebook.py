@@ -1,0 +1,52 @@
+"""Few distinct values: a book of them, and a code for each weight (Han 2016, section 3, without its fillers)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Self
+
+import numpy as np
+from pydantic import Field
+
+from brinell.container.codes import Codes
+from brinell.container.codings.coding import Coding
+from brinell.container.codings.dense import planes, words
+from brinell.container.vector import MOST_LEVELS, Bits, Bytes, Layout, Vector, codes_of
+
+
+class CodeBook(Coding):
+    """Shared weights, pruned or not; also constants and integer tensors. Code i is the i-th value of the book."""
+
+    kind = "codebook"
+
+    levels: int = Field(ge=1, le=MOST_LEVELS)
+    codes: Codes
+
+    @classmethod
+    def encode(cls, vector: Vector) -> Iterator[tuple[Self, list[Bytes]]]:
+        """Zeros left out or in the book, codes alone or packed."""
+        levels = vector.levels
+        if levels is None or not vector.layout.count:
+            return
+        if vector.has_zeros:
+            if len(levels):
+                yield from cls._with(levels, Codes.layouts(vector, "gaps", vector.codes, len(levels)))
+                yield from cls._with(levels, Codes.layouts(vector, "mask", vector.codes, len(levels)))
+            if len(levels) == MOST_LEVELS:
+                return
+            levels = np.concatenate([np.zeros(1, levels.dtype), levels])
+        codes = codes_of(levels, vector.bits) if vector.has_zeros else vector.codes
+        yield from cls._with(levels, Codes.layouts(vector, "all", codes, len(levels)))
+
+    @classmethod
+    def _with(cls, book: Bits, layouts: Iterator[tuple[Codes, list[Bytes]]]) -> Iterator[tuple[Self, list[Bytes]]]:
+        for codes, streams in layouts:
+            yield cls(levels=len(book), codes=codes), [planes(book), *streams]
+
+    def most(self, layout: Layout) -> list[int]:
+        """The book, the codes, the places."""
+        return [self.levels * layout.itemsize, *self.codes.most(self.levels, layout)]
+
+    def decode(self, streams: Sequence[Bytes], layout: Layout) -> Bits:
+        """Codes to values to places."""
+        return self.codes.lookup(words(streams[0], layout, self.levels), streams[1:], layout)

@@ -1,0 +1,134 @@
+"""From a file to a variant: the network is known, and every shape agreed on, before a single value is decoded."""
+
+from __future__ import annotations
+
+import copy
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from brinell.container.codings import Coding
+from brinell.container.deflate import inflate
+from brinell.container.header import Header, Section, StreamEntry, read_header
+from brinell.container.vector import Bytes, tensors_of
+from brinell.core import BrinellError, StoreError
+from brinell.models import MODELS, Architecture
+from brinell.nn import deploy
+from brinell.variants import CHANGES, Change, Step, Variant, rebuild
+
+_LONGEST = 400
+
+
+def read(path: Path, *, model: nn.Module | None = None) -> Variant:
+    """The variant in `path`, its tensors bit-equal to those that were saved.
+
+    `model` is an instance of the network for files that name no architecture: a user's own module, whose tensors are
+    then overwritten in a copy. Memory is bounded by 1032 times the size of the file, which is checked first.
+
+    Raises:
+        StoreError: the file is missing, damaged, of a newer version, of another network than `model`, or of one that
+            is not installed; or it names no architecture and `model` is not given.
+    """
+    with opened(path) as (file, size):
+        header, _ = read_header(file, size)
+        network = _network(header, model)
+        structure = tuple(CHANGES.parse(change, f"structure[{at}]") for at, change in enumerate(header.structure))
+        names = _agree(header, _frame(network, structure))
+        codings = [section.parsed() for section in header.sections]
+        tensors: dict[str, Tensor] = {}
+        for section, coding in zip(header.sections, codings, strict=True):
+            tensors |= _decode(file, section, coding)
+    return Variant(
+        tensors={name: tensors[name] for name in names},
+        input_shape=header.input_shape,
+        classes=header.classes,
+        architecture=network if isinstance(network, Architecture) else None,
+        structure=structure,
+        lineage=tuple(Step(step.kind, step.settings, step.seed, step.figures) for step in header.lineage),
+        skeleton=network if isinstance(network, nn.Module) else None,
+    )
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[tuple[BinaryIO, int]]:
+    """The open file and its size; whatever is wrong with it becomes one `StoreError` that names it."""
+    path = Path(path)
+    try:
+        if not path.is_file():
+            raise StoreError("there is no such file")
+        with path.open("rb") as file:
+            yield file, path.stat().st_size
+    except BrinellError as error:
+        raise StoreError(f"cannot read {path}: {_brief(error)}") from None
+    except (OSError, MemoryError) as error:
+        raise StoreError(f"cannot read {path}: {_brief(error) or 'it does not fit into memory'}") from error
+
+
+def _network(header: Header, model: nn.Module | None) -> Architecture | nn.Module:
+    if model is not None:
+        architecture = getattr(model, "architecture", None)
+        return architecture if isinstance(architecture, Architecture) else deploy(model)
+    if header.architecture is None:
+        raise StoreError("it holds a user's own module; load it with model=<an instance of that module>")
+    return MODELS.parse(header.architecture, "architecture")
+
+
+def _frame(network: Architecture | nn.Module, structure: tuple[Change, ...]) -> nn.Module:
+    """The network that ships. An architecture's has shapes and no memory: its fields may be anything."""
+    try:
+        if isinstance(network, nn.Module):
+            return rebuild(copy.deepcopy(network), structure)
+        with torch.device("meta"):
+            return rebuild(network.module(), structure)
+    except (RuntimeError, ValueError, TypeError, AttributeError, ArithmeticError) as error:
+        raise StoreError(f"its network cannot be built: {error}") from None
+
+
+def _agree(header: Header, module: nn.Module) -> list[str]:
+    """The tensors' names in the network's order, after names and shapes have been compared."""
+    declared = header.shapes
+    wanted = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
+    problems = [f"{name!r} is missing" for name in wanted if name not in declared]
+    problems += [f"{name!r} is not part of the network" for name in declared if name not in wanted]
+    problems += [
+        f"{name!r} is {declared[name]} in the file and {shape} in the network"
+        for name, shape in wanted.items()
+        if declared.get(name, shape) != shape
+    ]
+    if problems:
+        more = f"; and {len(problems) - 3} more" if len(problems) > 3 else ""
+        raise StoreError(
+            f"it was saved from another network than {type(module).__name__}: {'; '.join(problems[:3])}{more}"
+        )
+    return list(wanted)
+
+
+def _decode(file: BinaryIO, section: Section, coding: Coding) -> dict[str, Tensor]:
+    try:
+        streams = [_stream(file, entry) for entry in section.streams]
+        bits = coding.decode(streams, section.layout)
+    except StoreError as error:
+        raise StoreError(f"{section.tensors[0].name!r}: {error}") from None
+    tensors = tensors_of(bits, section.layout, [tensor.shape for tensor in section.tensors])
+    for entry, tensor in zip(section.tensors, tensors, strict=True):
+        if tensor.is_floating_point() and not torch.isfinite(tensor).all():
+            raise StoreError(f"{entry.name!r} holds NaN or infinite values")
+    return {entry.name: tensor for entry, tensor in zip(section.tensors, tensors, strict=True)}
+
+
+def _stream(file: BinaryIO, entry: StreamEntry) -> Bytes:
+    data = inflate(file.read(entry.length), entry.inflated)
+    if zlib.crc32(data) != entry.checksum:
+        raise StoreError("a stream is damaged: its checksum differs")
+    return np.frombuffer(data, np.uint8)
+
+
+def _brief(error: BaseException) -> str:
+    line = str(error).partition("\n")[0]
+    return line if len(line) <= _LONGEST else f"{line[:_LONGEST]}..."

@@ -1,0 +1,34 @@
+"""`brinell.save` and `brinell.load`: a variant in a file."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+from torch import nn
+
+from brinell.container.deflate import Effort
+from brinell.container.reading import read
+from brinell.container.writing import write
+from brinell.variants import Variant
+
+
+def save(variant: Variant, path: str | os.PathLike[str], *, effort: Effort = "default") -> int:
+    """Write `variant` to a `.brinell` file, and return the file's size in bytes.
+
+    Raises:
+        StoreError: a weight is not finite, or the file cannot be written; what was there before is untouched.
+    """
+    return write(variant, Path(path), effort=effort)
+
+
+def load(path: str | os.PathLike[str], *, model: nn.Module | None = None, runtime: str = "reference") -> Variant:
+    """Read a `.brinell` file; its outputs equal those of the variant that was saved, exactly.
+
+    `model` is an instance of a user's own module, which no file can rebuild; its tensors do not matter.
+
+    Raises:
+        StoreError: the file is missing, damaged, not a `.brinell` file, needs `model`, or does not fit the one given.
+    """
+    return replace(read(Path(path), model=model), runtime=runtime)

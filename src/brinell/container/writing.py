@@ -1,0 +1,97 @@
+"""From a variant to a file."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+from torch import Tensor
+
+from brinell.container.choose import Encoded, encode
+from brinell.container.deflate import Effort
+from brinell.container.header import Header, Section, StepEntry, StreamEntry, TensorEntry, pack_header
+from brinell.container.vector import DTYPES, Vector
+from brinell.core import StoreError
+from brinell.store import write_bytes
+from brinell.variants import Variant
+
+_SMALL: Final = 4096
+"""Bytes up to which tensors share a section: a header entry and a Huffman table each would cost more than they gain."""
+
+
+def write(variant: Variant, path: Path, *, effort: Effort = "default") -> int:
+    """Write `variant` to `path`, atomically, and return the bytes of the file.
+
+    `effort` only changes size and time: `fast` compresses one likely lay-out of each tensor, `default` the three
+    likeliest, `best` all, each with more attempts. The same variant and effort give the same bytes.
+
+    Raises:
+        StoreError: a tensor holds NaN or infinite values or is of a type that files do not hold, or the file cannot be
+            written.
+    """
+    sections, payload = [], []
+    for names in _sections(variant.tensors):
+        tensors = {name: variant.tensors[name] for name in names}
+        encoded = encode(Vector.of(list(tensors.values())), effort)
+        sections.append(_section(tensors, encoded))
+        payload += [stream.data for stream in encoded.streams]
+    data = b"".join([pack_header(_header(variant, sections)), *payload])
+    write_bytes(path, data)
+    return len(data)
+
+
+def _sections(tensors: Mapping[str, Tensor]) -> Iterator[list[str]]:
+    """Large tensors each by itself; small ones together with those of the same type and last name (`running_mean`)."""
+    small: dict[tuple[torch.dtype, str], list[str]] = {}
+    for name, tensor in tensors.items():
+        _check(name, tensor)
+        if tensor.nbytes > _SMALL:
+            yield [name]
+        else:
+            small.setdefault((tensor.dtype, name.rpartition(".")[2]), []).append(name)
+    yield from small.values()
+
+
+def _check(name: str, tensor: Tensor) -> None:
+    if tensor.dtype not in DTYPES.values() or tensor.layout is not torch.strided:
+        raise StoreError(
+            f"{name}: tensors of {tensor.dtype} ({tensor.layout}) cannot be saved; {', '.join(DTYPES)} can"
+        )
+    if tensor.is_floating_point() and not torch.isfinite(tensor).all():
+        bad = tensor.numel() - int(torch.isfinite(tensor).sum())
+        raise StoreError(f"{name}: {bad} of {tensor.numel()} values are NaN or infinite; such a network is not saved")
+
+
+def _section(tensors: Mapping[str, Tensor], encoded: Encoded) -> Section:
+    return Section(
+        coding=encoded.coding.config(),
+        dtype=str(next(iter(tensors.values())).dtype).removeprefix("torch."),
+        tensors=tuple(TensorEntry(name, tuple(tensor.shape)) for name, tensor in tensors.items()),
+        streams=tuple(StreamEntry(len(stream.data), stream.inflated, stream.checksum) for stream in encoded.streams),
+    )
+
+
+def _header(variant: Variant, sections: list[Section]) -> Header:
+    return Header(
+        architecture=None if variant.architecture is None else variant.architecture.config(),
+        structure=tuple(change.config() for change in variant.structure),
+        input_shape=variant.input_shape,
+        classes=variant.classes,
+        lineage=tuple(
+            StepEntry(kind=step.kind, settings=_known(step.settings), seed=step.seed, figures=_known(step.figures))
+            for step in variant.lineage
+        ),
+        sections=tuple(sections),
+    )
+
+
+def _known(value: Any) -> Any:
+    """JSON has no NaN: a number that is not finite is unknown (`null`)."""
+    if isinstance(value, Mapping):
+        return {str(name): _known(item) for name, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_known(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
