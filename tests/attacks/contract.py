@@ -9,13 +9,18 @@ import torch
 
 from brinell.attacks import Attack, run_trial
 from brinell.core import Point
-from oracles import LinearProblem, two_classes
+from oracles import LinearProblem, many_classes, two_classes
 
 
 def example(kind: type[Attack], epsilon: float = 0.05, **fields: Any) -> Attack:
     """A member with the settings it needs and no others."""
     if "epsilon" in kind.model_fields:
         fields.setdefault("epsilon", epsilon)
+    if "step_size" in kind.model_fields and epsilon > 1e-6:
+        fields.setdefault("step_size", epsilon / 4)
+    for name, small in (("binary_search_steps", 5), ("initial_const", 0.1), ("steps", 40)):
+        if "epsilon" not in kind.model_fields and name in kind.model_fields:
+            fields.setdefault(name, small)
     return kind.parse(fields)
 
 
@@ -55,6 +60,17 @@ def changes_nothing_at_zero(kind: type[Attack]) -> None:
     assert result.adversarials is not None
     assert torch.equal(result.adversarials[0], problem.images)
     assert not (result.rows["rank"] > 0).any()
+
+
+def finds_the_nearest_boundary(attack: Attack, norm: str, tolerance: float) -> None:
+    """A minimum-norm attack on several linear classes: everything falls, hardly farther than the closed form."""
+    problem = many_classes()
+    rows = run_trial(problem.network, problem.network, problem.images, problem.labels, problem.ids, attack).rows
+    radius = problem.radius[norm].numpy()
+    assert (rows["rank"] > 0).all()
+    assert (rows[norm] >= radius * (1 - 1e-4)).all()
+    np.testing.assert_allclose(rows[norm], radius, rtol=tolerance)
+    assert set(np.isnan(rows.get("epsilon", np.array([np.nan])))) == {True}
 
 
 def never_loses_by_a_bigger_ball(kind: type[Attack]) -> None:

@@ -84,7 +84,7 @@ BAD = {
     "one image": (None, {"images": lambda i: i[0]}, DataError, r"expected shape \(N, C, H, W\), not \(3, 4, 4\)"),
     "bytes": (None, {"images": lambda i: (i * 255).byte()}, DataError, "divide bytes by 255"),
     "labels out of range": (None, {"labels": lambda y: y + 5}, DataError, "expected 0 to 1, found 6"),
-    "negative label": (None, {"labels": lambda y: y - 3}, DataError, "expected 0 to 1, found -3"),
+    "negative label": (None, {"labels": lambda y: y - 3}, DataError, "expected 0 or more, found -3"),
     "too few labels": (None, {"labels": lambda y: y[:3]}, DataError, r"shape \(40,\).*not \(3,\)"),
     "float labels": (None, {"labels": lambda y: y.float()}, DataError, "whole numbers"),
     "no images": (None, {"images": lambda i: i[:0], "labels": lambda y: y[:0]}, DataError, "there are none"),

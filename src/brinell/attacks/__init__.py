@@ -1,22 +1,28 @@
 """Attacks, one file each, and the harness that judges them."""
 
 from brinell.attacks.attack import Attack, Batch, Crafted
+from brinell.attacks.bim import BIM
+from brinell.attacks.carlini_wagner import CarliniWagner
+from brinell.attacks.deepfool import DeepFool
 from brinell.attacks.fgsm import FGSM
 from brinell.attacks.pgd import PGD
 from brinell.attacks.trial import TrialResult, clean_predictions, run_trial
 from brinell.attacks.verb import BrinellWarning, Outcome, attack, warn_at_chance
 from brinell.core import Registry
 
-ATTACKS: Registry[Attack] = Registry("attack", FGSM, PGD)
+ATTACKS: Registry[Attack] = Registry("attack", FGSM, BIM, PGD, CarliniWagner, DeepFool)
 
 __all__ = [
     "ATTACKS",
+    "BIM",
     "FGSM",
     "PGD",
     "Attack",
     "Batch",
     "BrinellWarning",
+    "CarliniWagner",
     "Crafted",
+    "DeepFool",
     "Outcome",
     "TrialResult",
     "attack",

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor
 
 from brinell.attacks.attack import Batch, Crafted, column
-from brinell.attacks.losses import LOSSES, Loss, check_classes, succeeded
+from brinell.attacks.losses import LOSSES, Loss, check_classes
 from brinell.attacks.oracle import Oracle
+from brinell.attacks.readings import Readings
 from brinell.attacks.steps import random_start
 from brinell.attacks.trace import Trace
 from brinell.core import Point
@@ -19,189 +21,138 @@ from brinell.nn import Norm, project, steepest
 
 @dataclass(frozen=True)
 class Walk:
-    """Settings of a walk; `step_size` `None` is a quarter of each epsilon."""
+    """Settings of a walk; `step_size` `None` is a quarter of each epsilon; `label` is whose loss is raised."""
 
     norm: Norm
     step_size: float | None
     restarts: int
     random_start: bool
     loss: Loss
+    label: Literal["true", "predicted"]
     seed: int
     trace_every: int | None
 
 
 def walk(oracle: Oracle, batch: Batch, points: Sequence[Point], settings: Walk) -> Crafted:
     """Candidates at every point: the first iterate that succeeded, else the last one of the first start."""
-    epsilons = list(dict.fromkeys(point.epsilon or 0.0 for point in points))
-    cells = _Cells.spread(batch, epsilons)
-    readings = _Readings(cells, sorted({point.steps for point in points}), len(epsilons))
+    epsilons = [epsilon or 0.0 for epsilon in dict.fromkeys(point.epsilon for point in points)]
+    everyone = _Cells.spread(batch, epsilons)
+    readings = Readings(everyone.clean, points)
     trace = Trace(epsilons, settings.trace_every) if settings.trace_every is not None else None
     for restart in range(settings.restarts):
-        _ascend(oracle, cells, readings, settings, restart, trace)
-    return readings.crafted(points, epsilons, trace)
+        standing = everyone if trace is not None else everyone.at(~readings.broken.all(0))
+        if len(standing.index):
+            _ascend(oracle, standing, readings, settings, restart, trace)
+    return readings.crafted(None if trace is None else trace.columns())
 
 
 @dataclass(frozen=True)
 class _Cells:
-    """Every image at every epsilon, epsilon-major, as one batch of M = E * N."""
+    """Images at epsilons, as one batch; `index` is a cell's place among all of them, epsilon-major."""
 
-    batch: Batch
+    index: Tensor
+    clean: Tensor
+    labels: Tensor
+    targets: Tensor | None
+    ids: Tensor
     radius: Tensor
 
     @classmethod
     def spread(cls, batch: Batch, epsilons: list[float]) -> _Cells:
-        count = len(epsilons)
-        images = batch.images.repeat(count, 1, 1, 1)
-        targets = None if batch.targets is None else batch.targets.repeat(count)
-        radius = torch.tensor(epsilons, dtype=images.dtype, device=images.device).repeat_interleave(len(batch.images))
-        return cls(Batch(images, batch.labels.repeat(count), targets, batch.ids.repeat(count)), radius)
-
-    def at(self, index: Tensor) -> tuple[Tensor, Tensor, Tensor | None, Tensor]:
-        """Clean images, labels, targets and radii of some cells."""
-        images, labels, targets, _ = self.batch
-        return images[index], labels[index], None if targets is None else targets[index], self.radius[index]
-
-
-class _Readings:
-    """What K numbers of steps have seen so far of M cells. What is broken at one is broken at every later one."""
-
-    def __init__(self, cells: _Cells, steps: list[int], epsilons: int) -> None:
-        shape, device = (len(steps), len(cells.radius)), cells.radius.device
-        self.steps = steps
-        self.limits = torch.tensor(steps, device=device)[:, None]
-        self.epsilons = epsilons
-        self.images = cells.batch.images.expand(len(steps), *cells.batch.images.shape).clone()
-        self.broken = torch.zeros(shape, dtype=torch.bool, device=device)
-        self.first = torch.full(shape, -1, dtype=torch.int32, device=device)
-        self.restart = torch.zeros(shape, dtype=torch.int32, device=device)
-        self.gradients = torch.zeros(shape, dtype=torch.int32, device=device)
-        self.extra_forwards = torch.zeros(shape, dtype=torch.int32, device=device)
-        self.zeros = torch.zeros(shape, dtype=torch.int32, device=device)
-
-    def wants(self, step: int, index: Tensor) -> Tensor:
-        """`(K, len(index))`: readings that still need the gradient at iterate `step`."""
-        return ~self.broken[:, index] & (self.limits > step)
-
-    def spend(self, step: int, index: Tensor, zero: Tensor) -> None:
-        """Count a forward and a backward pass, and the gradients that were zero throughout."""
-        wanted = self.wants(step, index)
-        self.gradients[:, index] += wanted
-        self.zeros[:, index] += wanted & zero
-
-    def succeed(self, step: int, restart: int, index: Tensor, images: Tensor) -> None:
-        """Keep iterate `step` of the cells `index` for every reading that allows so many steps and had none."""
-        new = ~self.broken[:, index] & (self.limits >= step)
-        for row, chosen in enumerate(new):
-            at = index[chosen]
-            self.images[row, at] = images[chosen]
-            self.first[row, at] = step
-            self.restart[row, at] = restart
-            self.broken[row, at] = True
-
-    def keep(self, step: int, index: Tensor, images: Tensor) -> None:
-        """Keep iterate `step` where it is the last one that a reading allows and nothing better is known."""
-        if step in self.steps:
-            row = self.steps.index(step)
-            unbroken = ~self.broken[row, index]
-            self.images[row, index[unbroken]] = images[unbroken]
-
-    def crafted(self, points: Sequence[Point], epsilons: list[float], trace: Trace | None) -> Crafted:
-        """The points' own readings, in their order."""
-        count = len(self.broken[0]) // self.epsilons
-
-        def pick(values: Tensor) -> Tensor:
-            cube = values.unflatten(1, (self.epsilons, count))
-            chosen = [cube[self.steps.index(point.steps), epsilons.index(point.epsilon or 0.0)] for point in points]
-            return torch.stack(chosen)
-
-        return Crafted(
-            images=pick(self.images),
-            first_success_step=pick(self.first),
-            restart=pick(self.restart),
-            forwards=pick(self.gradients + self.extra_forwards),
-            backwards=pick(self.gradients),
-            zero_gradients=pick(self.zeros),
-            traces=None if trace is None else trace.columns(),
+        """Every image at every epsilon."""
+        count, device = len(epsilons), batch.images.device
+        return cls(
+            index=torch.arange(count * len(batch.images), device=device),
+            clean=batch.images.repeat(count, 1, 1, 1),
+            labels=batch.labels.repeat(count),
+            targets=None if batch.targets is None else batch.targets.repeat(count),
+            ids=batch.ids.repeat(count),
+            radius=torch.tensor(epsilons, dtype=batch.images.dtype, device=device).repeat_interleave(len(batch.images)),
         )
+
+    def at(self, chosen: Tensor) -> _Cells:
+        """Some of the cells."""
+        targets = None if self.targets is None else self.targets[chosen]
+        parts = (self.index, self.clean, self.labels, self.ids, self.radius)
+        index, clean, labels, ids, radius = (part[chosen] for part in parts)
+        return _Cells(index, clean, labels, targets, ids, radius)
+
+
+class _Objective:
+    """The loss to ascend. `predicted` labels are those of the first iterate it sees, and stay."""
+
+    def __init__(self, settings: Walk, cells: _Cells) -> None:
+        self.loss = settings.loss
+        self.labels = cells.labels if settings.label == "true" else None
+        self.targets = cells.targets
+
+    def __call__(self, logits: Tensor) -> Tensor:
+        check_classes(self.loss, logits.shape[1], self.targets is not None)
+        if self.labels is None:
+            self.labels = logits.detach().argmax(1)
+        return LOSSES[self.loss](logits, self.labels, self.targets)
+
+    def narrow(self, stay: Tensor) -> None:
+        """Go on with some of the cells."""
+        self.labels = None if self.labels is None else self.labels[stay]
+        self.targets = None if self.targets is None else self.targets[stay]
 
 
 def _ascend(
-    oracle: Oracle, cells: _Cells, readings: _Readings, settings: Walk, restart: int, trace: Trace | None
+    oracle: Oracle, cells: _Cells, readings: Readings, settings: Walk, restart: int, trace: Trace | None
 ) -> None:
     """One walk from one start. Broken cells leave the batch, unless a trace wants to see all of them to the end."""
-    last = readings.steps[-1]
-    everyone = torch.arange(len(cells.radius), device=cells.radius.device)
-    index = everyone if trace is not None else everyone[~readings.broken.all(0)]
-    clean, labels, targets, radius = cells.at(index)
-    images = clean
-    if settings.random_start:
-        ids = cells.batch.ids[index]
-        images = random_start(clean, radius, ids, settings.norm, seed=settings.seed, restart=restart)
-    for step in range(last):
-        if not len(index):
-            return
-        logits, value, gradient = oracle.gradient(images, _objective(settings.loss, labels, targets))
+    objective = _Objective(settings, cells)
+    images = _start(cells, settings, restart)
+    for step in range(readings.steps[-1]):
+        logits, value, gradient = oracle.gradient(images, objective)
         zero = (gradient.flatten(1) == 0).all(1)
-        readings.spend(step, index, zero)
-        broken = _confirmed(oracle, images, logits, labels, targets, readings.wants(step, index).any(0))
-        readings.succeed(step, restart, index[broken], images[broken])
+        wanted = readings.wants(step, cells.index).any(0)
+        readings.spend(step, cells.index, zero=zero)
+        broken = oracle.confirmed(images, logits, cells.labels, cells.targets, asked=wanted)
+        readings.succeed(step, cells.index[broken], images[broken], restart=restart)
         if trace is not None:
-            trace.record(restart, step, logits, value, zero, labels)
+            trace.record(restart, step, logits, value, zero, cells.labels)
         elif bool(broken.any()):
-            stay = readings.wants(step, index).any(0)
-            index, images, gradient = index[stay], images[stay], gradient[stay]
-            clean, labels, targets, radius = cells.at(index)
-        images = _step(images, gradient, clean, radius, settings)
+            stay = readings.wants(step, cells.index).any(0)
+            cells, images, gradient = cells.at(stay), images[stay], gradient[stay]
+            objective.narrow(stay)
+            if not len(images):
+                return
+        images = _step(images, gradient, cells, settings)
         if restart == 0:
-            readings.keep(step + 1, index, images)
-    _look_at_the_end(oracle, readings, settings, restart, trace, index, images, labels, targets)
+            readings.keep(step + 1, cells.index, images)
+    if trace is not None or settings.restarts > 1:
+        _look_at_the_end(oracle, cells, images, readings, objective, restart, trace)
 
 
-def _step(images: Tensor, gradient: Tensor, clean: Tensor, radius: Tensor, settings: Walk) -> Tensor:
-    size = column(radius / 4 if settings.step_size is None else torch.full_like(radius, settings.step_size), images)
-    return project(images + size * steepest(gradient, settings.norm), clean, radius, settings.norm)
+def _start(cells: _Cells, settings: Walk, restart: int) -> Tensor:
+    if not settings.random_start:
+        return cells.clean
+    return random_start(cells.clean, cells.radius, cells.ids, settings.norm, seed=settings.seed, restart=restart)
+
+
+def _step(images: Tensor, gradient: Tensor, cells: _Cells, settings: Walk) -> Tensor:
+    size = cells.radius / 4 if settings.step_size is None else torch.full_like(cells.radius, settings.step_size)
+    moved = images + column(size, images) * steepest(gradient, settings.norm)
+    return project(moved, cells.clean, cells.radius, settings.norm)
 
 
 def _look_at_the_end(
     oracle: Oracle,
-    readings: _Readings,
-    settings: Walk,
+    cells: _Cells,
+    images: Tensor,
+    readings: Readings,
+    objective: _Objective,
     restart: int,
     trace: Trace | None,
-    index: Tensor,
-    images: Tensor,
-    labels: Tensor,
-    targets: Tensor | None,
 ) -> None:
-    """See whether the last iterate succeeded, where something depends on it: another start, or a trace."""
-    if not len(index) or (trace is None and settings.restarts == 1):
-        return
+    """See whether the last iterate succeeded, where another start or a trace depends on it."""
     last = readings.steps[-1]
     logits = oracle.logits(images)
-    unbroken = ~readings.broken[-1, index]
-    readings.extra_forwards[-1, index] += unbroken.to(torch.int32)
-    broken = _confirmed(oracle, images, logits, labels, targets, unbroken)
-    readings.succeed(last, restart, index[broken], images[broken])
-    if trace is not None and trace.wants(last):
-        value = LOSSES[settings.loss](logits, labels, targets)
-        trace.record(restart, last, logits, value, None, labels)
-
-
-def _objective(loss: Loss, labels: Tensor, targets: Tensor | None) -> Callable[[Tensor], Tensor]:
-    def objective(logits: Tensor) -> Tensor:
-        check_classes(loss, logits.shape[1], targets is not None)
-        return LOSSES[loss](logits, labels, targets)
-
-    return objective
-
-
-def _confirmed(
-    oracle: Oracle, images: Tensor, logits: Tensor, labels: Tensor, targets: Tensor | None, asked: Tensor
-) -> Tensor:
-    """Which cells of those asked about have succeeded, by the deployed network's own word."""
-    broken = succeeded(logits, labels, targets) & asked
-    at = broken.nonzero()[:, 0]
-    if len(at):
-        chosen = None if targets is None else targets[at]
-        broken[at] = succeeded(oracle.confirm(images[at]), labels[at], chosen)
-    return broken
+    unbroken = ~readings.broken[-1, cells.index]
+    readings.forwards[-1, cells.index] += unbroken.to(torch.int32)
+    broken = oracle.confirmed(images, logits, cells.labels, cells.targets, asked=unbroken)
+    readings.succeed(last, cells.index[broken], images[broken], restart=restart)
+    if trace is not None:
+        trace.record(restart, last, logits, objective(logits), None, cells.labels)

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
+from brinell.attacks.losses import succeeded
 from brinell.core import ModelError
 from brinell.nn import fold_batch_norms
 
@@ -20,7 +21,7 @@ class Oracle:
     """Logits and input gradients of a network on a device, from a copy with folded batch norms, channels last.
 
     The copy computes what the network computes but for float rounding. Success is therefore *confirmed* on the network
-    itself (`confirm`), and judged there again in the end. A function that is no module is asked for logits as it is.
+    itself, and judged there again in the end. A function that is no module is asked for logits as it is.
     """
 
     def __init__(self, network: nn.Module | Scores, device: torch.device) -> None:
@@ -50,10 +51,38 @@ class Oracle:
             (gradient,) = torch.autograd.grad(value.sum(), inputs)
         return logits.detach(), value.detach(), gradient
 
-    def confirm(self, images: Tensor) -> Tensor:
-        """Logits of the module as it is deployed."""
+    def differences(self, images: Tensor, labels: Tensor, classes: Tensor) -> tuple[Tensor, Tensor]:
+        """For each of K `classes` `(n, K)` its logit less the label's, `(n, K)`, and the gradients `(n, K, C, H, W)`.
+
+        One forward and K backward passes.
+        """
+        with torch.enable_grad():
+            inputs = images.detach().contiguous(memory_format=torch.channels_last).requires_grad_()
+            logits = self.fast(inputs)
+            gaps = logits.gather(1, classes) - logits.gather(1, labels[:, None])
+            last = gaps.shape[1] - 1
+            gradients = [
+                torch.autograd.grad(gaps[:, place].sum(), inputs, retain_graph=place < last)[0]
+                for place in range(gaps.shape[1])
+            ]
+        return gaps.detach(), torch.stack(gradients, dim=1)
+
+    def confirmed(
+        self, images: Tensor, logits: Tensor, labels: Tensor, targets: Tensor | None, asked: Tensor | None = None
+    ) -> Tensor:
+        """Which images have succeeded by these logits and, asked again, by the deployed network's own, `(n,)`."""
+        broken = succeeded(logits, labels, targets)
+        if asked is not None:
+            broken = broken & asked
+        at = broken.nonzero()[:, 0]
+        if len(at) and self.fast is not self.exact:
+            broken[at] = self.agrees(images[at], labels[at], None if targets is None else targets[at])
+        return broken
+
+    def agrees(self, images: Tensor, labels: Tensor, targets: Tensor | None) -> Tensor:
+        """Whether these images have succeeded by the deployed network's own logits, `(n,)`."""
         with torch.inference_mode():
-            return self.exact(images)
+            return succeeded(self.exact(images), labels, targets)
 
 
 def placed(network: nn.Module | Scores, device: torch.device) -> nn.Module | Scores:

@@ -63,6 +63,7 @@ class PGD(Attack):
             restarts=self.restarts,
             random_start=self.random_start,
             loss=self.loss,
+            label="true",
             seed=seed,
             trace_every=trace_every,
         )

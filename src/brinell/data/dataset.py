@@ -96,4 +96,5 @@ def check_images(images: Tensor, labels: Tensor, classes: int | None = None) -> 
         )
     if labels.min() < 0 or (classes is not None and labels.max() >= classes):
         found = int(labels.min() if labels.min() < 0 else labels.max())
-        raise DataError(f"labels: expected 0 to {'classes - 1' if classes is None else classes - 1}, found {found}")
+        accepted = "0 or more" if classes is None else f"0 to {classes - 1}"
+        raise DataError(f"labels: expected {accepted}, found {found}")

@@ -1,0 +1,224 @@
+"""Carlini & Wagner's L2 attack: the smallest perturbation that Adam finds (Carlini & Wagner 2017)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from brinell.attacks.attack import Attack, Batch, Crafted
+from brinell.attacks.losses import check_classes, margin
+from brinell.attacks.oracle import Oracle
+from brinell.core import Point
+
+_EDGE = 0.999999
+"""Shrinks [-1, 1] before atanh, as the authors' code does: at exactly 0 or 1 the variable would be infinite."""
+_SLACK = 1e-4
+"""Share of the largest logit that a success must clear: what folding batch norms may change by rounding."""
+
+
+class CarliniWagner(Attack):
+    """Minimise `||delta||_2^2 + c * max(confidence - margin, 0)` over `x' = (tanh(w) + 1) / 2` with Adam.
+
+    `margin` is the best other logit less the label's; targeted, the target's less the best other one (f6 of the paper).
+    `steps` Adam iterations for each of `binary_search_steps` values of c, from `initial_const`: times ten until the
+    first success, then bisection (section VI-D); with one search, c is fixed, as in BreakingBED. `abort_early` ends an
+    example's search where its loss stops falling, as the authors' code does for a whole batch. The nearest success
+    over all iterations is kept; without one, the clean image.
+    """
+
+    kind = "carlini_wagner"
+    sweepable: ClassVar[frozenset[str]] = frozenset({"steps"})
+    spares_the_wrong: ClassVar[bool] = True
+
+    steps: int = Field(200, ge=1)
+    binary_search_steps: int = Field(9, ge=1)
+    initial_const: float = Field(1e-3, gt=0)
+    learning_rate: float = Field(0.01, gt=0)
+    confidence: float = Field(0.0, ge=0)
+    abort_early: bool = True
+
+    @property
+    def point(self) -> Point:
+        """No radius; the number of iterations."""
+        return Point(None, self.steps)
+
+    def clip(self, candidates: Tensor, clean: Tensor, epsilon: float | None) -> Tensor:
+        """Inside the box."""
+        return candidates.clamp(0.0, 1.0)
+
+    def craft(
+        self, oracle: Oracle, batch: Batch, points: Sequence[Point], *, seed: int, trace_every: int | None
+    ) -> Crafted:
+        """With one search all numbers of steps from one pass; with several, c depends on them: a run each."""
+        if self.binary_search_steps == 1:
+            bests = _search(oracle, batch, self, sorted({point.steps for point in points}))
+        else:
+            bests = {steps: _bisect(oracle, batch, self, steps) for steps in {point.steps for point in points}}
+        return _crafted([bests[point.steps] for point in points])
+
+
+@dataclass
+class _Best:
+    """The nearest success of each example: squared distance (infinite: none), image, iteration; and what it took."""
+
+    square: Tensor
+    images: Tensor
+    first: Tensor
+    passes: Tensor
+
+    @classmethod
+    def none(cls, batch: Batch) -> _Best:
+        count, device = len(batch.images), batch.images.device
+        return cls(
+            square=torch.full((count,), torch.inf, device=device),
+            images=batch.images.clone(),
+            first=torch.full((count,), -1, dtype=torch.int32, device=device),
+            passes=torch.zeros(count, dtype=torch.int32, device=device),
+        )
+
+    def improve(self, index: Tensor, square: Tensor, images: Tensor, step: int) -> None:
+        """Keep what is nearer than anything before."""
+        nearer = square < self.square[index]
+        at = index[nearer]
+        self.square[at], self.images[at] = square[nearer], images[nearer]
+        self.first[at] = torch.where(self.first[at] < 0, step, self.first[at])
+
+    def copy(self) -> _Best:
+        return _Best(self.square.clone(), self.images.clone(), self.first.clone(), self.passes.clone())
+
+
+def _bisect(oracle: Oracle, batch: Batch, attack: CarliniWagner, steps: int) -> _Best:
+    """Section VI-D: raise c tenfold until the first success, then halve the interval; each example its own c."""
+    best = _Best.none(batch)
+    low = torch.zeros(len(batch.images), device=batch.images.device)
+    high = torch.full_like(low, torch.inf)
+    const = torch.full_like(low, attack.initial_const)
+    for _ in range(attack.binary_search_steps):
+        found = _search(oracle, batch, attack, [steps], const)[steps]
+        success = found.square < torch.inf
+        everyone = torch.arange(len(low), device=low.device)
+        best.improve(everyone[success], found.square[success], found.images[success], 0)
+        best.first = torch.where(best.first == 0, found.first + best.passes, best.first)
+        best.passes += found.passes
+        high = torch.where(success, torch.minimum(high, const), high)
+        low = torch.where(success, low, torch.maximum(low, const))
+        const = torch.where(high < torch.inf, (low + high) / 2, const * 10)
+    return best
+
+
+def _search(
+    oracle: Oracle, batch: Batch, attack: CarliniWagner, steps: list[int], const: Tensor | None = None
+) -> dict[int, _Best]:
+    """One descent with c fixed, read at several numbers of iterations."""
+    best = _Best.none(batch)
+    readings: dict[int, _Best] = {}
+    if const is None:
+        const = torch.full((len(batch.images),), attack.initial_const, device=batch.images.device)
+    run = _Descent.begin(batch, const)
+    previous = torch.full_like(const, torch.inf)
+    every = max(1, steps[-1] // 10)
+    for step in range(1, steps[-1] + 1):
+        if len(run.index):
+            best.passes[run.index] += 1
+            loss = run.advance(oracle, attack, best, step)
+            if attack.abort_early and step % every == 0:
+                falling = loss < 0.9999 * previous[run.index]
+                previous[run.index] = loss
+                run = run.at(falling) if not bool(falling.all()) else run
+        if step in steps:
+            readings[step] = _confirmed(oracle, batch, best)
+    return readings
+
+
+@dataclass
+class _Descent:
+    """Examples still descending: Adam's state (Kingma & Ba 2015, algorithm 1) beside what it works on."""
+
+    index: Tensor
+    clean: Tensor
+    labels: Tensor
+    targets: Tensor | None
+    const: Tensor
+    variable: Tensor
+    first_moment: Tensor
+    second_moment: Tensor
+
+    @classmethod
+    def begin(cls, batch: Batch, const: Tensor) -> _Descent:
+        index = torch.arange(len(const), device=const.device)
+        start = torch.atanh((batch.images * 2 - 1) * _EDGE)
+        nothing = torch.zeros_like(start)
+        return cls(index, batch.images, batch.labels, batch.targets, const, start, nothing, nothing.clone())
+
+    def at(self, chosen: Tensor) -> _Descent:
+        targets = None if self.targets is None else self.targets[chosen]
+        return _Descent(
+            self.index[chosen],
+            self.clean[chosen],
+            self.labels[chosen],
+            targets,
+            self.const[chosen],
+            self.variable[chosen],
+            self.first_moment[chosen],
+            self.second_moment[chosen],
+        )
+
+    def advance(self, oracle: Oracle, attack: CarliniWagner, best: _Best, step: int) -> Tensor:
+        """Look at the current images, keep the successes, take one step of Adam; returns the loss `(n,)`."""
+        squashed = torch.tanh(self.variable)
+        images = (squashed + 1) / 2
+        logits, hinge, gradient = oracle.gradient(images, self._hinge(attack.confidence))
+        delta = images - self.clean
+        square = delta.flatten(1).square().sum(1)
+        success = self._clears(logits, attack.confidence)
+        best.improve(self.index[success], square[success], images[success], step - 1)
+        slope = (gradient + 2 * delta) * (1 - squashed.square()) / 2
+        self._adam(slope, step, attack.learning_rate)
+        return square + hinge
+
+    def _hinge(self, confidence: float) -> Callable[[Tensor], Tensor]:
+        def objective(logits: Tensor) -> Tensor:
+            check_classes("margin", logits.shape[1], self.targets is not None)
+            wanted = confidence + _SLACK * logits.detach().abs().amax(1)
+            return self.const * (wanted - margin(logits, self.labels, self.targets)).clamp_min(0)
+
+        return objective
+
+    def _clears(self, logits: Tensor, confidence: float) -> Tensor:
+        slack = _SLACK / 2 * logits.abs().amax(1)
+        return margin(logits, self.labels, self.targets) > confidence + slack
+
+    def _adam(self, slope: Tensor, step: int, learning_rate: float) -> None:
+        self.first_moment = 0.9 * self.first_moment + 0.1 * slope
+        self.second_moment = 0.999 * self.second_moment + 0.001 * slope.square()
+        scale = learning_rate / (1 - 0.9**step)
+        root = (self.second_moment / (1 - 0.999**step)).sqrt_().add_(1e-8)
+        self.variable = self.variable - scale * self.first_moment / root
+
+
+def _confirmed(oracle: Oracle, batch: Batch, best: _Best) -> _Best:
+    """The successes that the deployed network confirms; the others count as none."""
+    checked = best.copy()
+    at = (best.square < torch.inf).nonzero()[:, 0]
+    if len(at):
+        targets = None if batch.targets is None else batch.targets[at]
+        lost = at[~oracle.agrees(best.images[at], batch.labels[at], targets)]
+        checked.square[lost], checked.first[lost] = torch.inf, -1
+        checked.images[lost] = batch.images[lost]
+    return checked
+
+
+def _crafted(bests: list[_Best]) -> Crafted:
+    passes = torch.stack([best.passes for best in bests])
+    return Crafted(
+        images=torch.stack([best.images for best in bests]),
+        first_success_step=torch.stack([best.first for best in bests]),
+        restart=torch.zeros_like(passes),
+        forwards=passes,
+        backwards=passes,
+    )

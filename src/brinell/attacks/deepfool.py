@@ -1,0 +1,118 @@
+"""DeepFool: steps to the nearest linearised decision boundary (Moosavi-Dezfooli, Fawzi & Frossard 2016)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from brinell.attacks.attack import Attack, Batch, Crafted, column
+from brinell.attacks.oracle import Oracle
+from brinell.attacks.readings import Readings
+from brinell.core import DataError, Point
+from brinell.nn import Norm
+
+_NUDGE = 1e-4
+"""Added to the logits' difference, as the authors' code does, so that a step never has length zero at a boundary."""
+
+
+class DeepFool(Attack):
+    """Step to the nearest of the boundaries to the best classes, as if they were flat, until the label flips.
+
+    Minimum-norm: there is no epsilon, the distance is the result. Algorithm 2 of the paper for `l2`, its section 3.3
+    for `linf`. The authors' code goes `overshoot` beyond with the whole perturbation so far at every step, and so does
+    this one. The `candidates` are the label and the best other classes on the clean image. Untargeted only.
+    """
+
+    kind = "deepfool"
+    sweepable: ClassVar[frozenset[str]] = frozenset({"steps"})
+    spares_the_wrong: ClassVar[bool] = True
+
+    steps: int = Field(50, ge=1)
+    candidates: int = Field(10, ge=2)
+    overshoot: float = Field(0.02, ge=0)
+    norm: Norm = "l2"
+
+    @property
+    def point(self) -> Point:
+        """No radius; the number of steps."""
+        return Point(None, self.steps)
+
+    def clip(self, candidates: Tensor, clean: Tensor, epsilon: float | None) -> Tensor:
+        """Inside the box."""
+        return candidates.clamp(0.0, 1.0)
+
+    def craft(
+        self, oracle: Oracle, batch: Batch, points: Sequence[Point], *, seed: int, trace_every: int | None
+    ) -> Crafted:
+        """All numbers of steps from one pass; an example that has flipped leaves the batch."""
+        if batch.targets is not None:
+            raise DataError("targets: DeepFool is untargeted; use C&W or PGD for a target")
+        readings = Readings(batch.images, points)
+        walkers = _Walkers.begin(batch)
+        for step in range(readings.steps[-1]):
+            # Who has flipped is asked without gradients first: K backward passes cost far more than one forward pass.
+            logits = oracle.logits(walkers.images)
+            readings.spend(step, walkers.index, backwards=0)
+            broken = oracle.confirmed(walkers.images, logits, walkers.labels, None)
+            readings.succeed(step, walkers.index[broken], walkers.images[broken])
+            walkers = walkers.at(~broken)
+            if not len(walkers.index):
+                break
+            if walkers.classes is None:
+                walkers.classes = _best(logits[~broken], walkers.labels, self.candidates)
+            gaps, gradients = oracle.differences(walkers.images, walkers.labels, walkers.classes)
+            readings.spend(step, walkers.index, backwards=gaps.shape[1])
+            walkers.move(self._step(gaps, gradients), 1 + self.overshoot)
+            readings.keep(step + 1, walkers.index, walkers.images)
+        return readings.crafted()
+
+    def _step(self, gaps: Tensor, gradients: Tensor) -> Tensor:
+        """The shortest step to the nearest boundary, `(n, C, H, W)`; zero where no gradient leads anywhere."""
+        flat = gradients.flatten(2)
+        length = flat.norm(dim=2) if self.norm == "l2" else flat.abs().sum(2)
+        gap = gaps.abs() + _NUDGE
+        distance = torch.where(length > 0, gap / length, torch.inf)
+        nearest = distance.argmin(1)
+        rows = torch.arange(len(nearest), device=nearest.device)
+        gradient, size = gradients[rows, nearest], distance[rows, nearest]
+        size = torch.where(size.isfinite(), size, 0.0)
+        if self.norm == "linf":
+            return column(size, gradient) * gradient.sign()
+        return column(size / length[rows, nearest].clamp_min(1e-12), gradient) * gradient
+
+
+@dataclass
+class _Walkers:
+    """Examples that have not flipped yet, and the perturbation of each before it goes beyond."""
+
+    index: Tensor
+    clean: Tensor
+    labels: Tensor
+    images: Tensor
+    total: Tensor
+    classes: Tensor | None
+
+    @classmethod
+    def begin(cls, batch: Batch) -> _Walkers:
+        index = torch.arange(len(batch.images), device=batch.images.device)
+        return cls(index, batch.images, batch.labels, batch.images, torch.zeros_like(batch.images), None)
+
+    def at(self, chosen: Tensor) -> _Walkers:
+        parts = (self.index, self.clean, self.labels, self.images, self.total)
+        index, clean, labels, images, total = (part[chosen] for part in parts)
+        return _Walkers(index, clean, labels, images, total, None if self.classes is None else self.classes[chosen])
+
+    def move(self, step: Tensor, beyond: float) -> None:
+        self.total = self.total + step
+        self.images = (self.clean + beyond * self.total).clamp(0.0, 1.0)
+
+
+def _best(logits: Tensor, labels: Tensor, candidates: int) -> Tensor:
+    """The `candidates - 1` best classes but the label, `(n, K)`; fewer where there are fewer classes."""
+    others = logits.scatter(1, labels[:, None], -torch.inf)
+    return others.topk(min(candidates, logits.shape[1]) - 1, dim=1).indices
