@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Mapping
-from fractions import Fraction as Rational
-from typing import Annotated, Any, ClassVar, Generic, Self, TypeVar
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Annotated, Any, ClassVar, Generic, Self, TypeVar, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, model_validator
 
@@ -18,17 +17,15 @@ class Execution:
 
 
 def _fraction(value: object) -> object:
-    if isinstance(value, str):
-        try:
-            return float(Rational(value.replace(" ", ""))) if "/" not in value else _ratio(value)
-        except (ValueError, ZeroDivisionError):
-            raise ValueError(f"{value!r} is neither a number nor a ratio such as '8/255'") from None
-    return value
-
-
-def _ratio(text: str) -> float:
-    above, _, below = text.partition("/")
-    return float(Rational(above.strip()) / Rational(below.strip()))
+    if isinstance(value, bool):
+        raise ValueError("expected a number or a ratio such as '8/255'")
+    if not isinstance(value, str):
+        return value
+    above, slash, below = value.partition("/")
+    try:
+        return float(above) / float(below) if slash else float(value)
+    except (ValueError, ZeroDivisionError):
+        raise ValueError("expected a number or a ratio such as '8/255'") from None
 
 
 Fraction = Annotated[float, BeforeValidator(_fraction)]
@@ -47,11 +44,13 @@ class Spec(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _own_kind(cls, value: Any) -> Any:
+    def _own_kind(cls, config: Any) -> Any:
         """A spec inside another may say its kind, as `config()` writes it."""
-        if isinstance(value, Mapping) and value.get("kind") == cls.kind:
-            return {name: item for name, item in value.items() if name != "kind"}
-        return value
+        if not isinstance(config, Mapping) or "kind" not in config:
+            return config
+        if config["kind"] != cls.kind:
+            raise ValueError(f"kind is {config['kind']!r}, but {cls.kind!r} is expected here")
+        return {name: value for name, value in config.items() if name != "kind"}
 
     def identity(self) -> dict[str, Any]:
         """The JSON-able fields that decide the result, with the kind and its revision."""
@@ -78,7 +77,7 @@ class Spec(BaseModel):
             ConfigurationError: a key is unknown, missing or has a value that is not accepted.
         """
         try:
-            return cls.model_validate({name: value for name, value in config.items() if name != "kind"})
+            return cls.model_validate(config)
         except ValidationError as error:
             raise ConfigurationError(explain(error, where, cls)) from None
 
@@ -111,20 +110,33 @@ def explain(error: ValidationError, where: str, model: type[BaseModel]) -> str:
     for detail in error.errors():
         place = ".".join([part for part in (where, *map(str, detail["loc"])) if part]) or model.__name__
         if detail["type"] == "extra_forbidden":
-            lines.append(f"{place}: unknown key; {_accepted(str(detail['loc'][-1]), model, len(detail['loc']))}")
+            lines.append(f"{place}: unknown key; {_accepted(detail['loc'], model)}")
         elif detail["type"] == "missing":
             lines.append(f"{place}: missing, and has no default")
         else:
             message = detail["msg"].removeprefix("Value error, ")
             message = message[0].lower() + message[1:] if not message[:2].isupper() else message
-            lines.append(f"{place}: {message}, not {detail['input']!r}")
+            given = "" if isinstance(detail["input"], Mapping) else f", not {detail['input']!r}"
+            lines.append(f"{place}: {message}{given}")
     return "\n".join(lines)
 
 
-def _accepted(name: str, model: type[BaseModel], depth: int) -> str:
-    if depth > 1:
-        return "it is not accepted here"
-    return choices(name, list(model.model_fields))
+def _accepted(place: Sequence[str | int], model: type[BaseModel]) -> str:
+    *path, name = place
+    for part in path:
+        field = model.model_fields.get(str(part))
+        inner = [] if field is None else _models(field.annotation)
+        if len(inner) != 1:
+            return "it is not accepted here"
+        model = inner[0]
+    return choices(str(name), list(model.model_fields))
+
+
+def _models(annotation: Any) -> list[type[BaseModel]]:
+    """The models that a field's type names: `Train` of `Train | None`."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for part in get_args(annotation) for model in _models(part)]
 
 
 def choices(name: str, known: list[str]) -> str:
@@ -143,6 +155,8 @@ class Registry(Generic[S]):
     def __init__(self, family: str, *members: type[S]) -> None:
         self.family = family
         self._members = {member.kind: member for member in members}
+        if len(self._members) < len(members):
+            raise ValueError(f"two members of the {family} registry have one kind among {list(self._members)}")
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._members)
