@@ -1,6 +1,6 @@
 """How far can a neural network be compressed before it, or its robustness, breaks?
 
-Six verbs, loaded when they are first used: `attack`, `compress`, `save`, `load`, `run`, `report`. The rooms of the house
+Six verbs, loaded when they are first used: `attack`, `compress`, `save`, `load`, `run`, `report`. The rooms
 (`brinell.models`, `brinell.data`, `brinell.costs`, ...) are reachable in the same way.
 """
 

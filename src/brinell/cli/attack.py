@@ -18,7 +18,8 @@ MODEL is a .brinell file, or a model's kind with --weights. Settings that begin 
 
   brinell attack small.brinell --data digits --with fgsm --set epsilon=16/255
 
-  brinell attack resnet20 --weights resnet20.th --data cifar10 --set data.root=data/cifar10 --with pgd --set epsilon=8/255
+  brinell attack resnet20 --weights resnet20.th --data cifar10 --set data.root=data/cifar10
+  --with pgd --set epsilon=8/255 --set steps=20
 """
 
 

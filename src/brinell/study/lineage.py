@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from brinell.compressors import Compressor
+from brinell.compressors import Compressor, Distill, XNORNet
 from brinell.core import BrinellError, ConfigurationError, PlannedVariant, content_key, file_digest
 from brinell.data import Dataset
 from brinell.models import Architecture, load_weights
@@ -37,7 +37,12 @@ def plan_variants(study: Study, splits: Splits) -> tuple[Planned, ...]:
             elif entry.parent is not None and entry.compressor is not None:
                 made[name, seed] = _of_parent(name, entry.compressor, made[entry.parent, seed], seed, splits)
     ordered = [made[name, seed] for name in study.variants for seed in dict.fromkeys(study.seeds.variants)]
-    return tuple({variant.record.key: variant for variant in ordered}.values())
+    unique: dict[str, Planned] = {}
+    for variant in ordered:
+        other = unique.setdefault(variant.record.key, variant).record.name
+        if other != variant.record.name:
+            raise ConfigurationError(f"variants.{variant.record.name}: the same as variants.{other}; drop one of them")
+    return tuple(unique.values())
 
 
 def parents_first(variants: Mapping[str, VariantEntry]) -> Iterator[str]:
@@ -86,7 +91,8 @@ def _of_parent(name: str, compressor: Compressor, parent: Planned, seed: int, sp
         data=_learnt_from(splits.train),
         seed=seed,
     )
-    architecture = getattr(compressor, "student", None) or parent.architecture
+    architecture = compressor.student if isinstance(compressor, Distill) else None
+    architecture = architecture or parent.architecture
     record = PlannedVariant(
         name=name,
         key=key,
@@ -97,7 +103,15 @@ def _of_parent(name: str, compressor: Compressor, parent: Planned, seed: int, sp
         architecture=architecture.kind,
         settings=compressor.config(),
     )
-    return Planned(record, architecture, compressor.gradient or parent.view)
+    return Planned(record, architecture, _view(compressor, parent.view))
+
+
+def _view(compressor: Compressor, parent: str) -> str:
+    """The gradient a white-box attacker has of what the compressor makes of a variant with the gradient `parent`."""
+    if isinstance(compressor, XNORNet):
+        return "straight_through"
+    fresh = isinstance(compressor, Distill) and compressor.initialize == "random"
+    return "exact" if fresh else parent
 
 
 def _learnt_from(train: Dataset) -> list[Any]:

@@ -99,18 +99,23 @@ def _variant(config: object, where: str, models: Mapping[str, Model], held: int)
 
 
 def _compressor(config: object, where: str, held: int) -> Compressor:
-    compressor = COMPRESSORS.parse(_fields(config, where, COMPRESSORS, ()), where)
+    fields = _fields(config, where, COMPRESSORS, ())
+    compressor = COMPRESSORS.parse(fields, where)
     train = getattr(compressor, "train", None)
-    return compressor if train is None else compressor.model_copy(update={"train": _holding_out(train, held)})
+    if train is None:
+        return compressor
+    return compressor.model_copy(update={"train": _holding_out(train, fields.get("train"), held)})
 
 
 def _train(config: object, where: str, held: int) -> Train:
-    return _holding_out(Train.parse(_mapping(config, where), where), held)
+    fields = _mapping(config, where)
+    return _holding_out(Train.parse(fields, where), fields, held)
 
 
-def _holding_out(train: Train, held: int) -> Train:
-    """`train` with the study's `data.train.holdout`, unless it says its own."""
-    return train if "holdout" in train.model_fields_set else train.model_copy(update={"holdout": held})
+def _holding_out(train: Train, fields: object, held: int) -> Train:
+    """`train` with the study's `data.train.holdout`, unless its own `fields` say how many."""
+    said = isinstance(fields, Mapping) and "holdout" in fields
+    return train if said else train.model_copy(update={"holdout": held})
 
 
 def _check_parents(variants: Mapping[str, VariantEntry]) -> None:

@@ -1,0 +1,66 @@
+"""The table that ends a run: what every variant keeps, and what it takes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+from rich.table import Table
+
+from brinell.analysis import Evaluation, load
+from brinell.cli.console import out
+from brinell.store import RunStore
+
+
+def print_table(root: Path) -> None:
+    """Clean accuracy, accuracy under each attack and under all of them at the reference radius, bytes and ratio."""
+    evaluation = load(RunStore.open(root))
+    attacks = () if evaluation.reference is None else evaluation.reference.attacks
+    table = Table("variant", box=None, pad_edge=False)
+    for name in ("clean", *attacks, *(["worst case"] if len(attacks) > 1 else []), "bytes", "ratio"):
+        table.add_column(name, justify="right")
+    for row in evaluation.variants.iter_rows(named=True):
+        under = [_under(evaluation, row["variant"], attack) for attack in attacks]
+        worst = [_worst(evaluation, row["variant"])] if len(attacks) > 1 else []
+        shares = [_percent(share) for share in (row["clean_accuracy"], *under, *worst)]
+        table.add_row(row["variant"], *shares, _bytes(row["encoded_bytes"]), _ratio(row["compression_ratio"]))
+    out.print(table)
+    if evaluation.reference is not None:
+        radius = f"{evaluation.reference.epsilon * 255:.4g}/255"
+        out.print(f"accuracy on {evaluation.plan.examples} test images; attacks at epsilon {radius}, most steps")
+
+
+def _under(evaluation: Evaluation, variant: str, attack: str) -> float | None:
+    """Accuracy under one attack at the reference radius, after the most steps that it was read at."""
+    if evaluation.reference is None:
+        return None
+    at = evaluation.reruns.filter(
+        (pl.col("variant") == variant)
+        & (pl.col("crafted_on") == variant)
+        & (pl.col("attack") == attack)
+        & (pl.col("epsilon") == evaluation.reference.epsilon)
+    ).sort("steps")
+    return None if at.is_empty() else at["robust_accuracy"][-1]
+
+
+def _worst(evaluation: Evaluation, variant: str) -> float | None:
+    if evaluation.reference is None:
+        return None
+    at = evaluation.worst.filter(
+        (pl.col("variant") == variant)
+        & (pl.col("norm") == evaluation.reference.norm)
+        & (pl.col("epsilon") == evaluation.reference.epsilon)
+    )
+    return None if at.is_empty() else at["robust_accuracy"][0]
+
+
+def _percent(share: float | None) -> str:
+    return "-" if share is None else f"{share:.1%}"
+
+
+def _bytes(count: int | None) -> str:
+    return "-" if count is None else f"{count:,}"
+
+
+def _ratio(ratio: float | None) -> str:
+    return "-" if ratio is None else f"{ratio:.1f}x"

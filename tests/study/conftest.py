@@ -1,0 +1,37 @@
+"""A study that runs in seconds, as the mapping that its YAML would hold."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import yaml
+
+from brinell.study import Study
+
+TINY = """
+name: tiny
+data: {kind: digits, train: {holdout: 97}, test: {examples: 40}}
+models:
+  small: {kind: resnet8, width: 2}
+variants:
+  base: {model: small, train: {epochs: 1, batch_size: 128}}
+  pruned: {from: base, compress: {kind: prune, train: {epochs: 1, batch_size: 128}}}
+attacks:
+  fgsm: {kind: fgsm, sweep: {epsilon: [8/255, 16/255]}}
+  pgd: {kind: pgd, epsilon: 16/255, sweep: {steps: [1, 3]}}
+block: 20
+"""
+
+
+@pytest.fixture
+def tiny() -> dict[str, Any]:
+    """The mapping, free to change."""
+    config: dict[str, Any] = yaml.safe_load(TINY)
+    return config
+
+
+@pytest.fixture
+def tiny_study(tiny: dict[str, Any]) -> Study:
+    """The study."""
+    return Study.parse(tiny)

@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import pytest
+
+from brinell.core import ConfigurationError
+from brinell.study.reading import check_keys, find, override, parse, shipped
+
+
+def test_parse_reads_what_yaml_says():
+    assert parse("a: 1\nb: {c: [1, 2.5, yes], d: 8/255}\n") == {"a": 1, "b": {"c": [1, 2.5, True], "d": "8/255"}}
+    assert parse("") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("a: 1\nb:\n  c: 1\n  d: 2\n  c: 3\n", "here.yaml: b.c: the key stands twice, on lines 3 and 5"),
+        ("a: [{b: 1, b: 2}]", "here.yaml: a.0.b: the key stands twice, on lines 1 and 1"),
+        ("no: 1", "here.yaml: no (line 1): a key must be a word; put it in quotes: 'no'"),
+        ("a: {20: 1}", "here.yaml: a.20 (line 1): a key must be a word"),
+        ("a: &x [*x]", "here.yaml: a.0: the value contains itself"),
+        ("a: [1", "here.yaml: line 1, column"),
+        ("a: !!python/object/apply:os.system [ls]", "here.yaml: line 1, column 4: not valid YAML"),
+        ("a: 1\n---\nb: 2", "here.yaml: line 2, column 1: not valid YAML"),
+    ],
+)
+def test_parse_refuses_with_the_place(text, said):
+    with pytest.raises(ConfigurationError) as caught:
+        parse(text, "here.yaml")
+    assert said in str(caught.value)
+
+
+def test_an_alias_and_a_merge_are_not_duplicates():
+    assert parse("a: &a {x: 1, y: 2}\nb: {<<: *a, y: 3}") == {"a": {"x": 1, "y": 2}, "b": {"x": 1, "y": 3}}
+
+
+def test_override_sets_what_is_there_and_what_is_left_out_and_copies():
+    before = {"data": {"kind": "digits"}, "attacks": {"pgd": {"kind": "pgd", "sweep": {"steps": [1, 2]}}}}
+    after = override(
+        before,
+        ["data.test.examples=10", "attacks.pgd.sweep.steps=[3, 4]", "attacks.pgd.epsilon=8/255", "seeds.attacks=[1]"],
+    )
+    assert after["data"] == {"kind": "digits", "test": {"examples": 10}}
+    assert after["attacks"]["pgd"] == {"kind": "pgd", "sweep": {"steps": [3, 4]}, "epsilon": "8/255"}
+    assert after["seeds"] == {"attacks": [1]}
+    assert before["attacks"]["pgd"]["sweep"]["steps"] == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [
+        ("attacks.pgd", "expected PATH=VALUE"),
+        ("attacks..pgd=1", "expected PATH=VALUE"),
+        ("attacks.pdg.steps=1", "there is no attacks.pdg; did you mean 'pgd'?"),
+        ("attacks.pgd.steps.x=1", "attacks.pgd.steps is 3, which has no keys"),
+        ("attacks.pgd.steps=[1", "--set attacks.pgd.steps=[1: line 1"),
+    ],
+)
+def test_override_refuses_with_the_setting(setting, said):
+    with pytest.raises(ConfigurationError) as caught:
+        override({"attacks": {"pgd": {"steps": 3}}}, [setting])
+    assert said in str(caught.value)
+    assert setting in str(caught.value)
+
+
+def test_check_keys_suggests():
+    with pytest.raises(ConfigurationError, match=r"here\.stps: unknown key; did you mean 'steps'\? accepted: steps, x"):
+        check_keys({"stps": 1}, "here", ["steps", "x"])
+
+
+def test_find_knows_files_and_shipped_names(tmp_path):
+    mine = tmp_path / "mine.yaml"
+    mine.write_text("")
+    assert find(mine) == mine
+    assert "quickstart" in shipped()
+    assert find("quickstart").name == "quickstart.yaml"
+    with pytest.raises(ConfigurationError, match="did you mean 'quickstart'"):
+        find("quickstat")
+    with pytest.raises(ConfigurationError, match=r"no study at .*gone\.yaml"):
+        find(tmp_path / "gone.yaml")
