@@ -64,7 +64,9 @@ def read_table(path: Path) -> pl.DataFrame:
     """
     try:
         return pl.read_parquet(path, hive_partitioning=False)
-    except Exception as error:  # polars raises its own, the system's and (on damage) bare panics
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # on damage polars may panic, and its panics are no `Exception`
         raise StoreError(f"cannot read the table {path}: {error}") from error
 
 

@@ -1,0 +1,40 @@
+"""What a variant costs, as its `costs.json` says; what is unknown stays unknown."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import polars as pl
+
+COST_SCHEMA = {
+    "encoded_bytes": pl.Int64,
+    "dense_bytes": pl.Int64,
+    "compression_ratio": pl.Float64,
+    "parameters": pl.Int64,
+    "weights": pl.Int64,
+    "nonzero": pl.Int64,
+    "memory_mb": pl.Float64,
+    "macs": pl.Int64,
+    "xnor_ops": pl.Int64,
+    "ncc": pl.Float64,
+}
+"""`compression_ratio` is the baseline's dense float32 bytes over this variant's file, everything in it."""
+
+
+def costs(own: Mapping[str, Any] | None, baseline: Mapping[str, Any] | None) -> dict[str, int | float | None]:
+    """The columns of `COST_SCHEMA` from a variant's record and its baseline's (its own where that one is unknown)."""
+    own = own or {}
+    found = {name: number(own.get(name), whole=kind == pl.Int64) for name, kind in COST_SCHEMA.items()}
+    dense = number((baseline or {}).get("dense_bytes")) or found["dense_bytes"]
+    encoded = found["encoded_bytes"]
+    found["compression_ratio"] = dense / encoded if dense and encoded else None
+    return found
+
+
+def number(value: object, *, whole: bool = False) -> int | float | None:
+    """A finite number that is not negative; anything else is unknown."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value < 0:
+        return None
+    return round(value) if whole else value

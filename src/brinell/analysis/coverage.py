@@ -1,0 +1,97 @@
+"""Coverage: what is measured, what is missing, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import polars as pl
+
+from brinell.core import PlannedTrial, StudyPlan
+from brinell.store import Failure
+
+COVERAGE_SCHEMA = {
+    "variant": pl.String,
+    "attack": pl.String,
+    "crafted_on": pl.String,
+    "seed": pl.Int64,
+    "planned": pl.Int64,
+    "examples": pl.Int64,
+    "state": pl.String,
+    "reason": pl.String,
+}
+"""One row is one planned trial: examples planned and measured, and its `State`."""
+
+
+@dataclass(frozen=True)
+class State:
+    """`done`, `partial` (some examples), `missing`, `failed`, `unsupported` or `blocked`; and why, where known."""
+
+    state: str
+    reason: str = ""
+
+
+def variant_states(
+    plan: StudyPlan, made: set[str], failures: Mapping[str, Failure], labels: Mapping[str, str]
+) -> dict[str, State]:
+    """State by key; a variant is blocked where the one that it is made from cannot be made."""
+    records = {variant.key: variant for variant in plan.variants}
+    states: dict[str, State] = {}
+
+    def settle(key: str, below: frozenset[str]) -> State:
+        if key in states:
+            return states[key]
+        failure, parent = failure_of(key, failures), records[key].parent
+        if key in made:
+            found = State("done")
+        elif failure is not None:
+            found = _failed(failure)
+        elif parent in records and parent not in below and _hopeless(settle(parent, below | {key})):
+            found = State("blocked", f"waits for {labels[parent]}")
+        else:
+            found = State("missing", "not made yet")
+        states[key] = found
+        return found
+
+    for key in records:
+        settle(key, frozenset({key}))
+    return states
+
+
+def trial_state(
+    trial: PlannedTrial,
+    examples: int,
+    variants: Mapping[str, State],
+    failures: Mapping[str, Failure],
+    labels: Mapping[str, str],
+) -> State:
+    """State of a trial of which `examples` are measured."""
+    planned = planned_examples(trial)
+    failure = failure_of(trial.key, failures)
+    if examples >= planned:
+        return State("done")
+    if failure is not None:
+        return _failed(failure)
+    for key in (trial.judged_on, trial.crafted_on):
+        if key in variants and _hopeless(variants[key]):
+            return State("blocked", f"waits for {labels[key]}")
+    return State("partial", f"{planned - examples} examples to go") if examples else State("missing", "not run yet")
+
+
+def planned_examples(trial: PlannedTrial) -> int:
+    """How many examples the plan gives a trial."""
+    return sum(block.stop - block.start for block in trial.blocks)
+
+
+def failure_of(key: str, failures: Mapping[str, Failure]) -> Failure | None:
+    """The failure of a task that makes what has this key (a task's name holds the key of its variant or trial)."""
+    return next((failure for task, failure in failures.items() if key in task), None)
+
+
+def _failed(failure: Failure) -> State:
+    reason = failure.message.strip().splitlines()
+    return State("unsupported" if failure.unsupported else "failed", reason[0] if reason else "no reason was kept")
+
+
+def _hopeless(state: State) -> bool:
+    return state.state in {"failed", "unsupported", "blocked"}

@@ -1,0 +1,84 @@
+"""Rows of one trial: every block that is there and can be trusted; what cannot is left out and said."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from brinell.core import ROW_SCHEMA, TRACE_SCHEMA, BrinellError, PlannedTrial, StoreError
+from brinell.store import RunStore
+
+_TYPES = {
+    "int32": pl.Int32(),
+    "int64": pl.Int64(),
+    "float32": pl.Float32(),
+    "float64": pl.Float64(),
+    "string": pl.String(),
+}
+
+
+@dataclass(frozen=True)
+class Read:
+    """What a trial's files gave; `problems` are sentences about those that gave nothing."""
+
+    frame: pl.DataFrame
+    problems: tuple[str, ...] = ()
+
+
+def read_rows(store: RunStore, trial: PlannedTrial) -> Read:
+    """The trial's rows, `ROW_SCHEMA`."""
+    return _read(store, trial, ROW_SCHEMA, store.read_rows, store.rows_path)
+
+
+def read_traces(store: RunStore, trial: PlannedTrial) -> Read:
+    """The trial's traces, `TRACE_SCHEMA`; none where none were asked for."""
+    if trial.trace_every is None:
+        return Read(conform(pl.DataFrame(), TRACE_SCHEMA))
+    return _read(store, trial, TRACE_SCHEMA, store.read_traces, store.traces_path)
+
+
+def _read(
+    store: RunStore,
+    trial: PlannedTrial,
+    schema: dict[str, str],
+    read: Callable[[str, str], pl.DataFrame],
+    path: Callable[[str, str], Path],
+) -> Read:
+    frames, problems = [conform(pl.DataFrame(), schema)], []
+    for block in trial.blocks:
+        if not store.has_rows(trial.key, block.name):
+            continue
+        try:
+            frames.append(conform(read(trial.key, block.name), schema))
+        except BrinellError as error:
+            place = path(trial.key, block.name).relative_to(store.root)
+            problems.append(f"{place} is left out: {first_line(store, error)}")
+    return Read(pl.concat(frames), tuple(problems))
+
+
+def conform(frame: pl.DataFrame, schema: dict[str, str]) -> pl.DataFrame:
+    """`frame` with exactly the schema's columns and types; a frame without columns is an empty table.
+
+    Raises:
+        StoreError: a column is missing, of another type, or null where it may not be: another version wrote it.
+    """
+    types = {name: _TYPES[kind.removesuffix("?")] for name, kind in schema.items()}
+    if not frame.columns:
+        return pl.DataFrame(schema=types)
+    if missing := [name for name in schema if name not in frame.columns]:
+        raise StoreError(f"it lacks the columns {', '.join(missing)}: another version wrote it")
+    try:
+        frame = frame.select(pl.col(name).cast(kind) for name, kind in types.items())
+    except pl.exceptions.PolarsError as error:
+        raise StoreError(f"its columns are of another type: {error}") from error
+    if holes := [name for name, kind in schema.items() if not kind.endswith("?") and frame[name].null_count()]:
+        raise StoreError(f"it has gaps in {', '.join(holes)}")
+    return frame
+
+
+def first_line(store: RunStore, error: BrinellError) -> str:
+    """An error's first line, with paths as seen from the run's folder."""
+    return str(error).replace(f"{store.root}/", "").splitlines()[0]

@@ -1,0 +1,78 @@
+"""Trade-off: which variants nothing else beats, and which one gives up least for its size."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+TOLERANCE = 0.02
+"""What a variant may give up, of clean and of robust accuracy each, and still count as keeping them."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The best trade-off among the compressed variants of `baseline`.
+
+    `within` says that it loses at most `TOLERANCE` of either accuracy; otherwise it is the one that comes nearest.
+    `variant` is `None` where no smaller variant is measured and above suspicion.
+    """
+
+    baseline: str
+    variant: str | None = None
+    within: bool = False
+    clean_loss: float = 0.0
+    robust_loss: float = 0.0
+    size_ratio: float = 1.0
+    """Bytes of the baseline's file over those of the variant's."""
+
+
+def front(points: Sequence[tuple[float | None, float | None]]) -> list[bool]:
+    """Which (size, accuracy) no other point beats: none is as small and as accurate, and better in one of the two."""
+    return [
+        size is not None
+        and accuracy is not None
+        and not any(
+            s is not None and a is not None and s <= size and a >= accuracy and (s, a) != (size, accuracy)
+            for s, a in points
+        )
+        for size, accuracy in points
+    ]
+
+
+def choose(table: pl.DataFrame, suspects: Collection[str] = ()) -> list[Choice]:
+    """One choice for each baseline in `table`: `variant, baseline, encoded_bytes, clean_accuracy, robust_accuracy`.
+
+    Only smaller files than the baseline's come into question, and no suspect: accuracy under attacks that cannot see
+    the gradient is no robustness.
+    """
+    known = table.drop_nulls(["encoded_bytes", "clean_accuracy", "robust_accuracy"])
+    rows = {row["variant"]: row for row in known.iter_rows(named=True)}
+    choices = []
+    for name in table["baseline"].unique(maintain_order=True):
+        children = [row for row in rows.values() if row["baseline"] == name != row["variant"]]
+        base = rows.get(name)
+        options = [] if base is None else [_option(base, row) for row in children if row["variant"] not in suspects]
+        smaller = [option for option in options if option.size_ratio > 1]
+        keeping = [option for option in smaller if option.within]
+        if keeping:
+            choices.append(max(keeping, key=lambda option: option.size_ratio))
+        elif smaller:
+            choices.append(min(smaller, key=lambda option: max(option.clean_loss, option.robust_loss)))
+        else:
+            choices.append(Choice(name))
+    return choices
+
+
+def _option(base: dict[str, float], row: dict[str, float]) -> Choice:
+    clean_loss = base["clean_accuracy"] - row["clean_accuracy"]
+    robust_loss = base["robust_accuracy"] - row["robust_accuracy"]
+    return Choice(
+        baseline=str(base["variant"]),
+        variant=str(row["variant"]),
+        within=max(clean_loss, robust_loss) <= TOLERANCE + 1e-9,
+        clean_loss=clean_loss,
+        robust_loss=robust_loss,
+        size_ratio=base["encoded_bytes"] / row["encoded_bytes"] if row["encoded_bytes"] else 1.0,
+    )
