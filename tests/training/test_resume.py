@@ -140,6 +140,8 @@ def test_checkpoints_of_other_runs_are_refused(tmp_path: Path, digits: Dataset) 
     for what, module, data, train, seed in cases:
         with pytest.raises(StoreError, match=rf"another run \({what} differ"):
             fit(module, data, train, seed=seed, checkpoint=tmp_path)
+    with pytest.raises(StoreError, match=r"another run \(context differ"):
+        fit(network(), digits, Train(epochs=1), seed=0, checkpoint=tmp_path, context="another loss")
 
 
 def test_a_damaged_checkpoint_is_one_clear_error(tmp_path: Path, digits: Dataset) -> None:

@@ -1,0 +1,26 @@
+"""Compressors, one file each: from a variant and training data to a smaller variant."""
+
+from brinell.compressors.budget import Budget
+from brinell.compressors.compressor import Compressor
+from brinell.compressors.distill import Distill
+from brinell.compressors.inq import INQ
+from brinell.compressors.prune import Prune
+from brinell.compressors.rates import RATES, Uniform
+from brinell.compressors.verb import compress
+from brinell.compressors.xnor_net import XNORNet
+from brinell.core import Registry
+
+COMPRESSORS: Registry[Compressor] = Registry("compressor", Distill, Prune, XNORNet, INQ)
+
+__all__ = [
+    "COMPRESSORS",
+    "INQ",
+    "RATES",
+    "Budget",
+    "Compressor",
+    "Distill",
+    "Prune",
+    "Uniform",
+    "XNORNet",
+    "compress",
+]

@@ -1,7 +1,7 @@
 """One loop, `fit`, on Lightning Fabric; resumable bit for bit."""
 
 from brinell.training.batches import Batch, Batches
-from brinell.training.checkpoint import histories
+from brinell.training.checkpoint import digest, histories
 from brinell.training.evaluate import accuracy
 from brinell.training.history import TRAINING_SCHEMA, Epoch, History, training_columns
 from brinell.training.loop import AfterStep, Loss, fit, hold_out
@@ -19,6 +19,7 @@ __all__ = [
     "Train",
     "accuracy",
     "choose_device",
+    "digest",
     "fit",
     "histories",
     "hold_out",

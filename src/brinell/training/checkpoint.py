@@ -103,20 +103,22 @@ def histories(folder: Path) -> tuple[History, ...]:
     return tuple(found)
 
 
-def identity(module: nn.Module, data: Dataset, train: Train, seed: int) -> dict[str, str]:
+def identity(module: nn.Module, data: Dataset, train: Train, seed: int, context: str) -> dict[str, str]:
     """What must be equal for one run to go on from the checkpoint of another, by name."""
     shapes = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
     trained = [name for name, parameter in module.named_parameters() if parameter.requires_grad]
     return {
         "settings": train.key,
         "seed": str(seed),
-        "data": _digest({"ids": data.ids}, data.fingerprint),
-        "parameters": _digest({}, f"{shapes} {trained}"),
-        "starting weights": _digest(module.state_dict()),
+        "context": context,
+        "data": digest({"ids": data.ids}, data.fingerprint),
+        "parameters": digest({}, f"{shapes} {trained}"),
+        "starting weights": digest(module.state_dict()),
     }
 
 
-def _digest(tensors: Mapping[str, Tensor], text: str = "") -> str:
+def digest(tensors: Mapping[str, Tensor], text: str = "") -> str:
+    """SHA-256 of names and values, in hexadecimal."""
     state = hashlib.sha256(text.encode())
     for name, tensor in tensors.items():
         state.update(name.encode())

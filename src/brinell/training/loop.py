@@ -47,6 +47,7 @@ def fit(
     held: Dataset | None = None,
     device: str | torch.device | None = None,
     checkpoint: Path | None = None,
+    context: str = "",
     progress: Progress = silent,
     label: str = "training",
 ) -> History:
@@ -59,7 +60,8 @@ def fit(
 
     `checkpoint` is a folder (made on demand) that belongs to this run: after a kill, the same call goes on from there
     and ends with the same weights, bit for bit, on the same machine with as many threads. A finished run returns at
-    once. `progress` counts examples.
+    once. `context` names what else decides the result (a loss of one's own), so that a checkpoint made with another is
+    refused. `progress` counts examples.
 
     Raises:
         DataError: fewer than two examples, or a holdout that leaves none.
@@ -73,7 +75,11 @@ def fit(
         raise DataError(f"training needs at least 2 examples, not {len(data)}")
     place = choose_device(device)
     home = next((tensor.device for tensor in module.parameters()), place)
-    saved = None if checkpoint is None else Checkpoint(Path(checkpoint), label, identity(module, data, train, seed))
+    saved = (
+        None
+        if checkpoint is None
+        else Checkpoint(Path(checkpoint), label, identity(module, data, train, seed, context))
+    )
     with isolated(place):
         module.to(place)
         try:

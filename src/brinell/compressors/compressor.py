@@ -1,0 +1,54 @@
+"""What every compressor is: a spec that makes a variant of a variant."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import field_validator
+
+from brinell.core import Progress, Spec, silent
+from brinell.data import Dataset
+from brinell.variants import Variant
+
+
+class Compressor(Spec):
+    """A way to make a network smaller. One that trains has a field `train`.
+
+    A mapping given for `train` changes the compressor's own default settings, so that `train: {epochs: 5}` keeps the
+    learning rate that suits the method; a `Train` value replaces them all.
+    """
+
+    @abstractmethod
+    def compress(
+        self,
+        variant: Variant,
+        data: Dataset,
+        *,
+        seed: int,
+        device: str | torch.device | None = None,
+        checkpoint: Path | None = None,
+        progress: Progress = silent,
+    ) -> Variant:
+        """The compressed variant; `variant` is not changed.
+
+        `data` is the training split; where `train.holdout` asks for it, examples are held out of it here. `checkpoint`
+        is a folder (made on demand) that belongs to this call: after a kill, the same call goes on from there.
+
+        Raises:
+            ConfigurationError: the settings cannot be met by this network.
+            ModelError: the network has no layer for this method, or does not fit the data.
+            DivergenceError: training left the numbers.
+            StoreError: `checkpoint` cannot be written, or belongs to another call.
+        """
+
+    @field_validator("train", mode="before", check_fields=False)
+    @classmethod
+    def _over_defaults(cls, value: Any) -> Any:
+        if not isinstance(value, Mapping):
+            return value
+        given = {name: setting for name, setting in value.items() if name != "kind"}
+        return {**dict(cls.model_fields["train"].default), **given}

@@ -1,0 +1,145 @@
+"""Knowledge distillation: a student learns the softened answers of a teacher (Hinton 2015; KD-KL in BreakingBED)."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import torch
+import torch.nn.functional as F
+from pydantic import BeforeValidator, Field
+from torch import Tensor, nn
+
+from brinell.compressors.common import stages
+from brinell.compressors.compressor import Compressor
+from brinell.core import ConfigurationError, Fraction, ModelError, Progress, derive, silent
+from brinell.data import Dataset
+from brinell.models import MODELS, Architecture
+from brinell.training import Batch, Loss, Train
+from brinell.variants import Step, Variant
+
+
+def _architecture(value: Any) -> Any:
+    if not isinstance(value, (str, Mapping)):
+        return value
+    try:
+        return MODELS.parse(value)
+    except ConfigurationError as error:
+        raise ValueError(str(error)) from None
+
+
+class Distill(Compressor):
+    """Train a student on the Kullback-Leibler divergence from the teacher's softmax at `temperature`.
+
+    The variant given to `compress` is the teacher, in evaluation mode and in float32, and sees the same augmented
+    images. The loss is `(1 - hard_label_weight) * KL + hard_label_weight * cross entropy`; with `temperature_squared`
+    (Hinton 2015, section 2) KL is multiplied by the temperature's square, without which its gradient falls with that
+    square (a factor of 900 at 30) and `learning_rate` would have to make up for it. BreakingBED does not say which it
+    used. The student answers at temperature 1.
+    """
+
+    kind = "distill"
+
+    student: Annotated[Architecture | None, BeforeValidator(_architecture)] = None
+    """`None`: the teacher's own architecture, without what earlier compressors changed in it."""
+    initialize: Literal["random", "teacher"] = "random"
+    """Where the student starts from; `teacher` needs the same architecture and keeps its binary layers."""
+    temperature: Fraction = Field(30.0, gt=0)
+    temperature_squared: bool = True
+    hard_label_weight: Fraction = Field(0.0, ge=0, le=1)
+    train: Train = Train(epochs=30, batch_size=128, learning_rate=0.1, augment="crop_flip", schedule="one_cycle")
+
+    def compress(
+        self,
+        variant: Variant,
+        data: Dataset,
+        *,
+        seed: int,
+        device: str | torch.device | None = None,
+        checkpoint: Path | None = None,
+        progress: Progress = silent,
+    ) -> Variant:
+        """The trained student; its lineage goes on from the teacher's."""
+        start, module = self._student(variant, seed)
+        run = stages(
+            self, variant, data, self.train, seed=seed, device=device, checkpoint=checkpoint, progress=progress
+        )
+        teacher = variant.deployed().to(run.device)
+        run.fit(1, module, loss=self._loss(teacher))
+        figures = {
+            "teacher_parameters": _parameters(teacher),
+            "student_parameters": _parameters(module),
+        }
+        return start.child(module, Step(self.kind, self.config(), seed, figures))
+
+    def _student(self, teacher: Variant, seed: int) -> tuple[Variant, nn.Module]:
+        """What the student's variant is made from, and its module in training."""
+        other = self.student is not None and self.student != teacher.architecture
+        if self.initialize == "teacher":
+            if other:
+                raise ConfigurationError("initialize: 'teacher' needs a student of the teacher's own architecture")
+            return teacher, teacher.trainable()
+        bare = replace(teacher, structure=(), latent=None)
+        architecture = self.student or teacher.architecture
+        if architecture is None:
+            return bare, _fresh(teacher, seed)
+        if architecture.classes != teacher.classes:
+            raise ModelError(f"student: it has {architecture.classes} classes; the teacher has {teacher.classes}")
+        if architecture.in_channels != teacher.input_shape[0]:
+            raise ModelError(
+                f"student: it takes {architecture.in_channels} channels; the teacher takes {teacher.input_shape[0]}"
+            )
+        module = architecture.module(derive(seed, "student"))
+        return replace(bare, architecture=architecture, skeleton=None), module
+
+    def _loss(self, teacher: nn.Module) -> Loss:
+        def loss(module: nn.Module, batch: Batch) -> Tensor:
+            logits = module(batch.images)
+            with torch.no_grad():
+                answers = teacher(batch.images)
+            value = torch.zeros((), device=logits.device)
+            if self.hard_label_weight < 1:
+                scale = self.temperature**2 if self.temperature_squared else 1.0
+                value = (1 - self.hard_label_weight) * scale * divergence(logits, answers, self.temperature)
+            if self.hard_label_weight > 0:
+                hard = F.cross_entropy(logits, batch.labels, label_smoothing=self.train.label_smoothing)
+                value = value + self.hard_label_weight * hard
+            return value
+
+        return loss
+
+
+def divergence(logits: Tensor, teacher: Tensor, temperature: float) -> Tensor:
+    """Mean over the batch of KL(teacher || student), both softened; logits `(N, classes)`."""
+    return F.kl_div(
+        F.log_softmax(logits / temperature, 1),
+        F.log_softmax(teacher / temperature, 1),
+        reduction="batchmean",
+        log_target=True,
+    )
+
+
+def _fresh(teacher: Variant, seed: int) -> nn.Module:
+    """A user's own module with new weights, by the `reset_parameters` of its layers."""
+    module = copy.deepcopy(teacher.skeleton)
+    if module is None or teacher.structure:
+        raise ConfigurationError("initialize: this network cannot be made anew; use 'teacher', or name a student")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(derive(seed, "student"))
+        for name, layer in module.named_modules():
+            reset = getattr(layer, "reset_parameters", None)
+            if callable(reset):
+                reset()
+            elif list(layer.parameters(recurse=False)):
+                raise ConfigurationError(
+                    f"initialize: {name or 'the module'} ({type(layer).__name__}) has parameters and no "
+                    "reset_parameters(); use 'teacher', or name a student"
+                )
+    return module.requires_grad_(True)
+
+
+def _parameters(module: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in module.parameters())

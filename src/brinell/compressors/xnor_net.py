@@ -1,0 +1,76 @@
+"""XNOR-Net: convolutions of bits by bits (Rastegari 2016)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from brinell import costs
+from brinell.compressors.common import stages
+from brinell.compressors.compressor import Compressor
+from brinell.core import ConfigurationError, ModelError, Progress, silent
+from brinell.data import Dataset
+from brinell.training import Train
+from brinell.variants import BinaryLayers, Step, Variant
+
+
+class XNORNet(Compressor):
+    """Make convolutions binary, starting from the float weights, and train them through straight-through gradients.
+
+    A binary layer is batch norm, sign, and a convolution with weights scale * sign(W), the scale a filter's mean |W|
+    (section 3.2; without the input's scale K, as in BreakingBED). The first convolution, all linear layers and the
+    `float_layers` stay float: in the paper's ResNet-18 row those are the downsampling convolutions. The latent weights
+    are centred and clipped after every step. Weight decay pulls them towards zero, where signs flip easily, so there is
+    none by default.
+    """
+
+    kind = "xnor_net"
+
+    float_layers: tuple[str, ...] = ()
+    train: Train = Train(
+        epochs=30, batch_size=128, learning_rate=2e-3, optimizer="adamw", weight_decay=0, augment="crop_flip"
+    )
+
+    def compress(
+        self,
+        variant: Variant,
+        data: Dataset,
+        *,
+        seed: int,
+        device: str | torch.device | None = None,
+        checkpoint: Path | None = None,
+        progress: Progress = silent,
+    ) -> Variant:
+        """The binary variant; its latent weights are kept beside what ships."""
+        module = variant.trainable()
+        change = BinaryLayers(layers=self._layers(module, variant.input_shape))
+        change.apply(module, latent=True)
+        run = stages(
+            self, variant, data, self.train, seed=seed, device=device, checkpoint=checkpoint, progress=progress
+        )
+        run.fit(1, module)
+        counted = costs.layers(module, variant.input_shape)
+        figures = {
+            "binary_layers": len(change.layers),
+            "binary_weights": sum(layer.weights for layer in counted if layer.kind == "binary"),
+            "float_weights": sum(layer.weights for layer in counted if layer.kind == "float"),
+        }
+        step = Step(self.kind, self.config(), seed, figures)
+        return variant.child(module, step, structure=(*variant.structure, change))
+
+    def _layers(self, module: nn.Module, input_shape: tuple[int, int, int]) -> tuple[str, ...]:
+        """The convolutions that become binary, in the order in which they run."""
+        parts = dict(module.named_modules())
+        order = [layer.name for layer in costs.layers(module, input_shape) if layer.output_shape]
+        convolutions = [name for name in order if isinstance(parts[name], nn.Conv2d)]
+        unknown = [name for name in self.float_layers if name not in convolutions]
+        if unknown:
+            raise ConfigurationError(
+                f"float_layers: {unknown[0]!r} is not a convolution of this model; it has {', '.join(convolutions)}"
+            )
+        rest = tuple(name for name in convolutions[1:] if name not in self.float_layers)
+        if not rest:
+            raise ModelError("no convolution is left to make binary: the first one and float_layers stay float")
+        return rest
