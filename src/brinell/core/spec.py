@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import PurePath
 from typing import Annotated, Any, ClassVar, Generic, Self, TypeVar, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, model_validator
@@ -101,7 +102,7 @@ def _nested(value: Any, convert: Any) -> Any:
         return {str(name): convert(item) for name, item in value.items()}
     if isinstance(value, (tuple, list)):
         return [convert(item) for item in value]
-    return value
+    return str(value) if isinstance(value, PurePath) else value
 
 
 def explain(error: ValidationError, where: str, model: type[BaseModel]) -> str:

@@ -1,0 +1,194 @@
+"""Specs: what they accept, how they refuse, how they are read and written."""
+
+from __future__ import annotations
+
+import pickle
+from typing import Annotated, Literal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import Field
+
+from brinell.core import ConfigurationError, Execution, Fraction, Registry, Spec
+
+
+class Inner(Spec):
+    kind = "inner"
+
+    epochs: int = Field(10, ge=0)
+    rate: Fraction = Field(0.1, gt=0)
+
+
+class Outer(Spec):
+    kind = "outer"
+
+    epsilon: Fraction = Field(ge=0)
+    norm: Literal["linf", "l2"] = "linf"
+    shape: tuple[int, ...] = (1, 2)
+    inner: Inner = Inner()
+    other: Inner | None = None
+    batch_size: Annotated[int, Execution()] = 100
+
+
+class Revised(Outer):
+    revision = 2
+
+
+FAMILY: Registry[Spec] = Registry("member", Inner, Outer)
+
+
+def refusal(config: dict[str, object], where: str = "attacks.pgd") -> str:
+    with pytest.raises(ConfigurationError) as caught:
+        Outer.parse(config, where)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("8/255", 8 / 255),
+        ("0.5/255", 0.5 / 255),
+        (" 8 / 255 ", 8 / 255),
+        ("1e-3", 1e-3),
+        ("2", 2.0),
+        (3, 3.0),
+        (0.1, 0.1),
+    ],
+)
+def test_numbers_may_be_ratios(text: object, value: float) -> None:
+    assert Outer.parse({"epsilon": text}).epsilon == value
+
+
+@given(st.decimals(0, 1000, places=3), st.integers(1, 100_000))
+def test_a_ratio_is_the_division_that_python_would_do(above: object, below: int) -> None:
+    assert Outer.parse({"epsilon": f"{above}/{below}"}).epsilon == float(str(above)) / below
+
+
+@pytest.mark.parametrize("text", ["8/0", "a/b", "eight", "", "/", "8/", "/255", "8/255/2", "1/2/3", True, False])
+def test_what_is_neither_a_number_nor_a_ratio_is_refused(text: object) -> None:
+    message = f"attacks.pgd.epsilon: expected a number or a ratio such as '8/255', not {text!r}"
+    assert refusal({"epsilon": text}) == message
+
+
+@pytest.mark.parametrize("text", ["nan", "inf", "-inf", "1e400", "1e999999999", float("nan"), float("inf"), "inf/1"])
+def test_numbers_that_are_not_finite_are_refused(text: object) -> None:
+    assert refusal({"epsilon": text}).startswith("attacks.pgd.epsilon: input should be a finite number")
+
+
+def test_a_bound_names_the_place_the_bound_and_the_value() -> None:
+    assert refusal({"epsilon": -0.5}) == "attacks.pgd.epsilon: input should be greater than or equal to 0, not -0.5"
+
+
+def test_a_misspelt_key_is_told_what_was_meant() -> None:
+    message = refusal({"epsilon": 0.1, "nrom": "l2"})
+    assert message == (
+        "attacks.pgd.nrom: unknown key; did you mean 'norm'? accepted: epsilon, norm, shape, inner, other, batch_size"
+    )
+
+
+def test_a_key_like_no_other_is_told_what_is_accepted() -> None:
+    assert refusal({"epsilon": 0.1, "zzz": 1}).startswith("attacks.pgd.zzz: unknown key; accepted: epsilon, norm")
+
+
+@pytest.mark.parametrize("field", ["inner", "other"])
+def test_a_misspelt_key_inside_a_nested_spec_is_told_what_was_meant(field: str) -> None:
+    message = refusal({"epsilon": 0.1, field: {"epoch": 3}})
+    assert message == f"attacks.pgd.{field}.epoch: unknown key; did you mean 'epochs'? accepted: epochs, rate"
+
+
+def test_every_problem_has_its_line() -> None:
+    lines = refusal({"norm": "l3", "inner": {"rate": 0}, "shape": [1, "x"]}).splitlines()
+    assert [line.split(":")[0] for line in lines] == [
+        "attacks.pgd.epsilon",
+        "attacks.pgd.norm",
+        "attacks.pgd.shape.1",
+        "attacks.pgd.inner.rate",
+    ]
+    assert lines[0].endswith("missing, and has no default")
+    assert "'linf' or 'l2'" in lines[1]
+    assert lines[1].endswith("not 'l3'")
+
+
+def test_without_a_place_the_message_begins_with_the_field() -> None:
+    assert refusal({}, where="") == "epsilon: missing, and has no default"
+
+
+def test_specs_are_frozen_values() -> None:
+    one, same, other = Outer(epsilon=0.1), Outer(epsilon=0.1), Outer(epsilon=0.2)
+    assert one == same
+    assert hash(one) == hash(same)
+    assert one != other
+    assert pickle.loads(pickle.dumps(one)) == one  # noqa: S301 - our own bytes: how workers get them
+    with pytest.raises(ValueError, match="frozen"):
+        one.epsilon = 0.3  # type: ignore[misc]
+
+
+def test_the_key_is_of_what_decides_the_result() -> None:
+    base = Outer(epsilon=0.1)
+    assert base.key == Outer(epsilon="0.1", batch_size=7).key  # type: ignore[arg-type]
+    changed = [
+        Outer(epsilon=0.2),
+        Outer(epsilon=0.1, norm="l2"),
+        Outer(epsilon=0.1, inner=Inner(epochs=3)),
+        Outer(epsilon=0.1, other=Inner()),
+        Revised(epsilon=0.1),
+    ]
+    assert len({base.key, *(spec.key for spec in changed)}) == 1 + len(changed)
+
+
+def test_the_revision_of_a_nested_spec_reaches_the_key() -> None:
+    class Newer(Inner):
+        revision = 2
+
+    assert Outer(epsilon=0.1, inner=Newer()).key != Outer(epsilon=0.1).key
+
+
+def test_the_configuration_reads_back_nested_kinds_included() -> None:
+    spec = Outer(epsilon=0.1, inner=Inner(epochs=3), other=Inner(rate=0.5), shape=(4,))
+    assert spec.config()["inner"] == {"kind": "inner", "epochs": 3, "rate": 0.1}
+    assert FAMILY.parse(spec.config()) == spec
+
+
+def test_another_kind_is_not_swallowed() -> None:
+    assert refusal({"kind": "inner", "epsilon": 1}) == "attacks.pgd: kind is 'inner', but 'outer' is expected here"
+    message = refusal({"epsilon": 1, "inner": {"kind": "outer"}})
+    assert message == "attacks.pgd.inner: kind is 'outer', but 'inner' is expected here"
+
+
+def test_registries_list_their_members_in_order() -> None:
+    assert list(FAMILY) == ["inner", "outer"]
+    assert len(FAMILY) == 2
+    assert FAMILY["outer"] is Outer
+
+
+def test_registries_read_a_bare_kind() -> None:
+    assert FAMILY.parse("inner") == Inner()
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ("iner", "study.x.kind: unknown member 'iner'; did you mean 'inner'? accepted: inner, outer"),
+        ({"kind": 3}, "study.x.kind: unknown member 3; accepted: inner, outer"),
+        ({"kind": ["inner"]}, "study.x.kind: unknown member ['inner']"),
+        ({"epochs": 1}, "study.x.kind: missing; accepted: inner, outer"),
+        ([1], "study.x: expected a mapping with a 'kind' (inner, outer), not [1]"),
+        (None, "study.x: expected a mapping with a 'kind' (inner, outer), not None"),
+        ({"kind": "inner", "epochs": -1}, "study.x.epochs: input should be greater than or equal to 0, not -1"),
+    ],
+)
+def test_registries_refuse_with_the_place_and_the_choices(config: object, message: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        FAMILY.parse(config, "study.x")
+    assert message in str(caught.value)
+
+
+def test_an_unknown_kind_by_index_is_a_configuration_error() -> None:
+    with pytest.raises(ConfigurationError, match="unknown member 'innner'; did you mean 'inner'"):
+        FAMILY["innner"]
+
+
+def test_two_members_of_one_kind_are_a_mistake() -> None:
+    with pytest.raises(ValueError, match="two members of the member registry"):
+        Registry("member", Outer, Revised)

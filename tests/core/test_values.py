@@ -1,0 +1,151 @@
+"""Keys, seeds, schemas, errors: the small values that everything else leans on."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from brinell.core import (
+    ROW_SCHEMA,
+    TRACE_SCHEMA,
+    BrinellError,
+    ConfigurationError,
+    PlannedTrial,
+    Point,
+    StudyPlan,
+    content_key,
+    derive,
+    file_digest,
+    require,
+    silent,
+)
+from brinell.core import errors as room
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+def test_keys_never_change_by_accident() -> None:
+    """Pinned: when this fails, every finished run is computed again. Raise `SCHEMA` if that is meant."""
+    assert content_key("trial", epsilon=8 / 255, steps=[1, 2], name="pgd") == "c7e7a7c287507eec19cb"
+
+
+@given(st.dictionaries(st.text(min_size=1), JSON, max_size=5))
+def test_keys_do_not_depend_on_the_order_of_mappings(parts: dict[str, object]) -> None:
+    backwards = dict(reversed(parts.items()))
+    assert content_key("x", parts=parts) == content_key("x", parts=backwards)
+
+
+@given(JSON, JSON)
+def test_different_parts_have_different_keys(one: object, other: object) -> None:
+    written = [json.dumps(value, sort_keys=True) for value in (one, other)]
+    assert (content_key("x", part=one) == content_key("x", part=other)) == (written[0] == written[1])
+
+
+def test_the_kind_is_part_of_the_key_and_a_set_has_no_order() -> None:
+    assert content_key("a", x=1) != content_key("b", x=1)
+    assert content_key("a", x={3, 1, 2}) == content_key("a", x=frozenset([2, 3, 1])) == content_key("a", x=[1, 2, 3])
+
+
+@pytest.mark.parametrize("value", [Path("somewhere"), object(), b"bytes"])
+def test_what_is_not_plain_cannot_enter_a_key(value: object) -> None:
+    with pytest.raises(TypeError, match="cannot be part of a key"):
+        content_key("x", value=value)
+
+
+def test_what_is_not_a_number_cannot_enter_a_key() -> None:
+    with pytest.raises(ValueError, match="JSON compliant"):
+        content_key("x", value=float("nan"))
+
+
+def test_file_digests_are_sha256(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"abc")
+    assert file_digest(tmp_path / "file") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+def test_seeds_never_change_by_accident() -> None:
+    assert derive(0, "shuffle", 3) == 8900811738412078168
+
+
+@given(st.integers(), st.lists(st.integers() | st.text(st.characters(exclude_characters="\x1f")), max_size=3))
+def test_seeds_fit_every_generator(seed: int, purpose: list[str | int]) -> None:
+    assert 0 <= derive(seed, *purpose) < 1 << 63
+
+
+def test_seeds_differ_by_parent_purpose_and_type() -> None:
+    seeds = [
+        derive(0),
+        derive(1),
+        derive(0, "a"),
+        derive(0, "b"),
+        derive(0, "a", "b"),
+        derive(0, "ab"),
+        derive(0, 1),
+        derive(0, "1"),
+        derive(0, 1, 2),
+        derive(0, 12),
+        derive(derive(0, "a"), "b"),
+    ]
+    assert len(set(seeds)) == len(seeds)
+
+
+def test_schemas_name_types_that_tables_know() -> None:
+    types = {"int32", "int64", "float32", "float64", "string", "bool"}
+    for schema in (ROW_SCHEMA, TRACE_SCHEMA):
+        assert {kind.removesuffix("?") for kind in schema.values()} <= types
+
+
+def test_plans_survive_json_and_ignore_what_later_versions_add() -> None:
+    plan = StudyPlan(
+        name="study",
+        classes=2,
+        class_names=("no", "yes"),
+        dataset="digits",
+        fingerprint="f",
+        examples=5,
+        config={"seeds": [0]},
+        variants=(),
+        trials=(
+            PlannedTrial(
+                key="k",
+                attack="pgd",
+                kind="pgd",
+                spec={"epsilon": 0.1},
+                judged_on="v",
+                crafted_on="v",
+                seed=0,
+                view="exact",
+                runtime="reference",
+                random=True,
+                points=(Point(0.1, 3), Point(None, 5)),
+                blocks=(),
+            ),
+        ),
+    )
+    written = json.loads(plan.model_dump_json())
+    assert StudyPlan.model_validate(written) == plan
+    assert StudyPlan.model_validate({**written, "later": 1}) == plan
+    assert isinstance(StudyPlan.model_validate(written).trials[0].points[0], Point)
+
+
+def test_every_error_of_the_room_is_one_the_command_line_prints() -> None:
+    raised = [value for value in vars(room).values() if isinstance(value, type) and issubclass(value, Exception)]
+    assert len(raised) >= 7
+    assert all(issubclass(error, BrinellError) for error in raised)
+
+
+def test_a_missing_extra_says_how_to_install_it() -> None:
+    assert require("json", extra="hub") is json
+    with pytest.raises(ConfigurationError, match=r"pip install 'brinell\[hub\]'"):
+        require("no_such_module_at_all", extra="hub")
+
+
+def test_silence() -> None:
+    assert silent("training", 1, 2) is None
