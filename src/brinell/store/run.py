@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -173,12 +173,13 @@ class RunStore:
         return {record["task"]: Failure(**record) for record in self._records("failures")}
 
     def write_running(self, running: Running) -> None:
-        """Say how far a task is. Not synced: losing it loses nothing."""
+        """Say how far a task is. Not synced, and silent when the disk is full: losing it loses nothing."""
         path = self.root / "scratch" / "running" / f"{running.task}.json"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_suffix(".new")
-        temporary.write_text(_json(asdict(running)))
-        temporary.replace(path)
+        with suppress(OSError):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            temporary = path.with_suffix(".new")
+            temporary.write_text(_json(asdict(running)))
+            temporary.replace(path)
 
     def clear_running(self, task: str) -> None:
         """The task has ended."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,7 +12,7 @@ import numpy as np
 import polars as pl
 
 from brinell.core import StoreError
-from brinell.store.atomic import atomic_path
+from brinell.store.atomic import write_bytes
 
 _FOOTER = "brinell"
 _TYPES: dict[str, Any] = {
@@ -30,30 +31,40 @@ def table(columns: Mapping[str, Any], schema: Mapping[str, str]) -> pl.DataFrame
     A cell that a NumPy masked array masks is null.
 
     Raises:
-        StoreError: a column that may not be null is missing, or one is not in the schema.
+        StoreError: a column that may not be null is missing or holds a null, does not fit its type, has another length
+            than the rest, or is not in the schema.
     """
     unknown = set(columns) - set(schema)
     if unknown:
         raise StoreError(f"columns {sorted(unknown)} are not in the schema {list(schema)}")
     length = max((len(values) for values in columns.values() if values is not None), default=0)
-    series = []
-    for name, kind in schema.items():
-        values = columns.get(name)
-        if values is None and not kind.endswith("?"):
+    return pl.DataFrame([_column(name, kind, columns.get(name), length) for name, kind in schema.items()])
+
+
+def _column(name: str, kind: str, values: Any, length: int) -> pl.Series:
+    nullable, kind = kind.endswith("?"), kind.removesuffix("?")
+    if values is None:
+        if not nullable:
             raise StoreError(f"column {name!r} is missing and may not be null")
-        dtype = _TYPES[kind.removesuffix("?")]
-        if values is None:
-            values = [None] * length
-        elif isinstance(values, np.ma.MaskedArray):  # polars would take the data and forget the mask
-            values = values.tolist()
-        series.append(pl.Series(name, values).cast(dtype))
-    return pl.DataFrame(series)
+        values = [None] * length
+    if len(values) != length:
+        raise StoreError(f"column {name!r} is {len(values)} long where others are {length}")
+    if isinstance(values, np.ma.MaskedArray):  # polars would take the data and forget the mask
+        values = values.tolist()
+    try:
+        series = pl.Series(name, values).cast(_TYPES[kind])
+    except (pl.exceptions.PolarsError, TypeError) as error:
+        raise StoreError(f"column {name!r} does not fit {kind}: {error}") from error
+    if not nullable and series.null_count():
+        raise StoreError(f"column {name!r} has {series.null_count()} nulls and may have none")
+    return series
 
 
 def write_table(path: Path, frame: pl.DataFrame, footer: Mapping[str, Any]) -> None:
     """Write `frame` atomically, with `footer` (JSON-able) in the file's own metadata."""
-    with atomic_path(path) as temporary:
-        frame.write_parquet(temporary, compression="zstd", metadata={_FOOTER: json.dumps(footer, sort_keys=True)})
+    buffer = io.BytesIO()  # polars' own writing hides a full disk in an error of the format
+    frame.write_parquet(buffer, compression="zstd", metadata={_FOOTER: json.dumps(footer, sort_keys=True)})
+    write_bytes(path, buffer.getvalue())
 
 
 def read_table(path: Path) -> pl.DataFrame:

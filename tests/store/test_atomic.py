@@ -1,0 +1,189 @@
+"""Writes that a kill or a full disk leaves whole: the old thing, or the new one."""
+
+from __future__ import annotations
+
+import errno
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from brinell.core import StoreError
+from brinell.store import atomic_folder, atomic_path, read_table, write_bytes, write_table, write_text
+from brinell.store.atomic import TEMPORARY, sweep
+
+KILLER = """
+import os, pathlib, shutil, signal, sys
+import polars as pl
+from brinell.store import atomic_folder, write_bytes, write_table
+
+what, root = sys.argv[1], pathlib.Path(sys.argv[2])
+
+def write(folder, moment):
+    lines = 0
+    def die(frame, event, argument):
+        nonlocal lines
+        if not frame.f_code.co_filename.endswith(("atomic.py", "tables.py", "pathlib.py", "<string>")):
+            return None
+        lines += 1
+        if lines == moment:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return die
+    sys.settrace(die)
+    if what == "file":
+        write_bytes(folder / "file", b"new" * 1000)
+    elif what == "table":
+        write_table(folder / "table", pl.DataFrame({"a": [2, 2, 2]}), {"made": "new"})
+    else:
+        with atomic_folder(folder / "folder") as temporary:
+            (temporary / "one").write_text("1")
+            (temporary / "two").write_text("2")
+    sys.settrace(None)
+
+for moment in range(1, 100_000):
+    folder = root / str(moment)
+    shutil.copytree(root / "before", folder)
+    child = os.fork()
+    if not child:
+        write(folder, moment)
+        os._exit(0)
+    if os.waitpid(child, 0)[1] == 0:
+        break  # it ended before its moment came
+"""
+
+
+def seen(path: Path) -> list[str]:
+    return sorted(entry.name for entry in path.iterdir())
+
+
+def whole(path: Path) -> list[str]:
+    return [name for name in seen(path) if not name.startswith(TEMPORARY)]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("what", ["file", "table", "folder"])
+def test_a_writer_killed_at_any_line_leaves_the_old_or_the_new(what: str, tmp_path: Path) -> None:
+    write_bytes(tmp_path / "before" / "file", b"old")
+    write_table(tmp_path / "before" / "table", pl.DataFrame({"a": [1]}), {})
+    subprocess.run([sys.executable, "-c", KILLER, what, str(tmp_path)], check=True)
+    moments = sorted((path for path in tmp_path.iterdir() if path.name != "before"), key=lambda path: int(path.name))
+    assert len(moments) > 30
+    renamed = []
+    for folder in moments:
+        if what == "folder":
+            done = "folder" in whole(folder)
+            assert not done or [(folder / "folder" / name).read_text() for name in ("one", "two")] == ["1", "2"]
+            assert whole(folder) == sorted(["file", "table", *["folder"] * done])
+        else:
+            values = (folder / "file").read_bytes(), read_table(folder / "table")["a"].to_list()
+            old, new = (b"old", [1]), (b"new" * 1000, [1]) if what == "file" else (b"old", [2, 2, 2])
+            assert values in (old, new)
+            assert whole(folder) == ["file", "table"]
+            done = values == new
+        renamed.append(done)
+        sweep(folder)
+        assert seen(folder) == whole(folder)
+    assert renamed == sorted(renamed), "first the old at every moment, then the new"
+    assert {renamed[0], renamed[-1]} == {False, True}
+
+
+def full_disk(*arguments: object, **options: object) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+@pytest.mark.parametrize("where", ["fsync", "open", "replace"])
+def test_a_full_disk_is_one_clear_error_and_loses_nothing(
+    where: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_text(tmp_path / "file", "old")
+    with monkeypatch.context() as patch:
+        patch.setattr(Path if where == "replace" else os, where, full_disk)
+        with pytest.raises(StoreError) as caught:
+            write_text(tmp_path / "file", "new")
+    assert str(caught.value) == (
+        f"cannot write {tmp_path / 'file'}: No space left on device; what was there before is untouched"
+    )
+    assert (tmp_path / "file").read_text() == "old"
+    assert seen(tmp_path) == ["file"]
+
+
+def test_a_full_disk_while_a_folder_is_filled_leaves_nothing(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="No space left"), atomic_folder(tmp_path / "folder") as temporary:
+        full_disk((temporary / "one").write_text("1"))
+    assert seen(tmp_path) == []
+
+
+LIMITED = """
+import pathlib, resource, signal, sys
+import numpy as np, polars as pl
+from brinell.core import StoreError
+from brinell.store import write_table
+
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))  # the system itself refuses to write more
+try:
+    write_table(pathlib.Path(sys.argv[1]), pl.DataFrame({"a": np.random.default_rng(0).random(5000)}), {})
+except StoreError as error:
+    print(error)
+"""
+
+
+def test_a_table_that_the_system_refuses_to_write_is_the_same_clear_error(tmp_path: Path) -> None:
+    write_table(tmp_path / "table", pl.DataFrame({"a": [1]}), {})
+    command = [sys.executable, "-c", LIMITED, str(tmp_path / "table")]
+    said = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert said.stdout.startswith(f"cannot write {tmp_path / 'table'}: File too large")
+    assert read_table(tmp_path / "table")["a"].to_list() == [1]
+    assert seen(tmp_path) == ["table"]
+
+
+def test_an_unwritable_folder_is_a_clear_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    with pytest.raises(StoreError, match=r"cannot write .*file/inside: "):
+        write_text(tmp_path / "file" / "inside", "x")
+    with pytest.raises(StoreError, match=r"cannot write .*file/inside: "), atomic_folder(tmp_path / "file" / "inside"):
+        pass
+
+
+def test_an_exception_of_the_writer_itself_comes_through_and_nothing_is_left(tmp_path: Path) -> None:
+    with pytest.raises(ZeroDivisionError), atomic_path(tmp_path / "file") as temporary:
+        temporary.write_text(f"half {1 / 0}")
+    with pytest.raises(ZeroDivisionError), atomic_folder(tmp_path / "folder") as temporary:
+        (temporary / "file").write_text(f"half {1 / 0}")
+    assert seen(tmp_path) == []
+
+
+def test_nothing_is_seen_before_it_is_whole(tmp_path: Path) -> None:
+    with atomic_folder(tmp_path / "folder") as temporary:
+        (temporary / "inside").mkdir()
+        (temporary / "inside" / "file").write_text("1")
+        assert whole(tmp_path) == []
+        assert temporary.name.startswith(TEMPORARY)
+    assert whole(tmp_path) == ["folder"]
+    assert (tmp_path / "folder" / "inside" / "file").read_text() == "1"
+
+
+def test_a_folder_that_exists_is_kept(tmp_path: Path) -> None:
+    for text in ("first", "second"):
+        with atomic_folder(tmp_path / "folder") as temporary:
+            (temporary / "file").write_text(text)
+    assert (tmp_path / "folder" / "file").read_text() == "first"
+    assert seen(tmp_path) == ["folder"]
+
+
+def test_parents_are_made_and_long_names_fit(tmp_path: Path) -> None:
+    name = "n" * 250
+    write_text(tmp_path / "a" / "b" / name, "x")
+    assert (tmp_path / "a" / "b" / name).read_text() == "x"
+
+
+def test_the_sweep_takes_what_is_half_written_and_nothing_else(tmp_path: Path) -> None:
+    write_text(tmp_path / "a" / "kept", "x")
+    (tmp_path / "a" / f"{TEMPORARY}1-2-file").write_text("half")
+    (tmp_path / f"{TEMPORARY}1-2-folder" / "deep").mkdir(parents=True)
+    (tmp_path / f"{TEMPORARY}1-2-folder" / "deep" / f"{TEMPORARY}1-3-file").write_text("half")
+    sweep(tmp_path)
+    assert sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*")) == ["a", "a/kept"]

@@ -1,0 +1,149 @@
+"""A run's folder: what is written is read back, and what exists is done."""
+
+from __future__ import annotations
+
+import errno
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from brinell.core import StoreError, StudyPlan
+from brinell.store import Failure, Running, RunStore, table
+
+PLAN = StudyPlan(
+    name="s",
+    classes=2,
+    class_names=("no", "yes"),
+    dataset="digits",
+    fingerprint="f",
+    examples=5,
+    config={"x": 1},
+    variants=(),
+    trials=(),
+)
+FAILURE = Failure("task", "prune", "it diverged", "Traceback ...", unsupported=False)
+RUNNING = Running("task", "prune", 1.5, 3.0, 100.0, 101.0)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> RunStore:
+    """A run's folder with a study in it."""
+    store = RunStore(tmp_path / "run")
+    store.write_study("name: s\n", PLAN, {"torch": "2"})
+    return store
+
+
+def test_the_study_is_kept_as_written_and_as_resolved(store: RunStore) -> None:
+    again = RunStore.open(store.root)
+    assert again == store
+    assert (again.root / "study.yaml").read_text() == "name: s\n"
+    assert again.plan() == PLAN
+    assert again.environment() == {"torch": "2"}
+
+
+def test_a_folder_without_a_study_is_no_run(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="is not a run's folder"):
+        RunStore.open(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"name": "s"}', "\xff"])
+def test_a_damaged_plan_is_a_clear_error(store: RunStore, text: str) -> None:
+    store.plan_path.write_text(text, encoding="latin-1")
+    with pytest.raises(StoreError, match=r"study\.json is damaged"):
+        store.plan()
+
+
+def test_a_variant_is_made_when_its_folder_is_there(store: RunStore) -> None:
+    assert not store.has_variant("v")
+    assert store.costs("v") is None
+    with store.new_variant("v") as folder:
+        (folder / "costs.json").write_text(json.dumps({"macs": 3}))
+        assert not store.has_variant("v")
+    assert store.has_variant("v")
+    assert store.costs("v") == {"macs": 3}
+
+
+@pytest.mark.parametrize("text", ["{", "3", "\udcff"])
+def test_damaged_costs_are_a_clear_error(store: RunStore, text: str) -> None:
+    with store.new_variant("v") as folder:
+        (folder / "costs.json").write_bytes(text.encode(errors="surrogateescape"))
+    with pytest.raises(StoreError, match=r"costs\.json"):
+        store.costs("v")
+
+
+def test_rows_say_that_a_block_is_done_and_come_after_its_traces(
+    store: RunStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = table({"a": [1, 2]}, {"a": "int32"})
+    traces = table({"b": [3]}, {"b": "int32"})
+    assert not store.has_rows("t", "block")
+    with monkeypatch.context() as patch:
+        patch.setattr(RunStore, "rows_path", lambda self, trial, block: self.root / "study.json" / "no folder")
+        with pytest.raises(StoreError):
+            store.write_rows("t", "block", rows, {"seed": 1}, traces)
+    assert store.traces_path("t", "block").is_file()
+    assert not store.has_rows("t", "block")
+    store.write_rows("t", "block", rows, {"seed": 1}, traces)
+    assert store.has_rows("t", "block")
+    assert store.read_rows("t", "block").equals(rows)
+    assert store.read_traces("t", "block").equals(traces)
+
+
+def test_failures_are_kept_until_cleared(store: RunStore) -> None:
+    assert store.failures() == {}
+    store.write_failure(FAILURE)
+    store.write_failure(replace(FAILURE, task="other", unsupported=True))
+    assert store.failures() == {"task": FAILURE, "other": replace(FAILURE, task="other", unsupported=True)}
+    store.clear_failure("task")
+    store.clear_failure("never was")
+    assert list(store.failures()) == ["other"]
+
+
+def test_what_runs_is_told_and_forgotten(store: RunStore) -> None:
+    store.write_running(RUNNING)
+    store.write_running(replace(RUNNING, done=2.0))
+    assert store.running() == {"task": replace(RUNNING, done=2.0)}
+    store.clear_running("task")
+    store.clear_running("task")
+    assert store.running() == {}
+
+
+def test_progress_that_cannot_be_told_stops_nothing(store: RunStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*arguments: object, **options: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", full)
+    store.write_running(RUNNING)
+    assert store.running() == {}
+
+
+def test_a_half_written_record_is_passed_over(store: RunStore) -> None:
+    store.write_failure(FAILURE)
+    (store.root / "failures" / "half.json").write_text("{")
+    assert list(store.failures()) == ["task"]
+
+
+def test_a_new_run_sweeps_what_a_killed_one_left(store: RunStore) -> None:
+    store.write_running(RUNNING)
+    half = store.root / "trials" / "t" / ".tmp-1-2-block.parquet"
+    half.parent.mkdir(parents=True)
+    half.write_text("half")
+    checkpoint = store.scratch("v") / "state"
+    checkpoint.write_text("kept: training goes on from it")
+    with store.lock():
+        assert store.running() == {}
+        assert not half.exists()
+        assert checkpoint.is_file()
+
+
+def test_two_runs_on_one_folder_are_refused(store: RunStore) -> None:
+    with store.lock(), pytest.raises(StoreError, match="is in use by process"), RunStore(store.root).lock():
+        pass
+
+
+def test_checkpoints_go_when_the_variant_is_made(store: RunStore) -> None:
+    (store.scratch("v") / "state").write_text("x")
+    store.clear_scratch("v")
+    assert not (store.root / "scratch" / "v").exists()
