@@ -9,15 +9,21 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from brinell.container.codings import CODINGS, Coding, Dense
+from brinell.container.codings import CodeBook, Coding, Dense, PowerOfTwo, SignBits, Sparse
 from brinell.container.deflate import LARGEST_RATIO, Effort, deflate
 from brinell.container.vector import Bytes, Vector
 
-_TRIES: Final[dict[Effort, int]] = {"fast": 1, "default": 3, "best": 100}
+_TRIES: Final[dict[Effort, int]] = {"fast": 1, "default": 3, "best": 6}
 """How many of the lay-outs that look shortest are really compressed."""
 
 _TABLE: Final = 0.45
 """Bytes that a symbol's length takes in the table of a block's Huffman code, as measured on gaps and codes."""
+
+_ENTRY: Final = 10
+"""Bytes that a stream's entry takes in the compressed header."""
+
+_SECTION: Final = 20
+"""Bytes that the rest of its section's does."""
 
 _BLOCK: Final = 32768
 """Symbols to which one such table applies."""
@@ -42,6 +48,11 @@ class Encoded(NamedTuple):
         """Bytes of all streams."""
         return sum(len(stream.data) for stream in self.streams)
 
+    @property
+    def cost(self) -> int:
+        """The same, with what it costs in the header."""
+        return self.size + _SECTION + _ENTRY * len(self.streams)
+
 
 def encode(vector: Vector, effort: Effort) -> Encoded:
     """The shortest encoding that `effort` finds.
@@ -49,31 +60,40 @@ def encode(vector: Vector, effort: Effort) -> Encoded:
     A lay-out that would expand more than DEFLATE itself can is left to `dense`: a reader may then refuse any file that
     declares more, which bounds its memory by the size of the file.
     """
-    likely = heapq.nsmallest(_TRIES[effort], _layouts(vector), key=lambda layout: sum(map(estimate, layout[1])))
+    likely = heapq.nsmallest(_TRIES[effort], _layouts(vector), key=lambda layout: estimate(layout[1]))
     found = [_compress(*layout, effort) for layout in likely]
     dense_bytes = vector.bits.nbytes
     sound = [encoded for encoded in found if dense_bytes <= LARGEST_RATIO * encoded.size]
-    return min(sound, key=lambda encoded: encoded.size, default=None) or _compress(*next(Dense.encode(vector)), effort)
+    return min(sound, key=lambda encoded: encoded.cost, default=None) or _compress(*next(Dense.encode(vector)), effort)
 
 
-def estimate(stream: Bytes) -> float:
-    """Bytes that DEFLATE needs at most for `stream`: its zero-order entropy, one bit a symbol at least, and tables."""
+def estimate(streams: list[Bytes]) -> float:
+    """Bytes that DEFLATE needs for `streams`, and their header entries, if it finds no repetitions."""
+    return sum(_huffman(stream) + _ENTRY for stream in streams)
+
+
+def _huffman(stream: Bytes) -> float:
     counts = np.bincount(stream, minlength=1)
-    counts = counts[counts > 0]
-    entropy = float(counts @ np.log2(len(stream) / counts)) if len(stream) else 0.0
-    tables = len(counts) * _TABLE * -(-len(stream) // _BLOCK)
-    return min(max(entropy, len(stream)) / 8 + tables, len(stream))
+    heap = [int(count) for count in counts if count]
+    tables = len(heap) * _TABLE * -(-len(stream) // _BLOCK)
+    heapq.heapify(heap)
+    bits = 0
+    while len(heap) > 1:  # every merge of two subtrees of the code puts one bit before all of their symbols
+        merged = heapq.heappop(heap) + heap[0]
+        heapq.heapreplace(heap, merged)
+        bits += merged
+    return min(bits / 8 + tables, len(stream))
 
 
 def _layouts(vector: Vector) -> Iterator[tuple[Coding, list[Bytes]]]:
-    """Every lay-out of every coding that fits; plain values only where no shared ones were found."""
-    found = False
-    for kind in CODINGS:
-        for layout in CODINGS[kind].encode(vector):
-            found = True
-            yield layout
-        if found and vector.levels is not None:
+    """Every lay-out of the first coding that tells the values by less than themselves; otherwise of the plain ones."""
+    for kind in (SignBits, PowerOfTwo, CodeBook):
+        layouts = list(kind.encode(vector))
+        if layouts:
+            yield from layouts
             return
+    yield from Sparse.encode(vector)
+    yield from Dense.encode(vector)
 
 
 def _compress(coding: Coding, streams: list[Bytes], effort: Effort) -> Encoded:

@@ -15,14 +15,23 @@ LARGEST_RATIO: Final = 1032
 _BLOCK: Final = 9
 """zlib's `memLevel`: the largest makes blocks of 32,768 symbols, and so the fewest Huffman tables."""
 
-_ATTEMPTS: Final[dict[Effort, tuple[tuple[int, int, int], ...]]] = {
+_SAMPLE: Final = 1 << 18
+
+Attempt = tuple[int, int, int]
+
+_ATTEMPTS: Final[dict[Effort, tuple[Attempt, ...]]] = {
     "fast": ((1, _BLOCK, zlib.Z_RLE),),
-    "default": ((1, _BLOCK, zlib.Z_HUFFMAN_ONLY), (6, _BLOCK, zlib.Z_DEFAULT_STRATEGY)),
-    "best": (
+    "default": (
+        (1, _BLOCK, zlib.Z_RLE),
         (1, _BLOCK, zlib.Z_HUFFMAN_ONLY),
+        (6, _BLOCK, zlib.Z_DEFAULT_STRATEGY),
+    ),
+    "best": (
+        (1, _BLOCK, zlib.Z_RLE),
+        (1, _BLOCK, zlib.Z_HUFFMAN_ONLY),
+        (6, _BLOCK, zlib.Z_DEFAULT_STRATEGY),
         (9, _BLOCK, zlib.Z_DEFAULT_STRATEGY),
         (9, _BLOCK, zlib.Z_FILTERED),
-        (9, _BLOCK, zlib.Z_RLE),
         (1, _BLOCK - 1, zlib.Z_HUFFMAN_ONLY),
     ),
 }
@@ -31,8 +40,13 @@ and each costs more than its symbols: Huffman codes alone come within 1 % of the
 
 
 def deflate(data: bytes | memoryview, effort: Effort) -> bytes:
-    """The shortest of what `effort` tries."""
-    return min((_deflate(data, *attempt) for attempt in _ATTEMPTS[effort]), key=len)
+    """The shortest of what `effort` tries; unless it is `best`, the middle of a long stream decides for the whole."""
+    attempts = _ATTEMPTS[effort]
+    if effort != "best" and len(data) > 4 * _SAMPLE:
+        middle = (len(data) - _SAMPLE) // 2
+        sample = data[middle : middle + _SAMPLE]
+        attempts = (min(attempts, key=lambda attempt: len(_deflate(sample, attempt))),)
+    return min((_deflate(data, attempt) for attempt in attempts), key=len)
 
 
 def inflate(data: bytes, length: int) -> bytes:
@@ -53,6 +67,7 @@ def inflate(data: bytes, length: int) -> bytes:
     return out
 
 
-def _deflate(data: bytes | memoryview, level: int, memory: int, strategy: int) -> bytes:
+def _deflate(data: bytes | memoryview, attempt: Attempt) -> bytes:
+    level, memory, strategy = attempt
     stream = zlib.compressobj(level, zlib.DEFLATED, -zlib.MAX_WBITS, memory, strategy)
     return stream.compress(data) + stream.flush()

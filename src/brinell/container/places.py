@@ -6,7 +6,7 @@ from typing import Final, Literal
 
 import numpy as np
 
-from brinell.container.vector import Bits, Bytes, Layout, Mask, Positions, Vector
+from brinell.container.vector import CHUNK, Bits, Bytes, Layout, Mask, Vector
 from brinell.core import StoreError
 
 Where = Literal["all", "gaps", "mask"]
@@ -22,13 +22,7 @@ def tell(vector: Vector, where: Where) -> list[Bytes]:
     """The stream that tells where the non-zero values are; none for `all`."""
     if where == "all":
         return []
-    if where == "mask":
-        return [np.packbits(vector.bits != 0)]
-    gaps = np.diff(vector.positions, prepend=-1) - 1
-    skips, rest = np.divmod(gaps, SKIP)
-    stream = np.full(len(gaps) + int(skips.sum()), SKIP, np.uint8)
-    stream[np.cumsum(skips + 1) - 1] = rest
-    return [stream]
+    return [np.packbits(vector.mask) if where == "mask" else _gaps(vector.mask)]
 
 
 def most(where: Where, layout: Layout, values: int) -> list[int]:
@@ -50,11 +44,18 @@ def scatter(values: Bits, stream: Bytes, where: Where, layout: Layout) -> Bits:
     Raises:
         StoreError: places and values differ in number, or a place lies outside the tensor.
     """
-    places = np.flatnonzero(_unmask(stream, layout)) if where == "mask" else _positions(stream, layout)
-    if len(places) != len(values):
-        raise StoreError(f"{len(places)} places are told for {len(values)} values")
+    if where == "mask":
+        mask = _unmask(stream, layout)
+        told = int(np.count_nonzero(mask))
+    else:
+        told = int(np.count_nonzero(stream != SKIP))
+    if told != len(values):
+        raise StoreError(f"{told} places are told for {len(values)} values")
     out = np.zeros(layout.count, layout.word)
-    out[places] = values
+    if where == "mask":
+        out[mask] = values
+    else:
+        _fill(out, values, stream)
     return out
 
 
@@ -65,11 +66,29 @@ def _unmask(stream: Bytes, layout: Layout) -> Mask:
     return mask
 
 
-def _positions(stream: Bytes, layout: Layout) -> Positions:
-    values = stream != SKIP
-    if len(stream) and not values[-1]:
-        raise StoreError("the gaps end in a distance to nothing")
-    positions: Positions = np.cumsum(stream + values, dtype=np.int64)[values] - 1
-    if len(positions) and int(positions[-1]) >= layout.count:
-        raise StoreError(f"a value lies at {int(positions[-1])}, outside the {layout.count} of the tensor")
-    return positions
+def _gaps(mask: Mask) -> Bytes:
+    parts, before = [], -1
+    for start in range(0, len(mask), CHUNK):
+        places = np.flatnonzero(mask[start : start + CHUNK]) + start
+        if not len(places):
+            continue
+        skips, rest = np.divmod(np.diff(places, prepend=before) - 1, SKIP)
+        part = np.full(len(places) + int(skips.sum()), SKIP, np.uint8)
+        part[np.cumsum(skips + 1) - 1] = rest
+        parts.append(part)
+        before = int(places[-1])
+    return np.concatenate(parts) if parts else np.zeros(0, np.uint8)
+
+
+def _fill(out: Bits, values: Bits, gaps: Bytes) -> None:
+    place, filled = -1, 0
+    for start in range(0, len(gaps), CHUNK):
+        part = gaps[start : start + CHUNK]
+        ends = part != SKIP
+        places = place + np.cumsum(part + ends.astype(np.int64))
+        if int(places[-1]) >= len(out):
+            raise StoreError(f"a gap ends at {int(places[-1])}, outside the {len(out)} values of the tensor")
+        place = int(places[-1])
+        places = places[ends]
+        out[places] = values[filled : filled + len(places)]
+        filled += len(places)

@@ -83,7 +83,7 @@ def _frame(network: Architecture | nn.Module, structure: tuple[Change, ...]) -> 
     """The network that ships. An architecture's has shapes and no memory: its fields may be anything."""
     try:
         if isinstance(network, nn.Module):
-            return rebuild(copy.deepcopy(network), structure)
+            return rebuild(copy.deepcopy(network), structure) if structure else network
         with torch.device("meta"):
             return rebuild(network.module(), structure)
     except (RuntimeError, ValueError, TypeError, AttributeError, ArithmeticError) as error:

@@ -14,7 +14,6 @@ from torch import Tensor
 
 Bits = npt.NDArray[np.unsignedinteger[Any]]
 Bytes = npt.NDArray[np.uint8]
-Positions = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 
 DTYPES: Final[dict[str, torch.dtype]] = {
@@ -40,7 +39,8 @@ MANTISSA: Final = {"float16": 10, "bfloat16": 7, "float32": 23, "float64": 52}
 MOST_LEVELS: Final = 256
 """Distinct values a code book may hold, so that a code fits into a byte."""
 
-_CHUNK: Final = 1 << 20
+CHUNK: Final = 1 << 20
+"""Elements at a time where intermediate values take more room than the data themselves."""
 
 
 @dataclass(frozen=True)
@@ -92,26 +92,27 @@ class Vector:
         return cls(layout, parts[0] if len(parts) == 1 else np.concatenate(parts))
 
     @cached_property
-    def positions(self) -> Positions:
+    def mask(self) -> Mask:
         """Where the pattern is not that of zero; -0.0 is not zero."""
-        return np.flatnonzero(self.bits)
+        mask: Mask = self.bits != 0
+        return mask
+
+    @cached_property
+    def nonzero(self) -> Bits:
+        """The patterns there."""
+        return self.bits[self.mask] if np.count_nonzero(self.mask) < self.layout.count else self.bits
 
     @property
     def has_zeros(self) -> bool:
         """Whether any value may be left out."""
-        return len(self.positions) < self.layout.count
-
-    @cached_property
-    def nonzero(self) -> Bits:
-        """The patterns at `positions`."""
-        return self.bits[self.positions] if self.has_zeros else self.bits
+        return len(self.nonzero) < self.layout.count
 
     @cached_property
     def levels(self) -> Bits | None:
         """The distinct patterns of `nonzero`, ascending; `None` where there are more than `MOST_LEVELS`."""
         known = self.nonzero[:0]
-        for start in range(0, len(self.nonzero), _CHUNK):
-            chunk = self.nonzero[start : start + _CHUNK]
+        for start in range(0, len(self.nonzero), CHUNK):
+            chunk = self.nonzero[start : start + CHUNK]
             fresh = chunk if not len(known) else chunk[known[_search(known, chunk)] != chunk]
             if np.unique(fresh[:4096]).size > MOST_LEVELS:
                 return None
@@ -129,8 +130,8 @@ class Vector:
 def codes_of(levels: Bits, values: Bits) -> Bytes:
     """Index of each value in the ascending `levels`, which hold all of them."""
     codes = np.empty(len(values), np.uint8)
-    for start in range(0, len(values), _CHUNK):
-        codes[start : start + _CHUNK] = np.searchsorted(levels, values[start : start + _CHUNK])
+    for start in range(0, len(values), CHUNK):
+        codes[start : start + CHUNK] = np.searchsorted(levels, values[start : start + CHUNK])
     return codes
 
 

@@ -15,11 +15,14 @@ from brinell.container.deflate import Effort
 from brinell.container.header import Header, Section, StepEntry, StreamEntry, TensorEntry, pack_header
 from brinell.container.vector import DTYPES, Vector
 from brinell.core import StoreError
-from brinell.store import write_bytes
+from brinell.store import atomic_path
 from brinell.variants import Variant
 
 _SMALL: Final = 4096
-"""Bytes up to which tensors share a section: a header entry and a Huffman table each would cost more than they gain."""
+"""Bytes up to which tensors share a section unasked: batch norms, biases, counters."""
+
+_SHORT: Final = 1 << 15
+"""Encoded bytes up to which neighbours may share one: tables of Huffman codes take some percent of so few."""
 
 
 def write(variant: Variant, path: Path, *, effort: Effort = "default") -> int:
@@ -33,14 +36,47 @@ def write(variant: Variant, path: Path, *, effort: Effort = "default") -> int:
             written.
     """
     sections, payload = [], []
-    for names in _sections(variant.tensors):
-        tensors = {name: variant.tensors[name] for name in names}
-        encoded = encode(Vector.of(list(tensors.values())), effort)
-        sections.append(_section(tensors, encoded))
+    for names, encoded in _encoded(variant.tensors, effort):
+        sections.append(_section({name: variant.tensors[name] for name in names}, encoded))
         payload += [stream.data for stream in encoded.streams]
-    data = b"".join([pack_header(_header(variant, sections)), *payload])
-    write_bytes(path, data)
-    return len(data)
+    parts = [pack_header(_header(variant, sections)), *payload]
+    with atomic_path(Path(path)) as temporary, temporary.open("wb") as file:
+        file.writelines(parts)
+    return sum(map(len, parts))
+
+
+def _encoded(tensors: Mapping[str, Tensor], effort: Effort) -> Iterator[tuple[list[str], Encoded]]:
+    """Sections as they will stand in the file."""
+    if effort == "best":
+        for names, _ in _joined(tensors, "default"):
+            yield names, encode(_vector(tensors, names), effort)
+    else:
+        yield from _joined(tensors, effort)
+
+
+def _joined(tensors: Mapping[str, Tensor], effort: Effort) -> Iterator[tuple[list[str], Encoded]]:
+    """Sections of which neighbours are joined where their tables cost more than they differ; `fast` joins none."""
+    last: tuple[list[str], Encoded] | None = None
+    for names in _sections(tensors):
+        fresh = names, encode(_vector(tensors, names), effort)
+        if last is None:
+            last = fresh
+            continue
+        both = last[0] + names
+        short = max(last[1].size, fresh[1].size) <= _SHORT and effort != "fast"
+        if short and tensors[both[0]].dtype == tensors[names[0]].dtype:
+            joined = encode(_vector(tensors, both), effort)
+            if joined.cost < last[1].cost + fresh[1].cost:
+                last = both, joined
+                continue
+        yield last
+        last = fresh
+    if last is not None:
+        yield last
+
+
+def _vector(tensors: Mapping[str, Tensor], names: list[str]) -> Vector:
+    return Vector.of([tensors[name] for name in names])
 
 
 def _sections(tensors: Mapping[str, Tensor]) -> Iterator[list[str]]:

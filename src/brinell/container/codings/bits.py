@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import Field
 
 from brinell.container.codings.coding import Coding
-from brinell.container.codings.dense import planes, words
+from brinell.container.planes import planes, words
 from brinell.container.vector import MANTISSA, Bits, Bytes, Layout, Vector
 from brinell.core import StoreError
 
@@ -32,7 +32,7 @@ class SignBits(Coding):
             sign = layout.word.type(layout.sign)
             scale = rows[:, 0] & ~sign
             if all(np.all((part & ~sign) == scale[:, None]) for part in (rows[:, :2], rows)):
-                yield cls(scales=scales), [planes(scale), np.packbits(vector.bits >= sign)]
+                yield cls(scales=scales), [planes(scale, layout).reshape(-1), np.packbits(vector.bits >= sign)]
                 return
 
     def most(self, layout: Layout) -> list[int]:
@@ -43,7 +43,7 @@ class SignBits(Coding):
 
     def decode(self, streams: Sequence[Bytes], layout: Layout) -> Bits:
         """A sign bit on a magnitude each."""
-        scale = words(streams[0], layout, self.scales)
+        scale = words(streams[:1], layout, self.scales)
         if len(streams[1]) != -(-layout.count // 8) or np.any(scale >= layout.sign):
             raise StoreError(f"{layout.count} signs take {-(-layout.count // 8)} bytes and magnitudes have no sign")
         signs = np.unpackbits(streams[1], count=layout.count).astype(layout.word)

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from brinell.container.codes import Codes
 from brinell.container.codings.coding import Coding
-from brinell.container.codings.dense import planes, words
+from brinell.container.planes import planes, words
 from brinell.container.vector import MOST_LEVELS, Bits, Bytes, Layout, Vector, codes_of
 
 
@@ -30,18 +30,20 @@ class CodeBook(Coding):
             return
         if vector.has_zeros:
             if len(levels):
-                yield from cls._with(levels, Codes.layouts(vector, "gaps", vector.codes, len(levels)))
-                yield from cls._with(levels, Codes.layouts(vector, "mask", vector.codes, len(levels)))
+                yield from cls._with(levels, vector.layout, Codes.layouts(vector, "gaps", vector.codes, len(levels)))
+                yield from cls._with(levels, vector.layout, Codes.layouts(vector, "mask", vector.codes, len(levels)))
             if len(levels) == MOST_LEVELS:
                 return
             levels = np.concatenate([np.zeros(1, levels.dtype), levels])
         codes = codes_of(levels, vector.bits) if vector.has_zeros else vector.codes
-        yield from cls._with(levels, Codes.layouts(vector, "all", codes, len(levels)))
+        yield from cls._with(levels, vector.layout, Codes.layouts(vector, "all", codes, len(levels)))
 
     @classmethod
-    def _with(cls, book: Bits, layouts: Iterator[tuple[Codes, list[Bytes]]]) -> Iterator[tuple[Self, list[Bytes]]]:
+    def _with(
+        cls, book: Bits, layout: Layout, layouts: Iterator[tuple[Codes, list[Bytes]]]
+    ) -> Iterator[tuple[Self, list[Bytes]]]:
         for codes, streams in layouts:
-            yield cls(levels=len(book), codes=codes), [planes(book), *streams]
+            yield cls(levels=len(book), codes=codes), [planes(book, layout).reshape(-1), *streams]
 
     def most(self, layout: Layout) -> list[int]:
         """The book, the codes, the places."""
@@ -49,4 +51,4 @@ class CodeBook(Coding):
 
     def decode(self, streams: Sequence[Bytes], layout: Layout) -> Bits:
         """Codes to values to places."""
-        return self.codes.lookup(words(streams[0], layout, self.levels), streams[1:], layout)
+        return self.codes.lookup(words(streams[:1], layout, self.levels), streams[1:], layout)

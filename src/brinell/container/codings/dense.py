@@ -1,49 +1,33 @@
-"""Every value as it is, in planes: the first byte of each, then the second of each, ..."""
+"""Every value as it is."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from typing import Self
 
-import numpy as np
-
 from brinell.container.codings.coding import Coding
+from brinell.container.planes import ways, words
 from brinell.container.vector import Bits, Bytes, Layout, Vector
-from brinell.core import StoreError
 
 
 class Dense(Coding):
-    """Fits everything. Apart, the planes of exponents compress and those of mantissas do not spoil them."""
+    """Fits everything."""
 
     kind = "dense"
 
+    apart: bool
+    """Whether each plane has its own stream."""
+
     @classmethod
     def encode(cls, vector: Vector) -> Iterator[tuple[Self, list[Bytes]]]:
-        """One lay-out."""
-        yield cls(), [planes(vector.bits)]
+        """Planes in one stream or in their own."""
+        for streams in ways(vector.bits, vector.layout):
+            yield cls(apart=len(streams) > 1), streams
 
     def most(self, layout: Layout) -> list[int]:
         """All values."""
-        return [layout.count * layout.itemsize]
+        return [layout.count] * layout.itemsize if self.apart else [layout.count * layout.itemsize]
 
     def decode(self, streams: Sequence[Bytes], layout: Layout) -> Bits:
         """Planes to words."""
-        return words(streams[0], layout, layout.count)
-
-
-def planes(bits: Bits) -> Bytes:
-    """The bytes of `bits`, plane by plane, the least significant first."""
-    split: Bytes = bits.view(np.uint8).reshape(-1, bits.itemsize).T.reshape(-1)
-    return split
-
-
-def words(stream: Bytes, layout: Layout, count: int) -> Bits:
-    """Undo `planes` to `count` words.
-
-    Raises:
-        StoreError: the stream has another length.
-    """
-    if len(stream) != count * layout.itemsize:
-        raise StoreError(f"{count} values of {layout.dtype} take {count * layout.itemsize} bytes, not {len(stream)}")
-    joined: Bits = np.ascontiguousarray(stream.reshape(layout.itemsize, -1).T).reshape(-1).view(layout.word)
-    return joined
+        return words(streams, layout, layout.count)

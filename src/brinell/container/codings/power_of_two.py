@@ -32,14 +32,18 @@ class PowerOfTwo(Coding):
 
     @classmethod
     def encode(cls, vector: Vector) -> Iterator[tuple[Self, list[Bytes]]]:
-        """Zeros left out or coded, codes alone or packed."""
+        """Zeros left out or coded, codes alone or packed. A book is shorter where most exponents are not used."""
         layout, levels = vector.layout, vector.levels
         if layout.dtype not in MANTISSA or levels is None or not len(levels):
             return
         mantissa = MANTISSA[layout.dtype]
         exponents = (levels & layout.word.type(layout.sign - 1)) >> layout.word.type(mantissa)
         low, span = int(exponents.min()), int(exponents.max() - exponents.min()) + 1
-        if low == 0 or span > _MOST_EXPONENTS or np.any(levels & layout.word.type((1 << mantissa) - 1)):
+        if (
+            low == 0
+            or span > min(_MOST_EXPONENTS, len(levels))
+            or np.any(levels & layout.word.type((1 << mantissa) - 1))
+        ):
             return
         by_level = (2 * (exponents - low) + (levels >= layout.sign)).astype(np.uint8)
         symbols, base = by_level[vector.codes], 2 * span
@@ -48,7 +52,7 @@ class PowerOfTwo(Coding):
         )
         if vector.has_zeros:
             everywhere = np.zeros(layout.count, np.uint8)
-            everywhere[vector.positions] = symbols + 1
+            everywhere[vector.mask] = symbols + 1
             ways.append(("all", everywhere))
         for where, coded in ways:
             zero = coded is not symbols

@@ -8,8 +8,8 @@ from typing import Literal, Self
 from pydantic import Field
 
 from brinell.container.codings.coding import Coding
-from brinell.container.codings.dense import planes, words
 from brinell.container.places import most, scatter, tell
+from brinell.container.planes import ways, words
 from brinell.container.vector import Bits, Bytes, Layout, Vector
 
 _WAYS: tuple[Literal["gaps", "mask"], ...] = ("gaps", "mask")
@@ -23,18 +23,25 @@ class Sparse(Coding):
     where: Literal["gaps", "mask"]
     count: int = Field(ge=0)
     """Values that are not zero."""
+    apart: bool
+    """Whether each plane of the values has its own stream."""
 
     @classmethod
     def encode(cls, vector: Vector) -> Iterator[tuple[Self, list[Bytes]]]:
         """Both ways to tell the places, where there are zeros to leave out."""
-        if vector.has_zeros:
-            for where in _WAYS:
-                yield cls(where=where, count=len(vector.nonzero)), [planes(vector.nonzero), *tell(vector, where)]
+        if not vector.has_zeros:
+            return
+        values = ways(vector.nonzero, vector.layout)
+        for where in _WAYS:
+            places = tell(vector, where)
+            for streams in values:
+                yield cls(where=where, count=len(vector.nonzero), apart=len(streams) > 1), [*places, *streams]
 
     def most(self, layout: Layout) -> list[int]:
-        """The values, then the places."""
-        return [self.count * layout.itemsize, *most(self.where, layout, self.count)]
+        """The places, then the values."""
+        values = [self.count] * layout.itemsize if self.apart else [self.count * layout.itemsize]
+        return [*most(self.where, layout, self.count), *values]
 
     def decode(self, streams: Sequence[Bytes], layout: Layout) -> Bits:
         """Values to their places."""
-        return scatter(words(streams[0], layout, self.count), streams[1], self.where, layout)
+        return scatter(words(streams[1:], layout, self.count), streams[0], self.where, layout)
