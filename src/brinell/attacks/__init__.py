@@ -5,12 +5,13 @@ from brinell.attacks.bim import BIM
 from brinell.attacks.carlini_wagner import CarliniWagner
 from brinell.attacks.deepfool import DeepFool
 from brinell.attacks.fgsm import FGSM
+from brinell.attacks.gen_attack import GenAttack
 from brinell.attacks.pgd import PGD
 from brinell.attacks.trial import TrialResult, clean_predictions, run_trial
 from brinell.attacks.verb import BrinellWarning, Outcome, attack, warn_at_chance
 from brinell.core import Registry
 
-ATTACKS: Registry[Attack] = Registry("attack", FGSM, BIM, PGD, CarliniWagner, DeepFool)
+ATTACKS: Registry[Attack] = Registry("attack", FGSM, BIM, PGD, CarliniWagner, DeepFool, GenAttack)
 
 __all__ = [
     "ATTACKS",
@@ -23,6 +24,7 @@ __all__ = [
     "CarliniWagner",
     "Crafted",
     "DeepFool",
+    "GenAttack",
     "Outcome",
     "TrialResult",
     "attack",

@@ -53,6 +53,9 @@ class Attack(Spec):
     spares_the_wrong: ClassVar[bool] = False
     """Whether an untargeted run leaves alone what is misclassified already: it has succeeded at distance 0."""
 
+    targeted_only: ClassVar[bool] = False
+    """Whether it needs a target for every example; the harness draws those that are not given."""
+
     @property
     def random(self) -> bool:
         """Whether the result depends on the seed."""

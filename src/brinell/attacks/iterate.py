@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from brinell.attacks.attack import Batch, Crafted, column
+from brinell.attacks.cells import Cells
 from brinell.attacks.losses import LOSSES, Loss, check_classes
 from brinell.attacks.oracle import Oracle
 from brinell.attacks.readings import Readings
@@ -35,10 +36,9 @@ class Walk:
 
 def walk(oracle: Oracle, batch: Batch, points: Sequence[Point], settings: Walk) -> Crafted:
     """Candidates at every point: the first iterate that succeeded, else the last one of the first start."""
-    epsilons = [epsilon or 0.0 for epsilon in dict.fromkeys(point.epsilon for point in points)]
-    everyone = _Cells.spread(batch, epsilons)
-    readings = Readings(everyone.clean, points)
-    trace = Trace(epsilons, settings.trace_every) if settings.trace_every is not None else None
+    readings = Readings(batch.images, points)
+    everyone = Cells.spread(batch, readings.epsilons)
+    trace = Trace(readings.epsilons, settings.trace_every) if settings.trace_every is not None else None
     for restart in range(settings.restarts):
         standing = everyone if trace is not None else everyone.at(~readings.broken.all(0))
         if len(standing.index):
@@ -46,42 +46,10 @@ def walk(oracle: Oracle, batch: Batch, points: Sequence[Point], settings: Walk) 
     return readings.crafted(None if trace is None else trace.columns())
 
 
-@dataclass(frozen=True)
-class _Cells:
-    """Images at epsilons, as one batch; `index` is a cell's place among all of them, epsilon-major."""
-
-    index: Tensor
-    clean: Tensor
-    labels: Tensor
-    targets: Tensor | None
-    ids: Tensor
-    radius: Tensor
-
-    @classmethod
-    def spread(cls, batch: Batch, epsilons: list[float]) -> _Cells:
-        """Every image at every epsilon."""
-        count, device = len(epsilons), batch.images.device
-        return cls(
-            index=torch.arange(count * len(batch.images), device=device),
-            clean=batch.images.repeat(count, 1, 1, 1),
-            labels=batch.labels.repeat(count),
-            targets=None if batch.targets is None else batch.targets.repeat(count),
-            ids=batch.ids.repeat(count),
-            radius=torch.tensor(epsilons, dtype=batch.images.dtype, device=device).repeat_interleave(len(batch.images)),
-        )
-
-    def at(self, chosen: Tensor) -> _Cells:
-        """Some of the cells."""
-        targets = None if self.targets is None else self.targets[chosen]
-        parts = (self.index, self.clean, self.labels, self.ids, self.radius)
-        index, clean, labels, ids, radius = (part[chosen] for part in parts)
-        return _Cells(index, clean, labels, targets, ids, radius)
-
-
 class _Objective:
     """The loss to ascend. `predicted` labels are those of the first iterate it sees, and stay."""
 
-    def __init__(self, settings: Walk, cells: _Cells) -> None:
+    def __init__(self, settings: Walk, cells: Cells) -> None:
         self.loss = settings.loss
         self.labels = cells.labels if settings.label == "true" else None
         self.targets = cells.targets
@@ -99,7 +67,7 @@ class _Objective:
 
 
 def _ascend(
-    oracle: Oracle, cells: _Cells, readings: Readings, settings: Walk, restart: int, trace: Trace | None
+    oracle: Oracle, cells: Cells, readings: Readings, settings: Walk, restart: int, trace: Trace | None
 ) -> None:
     """One walk from one start. Broken cells leave the batch, unless a trace wants to see all of them to the end."""
     objective = _Objective(settings, cells)
@@ -126,13 +94,13 @@ def _ascend(
         _look_at_the_end(oracle, cells, images, readings, objective, restart, trace)
 
 
-def _start(cells: _Cells, settings: Walk, restart: int) -> Tensor:
+def _start(cells: Cells, settings: Walk, restart: int) -> Tensor:
     if not settings.random_start:
         return cells.clean
     return random_start(cells.clean, cells.radius, cells.ids, settings.norm, seed=settings.seed, restart=restart)
 
 
-def _step(images: Tensor, gradient: Tensor, cells: _Cells, settings: Walk) -> Tensor:
+def _step(images: Tensor, gradient: Tensor, cells: Cells, settings: Walk) -> Tensor:
     size = cells.radius / 4 if settings.step_size is None else torch.full_like(cells.radius, settings.step_size)
     moved = images + column(size, images) * steepest(gradient, settings.norm)
     return project(moved, cells.clean, cells.radius, settings.norm)
@@ -140,7 +108,7 @@ def _step(images: Tensor, gradient: Tensor, cells: _Cells, settings: Walk) -> Te
 
 def _look_at_the_end(
     oracle: Oracle,
-    cells: _Cells,
+    cells: Cells,
     images: Tensor,
     readings: Readings,
     objective: _Objective,

@@ -22,6 +22,7 @@ class Readings:
     def __init__(self, images: Tensor, points: Sequence[Point]) -> None:
         self.points = points
         self.epsilons = list(dict.fromkeys(point.epsilon for point in points))
+        images = images.repeat(len(self.epsilons), 1, 1, 1)
         self.steps = sorted({point.steps for point in points})
         shape, device = (len(self.steps), len(images)), images.device
         self.limits = torch.tensor(self.steps, device=device)[:, None]
@@ -64,15 +65,16 @@ class Readings:
             unbroken = ~self.broken[row, index]
             self.images[row, index[unbroken]] = images[unbroken]
 
-    def crafted(self, traces: dict[str, list[Any]] | None = None) -> Crafted:
-        """The points' own readings, in their order."""
+    def crafted(self, traces: dict[str, list[Any]] | None = None, *, queries: bool = False) -> Crafted:
+        """The points' own readings, in their order; with `queries`, every forward pass was one."""
         return Crafted(
             images=self._pick(self.images),
             first_success_step=self._pick(self.first),
             restart=self._pick(self.restart),
             forwards=self._pick(self.forwards),
             backwards=self._pick(self.backwards),
-            zero_gradients=self._pick(self.zeros),
+            zero_gradients=None if queries else self._pick(self.zeros),
+            queries=self._pick(self.forwards) if queries else None,
             traces=traces,
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -14,7 +15,7 @@ from brinell.core import TRACE_SCHEMA
 class Trace:
     """Collects rows of `TRACE_SCHEMA` for E epsilons at every `every`-th step, and at step 0."""
 
-    def __init__(self, epsilons: list[float], every: int) -> None:
+    def __init__(self, epsilons: Sequence[float | None], every: int) -> None:
         self.epsilons = epsilons
         self.every = every
         self._rows: list[tuple[int, int, Tensor]] = []

@@ -15,7 +15,7 @@ from brinell.attacks.judge import Verdict, judge, looks_like_probabilities, roun
 from brinell.attacks.oracle import Oracle, Scores, own_randomness, placed
 from brinell.core import ConfigurationError, DataError, ModelError, Point, Progress, UnsupportedError, derive, silent
 from brinell.data import check_images
-from brinell.nn import distances
+from brinell.nn import distances, uniform
 
 Columns = dict[str, np.ndarray[Any, Any]]
 BatchSize = int | Literal["auto"]
@@ -111,6 +111,8 @@ def run_trial(
     place = _device(device)
     if clean is None:
         clean = clean_predictions(judged, images, labels, ids, seed=seed, device=place, batch_size=batch_size)
+    if targets is None and attack.targeted_only:
+        targets = drawn_targets(labels, ids, scores(placed(judged, place), images[:1].to(place)).shape[1], seed)
     _check_targets(targets, labels)
     batch = Batch(images.to(place), labels.to(place), None if targets is None else targets.to(place), ids.to(place))
     network, oracle = placed(judged, place), Oracle(crafted_on, place)
@@ -123,6 +125,18 @@ def run_trial(
             parts.append(_rows(attack, network, part, points, crafted, spare, clean, start, rounded, keep_images))
             progress(attack.kind, start + len(part.images), len(batch.images))
     return _joined(parts, len(points))
+
+
+def drawn_targets(labels: Tensor, ids: Tensor, classes: int, seed: int) -> Tensor:
+    """A class other than the label for each example, from (seed, example id): the same on every variant.
+
+    Raises:
+        ConfigurationError: there is no other class.
+    """
+    if classes < 2:
+        raise ConfigurationError(f"targets: there is no other class to aim at; this model has {classes}")
+    steps = (uniform(seed, "target", ids, (1,))[:, 0] * (classes - 1)).to(torch.int64)
+    return (labels + 1 + steps) % classes
 
 
 def chunk_size(points: Sequence[Point], examples: int) -> int:

@@ -4,7 +4,7 @@ from brinell.nn.binary import BinaryConv2d, LatentBinaryConv2d, xnor_weight
 from brinell.nn.deploy import deploy
 from brinell.nn.fold import fold_batch_norms
 from brinell.nn.modes import frozen_evaluation, replace
-from brinell.nn.noise import gaussian, uniform
+from brinell.nn.noise import gaussian, uniform, words
 from brinell.nn.norms import Norm, distances, project, steepest
 from brinell.nn.straight_through import SURROGATES, sign
 
@@ -23,5 +23,6 @@ __all__ = [
     "sign",
     "steepest",
     "uniform",
+    "words",
     "xnor_weight",
 ]
