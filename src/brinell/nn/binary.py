@@ -118,8 +118,14 @@ def xnor_weight(weight: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _like(layer: BinaryConv2d) -> nn.Conv2d:
-    convolution = nn.Conv2d(
-        layer.in_channels, layer.out_channels, layer.kernel_size, bias=layer.bias is not None, **layer.options
+    # Without initial values: drawing them would move the global random state.
+    convolution = nn.utils.skip_init(
+        nn.Conv2d,
+        layer.in_channels,
+        layer.out_channels,
+        layer.kernel_size,
+        bias=layer.bias is not None,
+        **layer.options,
     )
     if layer.bias is not None and convolution.bias is not None:
         convolution.bias.data.copy_(layer.bias.detach())

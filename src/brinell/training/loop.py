@@ -229,7 +229,8 @@ def _optimizer(module: nn.Module, train: Train) -> Optimizer:
     parameters = [parameter for parameter in module.parameters() if parameter.requires_grad]
     if not parameters:
         raise ModelError("every parameter is frozen (requires_grad is False): there is nothing to train")
-    shared: dict[str, Any] = {"lr": train.learning_rate, "weight_decay": train.weight_decay}
+    fused = parameters[0].device.type in ("cpu", "cuda")
+    shared: dict[str, Any] = {"lr": train.learning_rate, "weight_decay": train.weight_decay, "fused": fused}
     if train.optimizer == "sgd":
         optimizer: Optimizer = SGD(parameters, momentum=train.momentum, nesterov=train.nesterov, **shared)
         if train.momentum:
@@ -239,7 +240,7 @@ def _optimizer(module: nn.Module, train: Train) -> Optimizer:
     optimizer = AdamW(parameters, betas=(train.momentum, 0.999), **shared)
     for parameter in parameters:
         optimizer.state[parameter] |= {
-            "step": torch.tensor(0.0),
+            "step": torch.zeros((), device=parameter.device),
             "exp_avg": torch.zeros_like(parameter),
             "exp_avg_sq": torch.zeros_like(parameter),
         }
