@@ -55,6 +55,9 @@ def test_latent_weights_are_kept_in_range_and_training_goes_on_from_them(binary:
     for layer in latent:
         assert layer.weight.abs().max() <= 1
         assert len(layer.weight.unique()) > 100
+        inside = (layer.weight.abs() < 1).all(1)
+        assert inside.any()
+        assert layer.weight.mean(1)[inside].abs().max() < 1e-6  # centred after every step
     before = accuracy(binary.deployed(), sample)
     further = XNORNet(train=QUICK)
     with pytest.raises(ModelError, match="no convolution is left to make binary"):
