@@ -119,7 +119,7 @@ def xnor_weight(weight: Tensor) -> tuple[Tensor, Tensor]:
 
 def _like(layer: BinaryConv2d) -> nn.Conv2d:
     # Without initial values: drawing them would move the global random state.
-    convolution = nn.utils.skip_init(
+    convolution: nn.Conv2d = nn.utils.skip_init(
         nn.Conv2d,
         layer.in_channels,
         layer.out_channels,

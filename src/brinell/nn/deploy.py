@@ -22,6 +22,8 @@ def deploy(module: M) -> M:
     shipped = copy.deepcopy(module)
     for name, layer in list(shipped.named_modules()):
         if parametrize.is_parametrized(layer):
+            own = type(layer)  # shared with the original, which would lose its parametrisation as well
+            layer.__class__ = type(own.__name__, own.__bases__, dict(vars(own)))
             for tensor in list(layer.parametrizations):
                 parametrize.remove_parametrizations(layer, str(tensor), leave_parametrized=True)
         if hasattr(layer, "deployed") and name:

@@ -37,7 +37,7 @@ def words(seed: int, purpose: str, example_ids: Tensor, shape: tuple[int, ...], 
     rows = _mix(example_ids.to(torch.int64) * _GOLDEN + _signed(stream))
     cells = torch.arange(1, math.prod(shape) + 1, dtype=torch.int64, device=example_ids.device) * _GOLDEN
     stirred = (_mix(cells)[None] ^ rows[:, None]) * _MIX[0]
-    return (stirred ^ (stirred >> 32)).reshape(len(example_ids), *shape)
+    return (stirred ^ _shift(stirred, 32)).reshape(len(example_ids), *shape)
 
 
 def gaussian(seed: int, purpose: str, example_ids: Tensor, shape: tuple[int, ...], *at: int) -> Tensor:

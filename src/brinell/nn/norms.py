@@ -41,5 +41,9 @@ def steepest(gradient: Tensor, norm: Norm) -> Tensor:
     """The direction of unit norm along which a linear function with this gradient grows most; zero stays zero."""
     if norm == "linf":
         return gradient.sign()
-    length = gradient.flatten(1).norm(dim=1).view(-1, *[1] * (gradient.dim() - 1))
-    return torch.where(length > 0, gradient / length.clamp_min(torch.finfo(gradient.dtype).tiny), 0.0)
+    column = (-1, *[1] * (gradient.dim() - 1))
+    # A saturated loss leaves gradients whose squares are zero in float32: scale by the largest cell before squaring.
+    largest = gradient.flatten(1).abs().amax(1).view(column)
+    scaled = gradient / largest.clamp_min(torch.finfo(gradient.dtype).tiny)
+    length = scaled.flatten(1).norm(dim=1).view(column)
+    return torch.where(largest > 0, scaled / length, 0.0)
