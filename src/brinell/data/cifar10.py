@@ -100,8 +100,10 @@ def _refuse(root: Path, split: str) -> None:
 
 
 def _dataset(split: str, images: np.ndarray, labels: np.ndarray, fingerprint: str) -> Dataset:
-    if labels.size == 0 or labels.min() < 0 or labels.max() > 9:
-        raise DataError(f"cifar10/{split}: expected labels 0 to 9, found {labels.min(initial=0)} to {labels.max()}")
+    if labels.size == 0:
+        raise DataError(f"cifar10/{split}: no examples")
+    if labels.min() < 0 or labels.max() > 9:
+        raise DataError(f"cifar10/{split}: expected labels 0 to 9, found {labels.min()} to {labels.max()}")
     return Dataset(
         name="cifar10",
         split=split,

@@ -25,7 +25,7 @@ def read_parquet(files: list[Path], columns: tuple[str, ...], size: tuple[int, i
     """Images `(N, 3, height, width)` uint8 and labels `(N,)` int64.
 
     Raises:
-        DataError: a column is missing, an image cannot be decoded, or one has another size.
+        DataError: a column is missing or of another type, an image cannot be decoded, or one has another size.
     """
     try:
         table = pl.concat([pl.read_parquet(file) for file in files])
@@ -35,8 +35,13 @@ def read_parquet(files: list[Path], columns: tuple[str, ...], size: tuple[int, i
     if column is None or "label" not in table.columns:
         wanted = f"{' or '.join(columns)}, and label"
         raise DataError(f"{files[0]}: expected the columns {wanted}; found {', '.join(table.columns)}")
+    if not isinstance(table.schema[column], pl.Struct) or "bytes" not in table[column].struct.fields:
+        raise DataError(f"{files[0]}: the column {column!r} holds no {{bytes, path}}, as image tables do")
+    labels = table["label"]
+    if not labels.dtype.is_integer() or labels.null_count():
+        raise DataError(f"{files[0]}: the column 'label' holds no whole numbers, or not everywhere")
     encoded = table[column].struct.field("bytes")
-    return decode(encoded, len(table), size, str(files[0])), table["label"].to_numpy().astype(np.int64)
+    return decode(encoded, len(table), size, str(files[0])), labels.to_numpy().astype(np.int64)
 
 
 def decode(encoded: Iterable[bytes], count: int, size: tuple[int, int], where: str) -> np.ndarray:
@@ -53,6 +58,7 @@ def decode(encoded: Iterable[bytes], count: int, size: tuple[int, int], where: s
         except Exception as error:
             raise DataError(f"{where}: the image in row {row} cannot be decoded: {error}") from error
         if pixels.shape[:2] != size:
-            raise DataError(f"{where}: the image in row {row} has {pixels.shape[:2]} pixels; expected {size}")
+            found, expected = (f"{height} x {width}" for height, width in (pixels.shape[:2], size))
+            raise DataError(f"{where}: the image in row {row} is {found} pixels; expected {expected}")
         images[row] = pixels.transpose(2, 0, 1)
     return images
