@@ -14,13 +14,15 @@ from oracles import LinearProblem, many_classes, two_classes
 
 def example(kind: type[Attack], epsilon: float = 0.05, **fields: Any) -> Attack:
     """A member with the settings it needs and no others."""
-    if "epsilon" in kind.model_fields:
+    if kind.model_fields.get("epsilon") and kind.model_fields["epsilon"].is_required():
         fields.setdefault("epsilon", epsilon)
     if "step_size" in kind.model_fields and epsilon > 1e-6:
         fields.setdefault("step_size", epsilon / 4)
-    for name, small in (("binary_search_steps", 5), ("initial_const", 0.1), ("steps", 40)):
-        if "epsilon" not in kind.model_fields and name in kind.model_fields:
+    for name, small in (("binary_search_steps", 5), ("initial_const", 0.1)):
+        if name in kind.model_fields:
             fields.setdefault(name, small)
+    if "steps" in kind.model_fields and kind.model_fields["steps"].default > 10:
+        fields.setdefault("steps", 12)
     return kind.parse(fields)
 
 

@@ -6,12 +6,13 @@ from brinell.attacks.carlini_wagner import CarliniWagner
 from brinell.attacks.deepfool import DeepFool
 from brinell.attacks.fgsm import FGSM
 from brinell.attacks.gen_attack import GenAttack
+from brinell.attacks.local_search import LocalSearch
 from brinell.attacks.pgd import PGD
 from brinell.attacks.trial import TrialResult, clean_predictions, run_trial
 from brinell.attacks.verb import BrinellWarning, Outcome, attack, warn_at_chance
 from brinell.core import Registry
 
-ATTACKS: Registry[Attack] = Registry("attack", FGSM, BIM, PGD, CarliniWagner, DeepFool, GenAttack)
+ATTACKS: Registry[Attack] = Registry("attack", FGSM, BIM, PGD, CarliniWagner, DeepFool, LocalSearch, GenAttack)
 
 __all__ = [
     "ATTACKS",
@@ -25,6 +26,7 @@ __all__ = [
     "Crafted",
     "DeepFool",
     "GenAttack",
+    "LocalSearch",
     "Outcome",
     "TrialResult",
     "attack",

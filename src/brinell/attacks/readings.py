@@ -39,7 +39,7 @@ class Readings:
         return ~self.broken[:, index] & (self.limits > step)
 
     def spend(
-        self, step: int, index: Tensor, *, forwards: int = 1, backwards: int = 1, zero: Tensor | None = None
+        self, step: int, index: Tensor, *, forwards: int | Tensor = 1, backwards: int = 1, zero: Tensor | None = None
     ) -> None:
         """Count passes at iterate `step` for the readings that need them, and gradients that were zero throughout."""
         wanted = self.wants(step, index)
