@@ -59,7 +59,7 @@ def layers(module: nn.Module, input_shape: Sequence[int]) -> tuple[LayerCost, ..
         with frozen_evaluation(module), torch.inference_mode():
             module(_blank(module, shape))
     except (RuntimeError, ValueError, IndexError) as error:
-        reason = str(error).splitlines()[0]
+        reason = (str(error) or type(error).__name__).splitlines()[0]
         raise ModelError(f"input_shape: the model does not accept one image of shape {shape}: {reason}") from error
     finally:
         for handle in handles:

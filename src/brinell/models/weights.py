@@ -38,7 +38,7 @@ def _read(path: Path) -> Mapping[str, Tensor]:
             return load_file(path)
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
-        reason = str(error).splitlines()[0]
+        reason = (str(error) or type(error).__name__).splitlines()[0]
         raise ModelError(
             f"weights: {path} is neither a PyTorch checkpoint of plain tensors nor a .safetensors file ({reason})"
         ) from error

@@ -121,4 +121,5 @@ def _load(module: nn.Module, tensors: Mapping[str, Tensor]) -> None:
     try:
         module.load_state_dict(dict(tensors))
     except RuntimeError as error:
-        raise ModelError(f"the tensors do not fit the model: {error}") from None
+        reason = " ".join(str(error).split())
+        raise ModelError(f"the tensors do not fit the model: {reason}") from None

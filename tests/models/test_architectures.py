@@ -1,0 +1,83 @@
+"""Every architecture: what it builds, and that its weights are a function of the seed."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from brinell.core import ConfigurationError
+from brinell.models import MODELS, build
+
+every = pytest.mark.parametrize("kind", list(MODELS))
+
+
+@every
+def test_images_become_logits_of_its_classes(kind: str) -> None:
+    model = build(kind, classes=7)
+    assert not any(part.training for part in model.modules())
+    shape = model.architecture.input_shape
+    with torch.inference_mode():
+        logits = model(torch.rand(2, *shape))
+        assert logits.shape == (2, 7)
+        assert model(torch.rand(2, shape[0], 2 * shape[1], 2 * shape[2])).shape == (2, 7)
+
+
+@every
+def test_fresh_weights_are_a_function_of_the_seed(kind: str) -> None:
+    architecture = MODELS[kind]()
+    state = torch.get_rng_state()
+    one, same, other = (architecture.module(seed).state_dict() for seed in (3, 3, 4))
+    assert torch.equal(torch.get_rng_state(), state), "the global random state was moved"
+    assert all(torch.equal(one[name], same[name]) for name in one)
+    assert not torch.equal(one["model.conv1.weight"], other["model.conv1.weight"])
+    torch.manual_seed(99)
+    again = architecture.module(3).state_dict()
+    assert all(torch.equal(one[name], again[name]) for name in one)
+
+
+@every
+def test_the_module_says_what_built_it(kind: str) -> None:
+    architecture = MODELS.parse({"kind": kind, "classes": 3, "width": 4})
+    module = architecture.module()
+    assert module.architecture == architecture
+    assert MODELS.parse(architecture.config()) == architecture
+    assert all(parameter.requires_grad for parameter in module.parameters())
+
+
+@pytest.mark.parametrize(("kind", "depth"), [("resnet8", 8), ("resnet20", 20), ("resnet56", 56)])
+def test_the_depth_is_that_of_the_name(kind: str, depth: int) -> None:
+    layers = [part for part in build(kind).modules() if isinstance(part, (nn.Conv2d, nn.Linear))]
+    assert len(layers) == depth
+
+
+def test_shortcuts_are_option_a() -> None:
+    """Every second pixel, and zeros for half of the new channels on either side; nothing to learn."""
+    shortcut = build("resnet20").get_submodule("model.layer2.0.shortcut")
+    assert not list(shortcut.parameters())
+    x = torch.rand(1, 16, 4, 4)
+    out = shortcut(x)
+    assert out.shape == (1, 32, 2, 2)
+    assert torch.equal(out[:, 8:24], x[:, :, ::2, ::2])
+    assert not out[:, :8].any()
+    assert not out[:, 24:].any()
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"clases": 3}, r"resnet20\.clases: unknown key; did you mean 'classes'\?"),
+        ({"classes": 0}, r"resnet20\.classes: input should be greater than or equal to 1, not 0"),
+        ({"mean": [0.5]}, r"mean and std need 3 numbers each"),
+        ({"std": [1, 1, 0]}, r"std must be positive"),
+        ({"mean": [float("nan")] * 3}, r"resnet20\.mean\.0: input should be a finite number"),
+    ],
+)
+def test_bad_fields_are_refused(fields: dict[str, object], message: str) -> None:
+    with pytest.raises(ConfigurationError, match=message):
+        build("resnet20", **fields)
+
+
+def test_unknown_models_are_refused_with_the_choices() -> None:
+    with pytest.raises(ConfigurationError, match="unknown model 'resnet21'; did you mean 'resnet20'"):
+        build("resnet21")
