@@ -4,7 +4,7 @@ from typing import Any
 
 from brinell.core import Registry
 from brinell.data.cifar10 import Cifar10
-from brinell.data.dataset import Dataset, check_images
+from brinell.data.dataset import Dataset, check_images, from_tensors
 from brinell.data.digits import Digits
 from brinell.data.source import Source
 
@@ -22,4 +22,4 @@ def build(kind: str, split: str = "train", examples: int | None = None, seed: in
     return dataset if examples is None else dataset.take(examples, seed)
 
 
-__all__ = ["DATASETS", "Cifar10", "Dataset", "Digits", "Source", "build", "check_images"]
+__all__ = ["DATASETS", "Cifar10", "Dataset", "Digits", "Source", "build", "check_images", "from_tensors"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -70,6 +72,25 @@ class Dataset:
             raise DataError(f"holdout: {examples} asked for; {self.name}/{self.split} can spare 0 to {len(self) - 1}")
         order = self.order(derive(seed, "holdout"))
         return self.subset(order[examples:].sort().values), self.subset(order[:examples].sort().values)
+
+
+def from_tensors(
+    images: Tensor, labels: Tensor, class_names: Sequence[str] | None = None, *, name: str = "tensors"
+) -> Dataset:
+    """A data set of your own: float images `(N, C, H, W)` in [0, 1], kept in 8 bits, and int64 labels.
+
+    Classes are numbered from 0 where they have no names. An example's id is its place.
+
+    Raises:
+        DataError: images or labels are not what is expected.
+    """
+    if class_names is None:
+        class_names = [str(label) for label in range(int(labels.max()) + 1 if len(labels) else 0)]
+    check_images(images, labels, len(class_names))
+    levels = (images * 255).round().to(torch.uint8).cpu().contiguous()
+    numbers = labels.to(torch.int64).cpu().contiguous()
+    content = hashlib.sha256(levels.numpy().tobytes() + numbers.numpy().tobytes())
+    return Dataset(name, "all", levels, numbers, torch.arange(len(numbers)), tuple(class_names), content.hexdigest())
 
 
 def check_images(images: Tensor, labels: Tensor, classes: int | None = None) -> None:
