@@ -29,6 +29,10 @@ _BLOCK: Final = 32768
 """Symbols to which one such table applies."""
 
 
+_MANY: Final = 1 << 12
+"""Values above which one that is shared, and so told by a byte or less, is never longer than a plain one."""
+
+
 class Stream(NamedTuple):
     """A compressed stream, with what its header entry says."""
 
@@ -86,11 +90,11 @@ def _huffman(stream: Bytes) -> float:
 
 
 def _layouts(vector: Vector) -> Iterator[tuple[Coding, list[Bytes]]]:
-    """Every lay-out of the first coding that tells the values by less than themselves; otherwise of the plain ones."""
+    """Every lay-out that could be shortest: of many values, those of the first coding that fits."""
     for kind in (SignBits, PowerOfTwo, CodeBook):
         layouts = list(kind.encode(vector))
-        if layouts:
-            yield from layouts
+        yield from layouts
+        if layouts and vector.layout.count > _MANY:
             return
     yield from Sparse.encode(vector)
     yield from Dense.encode(vector)

@@ -16,32 +16,30 @@ _BLOCK: Final = 9
 """zlib's `memLevel`: the largest makes blocks of 32,768 symbols, and so the fewest Huffman tables."""
 
 _SAMPLE: Final = 1 << 18
+"""Bytes of a long stream that decide how the rest of it is compressed."""
 
 Attempt = tuple[int, int, int]
 
-_ATTEMPTS: Final[dict[Effort, tuple[Attempt, ...]]] = {
-    "fast": ((1, _BLOCK, zlib.Z_RLE),),
-    "default": (
-        (1, _BLOCK, zlib.Z_RLE),
-        (1, _BLOCK, zlib.Z_HUFFMAN_ONLY),
-        (6, _BLOCK, zlib.Z_DEFAULT_STRATEGY),
-    ),
-    "best": (
-        (1, _BLOCK, zlib.Z_RLE),
-        (1, _BLOCK, zlib.Z_HUFFMAN_ONLY),
-        (6, _BLOCK, zlib.Z_DEFAULT_STRATEGY),
-        (9, _BLOCK, zlib.Z_DEFAULT_STRATEGY),
-        (9, _BLOCK, zlib.Z_FILTERED),
-        (1, _BLOCK - 1, zlib.Z_HUFFMAN_ONLY),
-    ),
-}
+_FAST: Final[tuple[Attempt, ...]] = ((1, _BLOCK, zlib.Z_RLE),)
+_DEFAULT: Final[tuple[Attempt, ...]] = (
+    *_FAST,
+    (1, _BLOCK, zlib.Z_HUFFMAN_ONLY),
+    (6, _BLOCK, zlib.Z_DEFAULT_STRATEGY),
+)
+_BEST: Final[tuple[Attempt, ...]] = (
+    *_DEFAULT,
+    (9, _BLOCK, zlib.Z_DEFAULT_STRATEGY),
+    (9, _BLOCK, zlib.Z_FILTERED),
+    (1, _BLOCK - 1, zlib.Z_HUFFMAN_ONLY),
+)
+ATTEMPTS: Final[dict[Effort, tuple[Attempt, ...]]] = {"fast": _FAST, "default": _DEFAULT, "best": _BEST}
 """(level, memLevel, strategy). Codes and gaps hardly ever repeat, but zlib takes the short matches that chance makes,
 and each costs more than its symbols: Huffman codes alone come within 1 % of the entropy there, level 9 within 20 %."""
 
 
 def deflate(data: bytes | memoryview, effort: Effort) -> bytes:
     """The shortest of what `effort` tries; unless it is `best`, the middle of a long stream decides for the whole."""
-    attempts = _ATTEMPTS[effort]
+    attempts = ATTEMPTS[effort]
     if effort != "best" and len(data) > 4 * _SAMPLE:
         middle = (len(data) - _SAMPLE) // 2
         sample = data[middle : middle + _SAMPLE]

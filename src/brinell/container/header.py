@@ -6,9 +6,9 @@ import json
 import math
 import struct
 import zlib
-from typing import Annotated, Any, BinaryIO, Final, NamedTuple
+from typing import Annotated, Any, BinaryIO, Final, NamedTuple, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, FailFast, Field, ValidationError
 
 from brinell.container.codings import CODINGS, Coding
 from brinell.container.deflate import LARGEST_RATIO, deflate, inflate
@@ -20,11 +20,18 @@ VERSION: Final = 1
 PREFIX: Final = struct.Struct("<8sIIII")
 """Magic, version, bytes of the compressed header, bytes of the header, CRC-32 of the three numbers and the former."""
 
-_LARGEST_HEADER: Final = 8 << 20
+_LARGEST_HEADER: Final = 4 << 20
 _LARGEST_SIDE: Final = 1 << 14
+_MOST_KEYS: Final = 4096
+_DEEPEST: Final = 32
+"""Levels of objects and lists."""
 
 Size = Annotated[int, Field(ge=0, le=1 << 48, strict=True)]
 Side = Annotated[int, Field(ge=1, le=_LARGEST_SIDE, strict=True)]
+
+
+Item = TypeVar("Item")
+Many = Annotated[tuple[Item, ...], FailFast()]
 
 
 class _Strict(BaseModel):
@@ -44,7 +51,7 @@ class TensorEntry(NamedTuple):
     """One tensor of a section."""
 
     name: str
-    shape: Annotated[tuple[Size, ...], Field(max_length=16)]
+    shape: Annotated[Many[Size], Field(max_length=16)]
 
     @property
     def elements(self) -> int:
@@ -57,8 +64,8 @@ class Section(_Strict):
 
     coding: dict[str, Any]
     dtype: str
-    tensors: tuple[TensorEntry, ...] = Field(min_length=1)
-    streams: tuple[StreamEntry, ...]
+    tensors: Many[TensorEntry] = Field(min_length=1)
+    streams: Many[StreamEntry]
 
     @property
     def layout(self) -> Layout:
@@ -111,11 +118,11 @@ class Header(_Strict):
     """Everything but the values."""
 
     architecture: dict[str, Any] | None
-    structure: tuple[dict[str, Any], ...]
+    structure: Many[dict[str, Any]]
     input_shape: tuple[Side, Side, Side]
     classes: int = Field(ge=1, le=1 << 24, strict=True)
-    lineage: tuple[StepEntry, ...]
-    sections: tuple[Section, ...]
+    lineage: Many[StepEntry]
+    sections: Many[Section]
 
     @property
     def payload(self) -> int:
@@ -136,7 +143,7 @@ def pack_header(header: Header) -> bytes:
     """
     try:
         text = _plain(header.model_dump()).encode()
-    except ValueError as error:
+    except (TypeError, ValueError) as error:
         raise StoreError(f"settings or names cannot be written as JSON ({error})") from None
     if len(text) > _LARGEST_HEADER:
         raise StoreError(f"names, settings and lineage take {len(text)} bytes, and {_LARGEST_HEADER} are accepted")
@@ -176,6 +183,7 @@ def read_header(file: BinaryIO, size: int) -> tuple[Header, int]:
 def _parse(text: bytes) -> Header:
     try:
         value = json.loads(text, object_pairs_hook=_once, parse_constant=_refuse)
+        _shallow(value, _DEEPEST)
         _plain(value).encode()
         header = Header.model_validate(value)
     except ValidationError as error:
@@ -193,6 +201,8 @@ def _plain(value: object) -> str:
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    if len(pairs) > _MOST_KEYS:
+        raise ValueError(f"an object has {len(pairs)} keys")
     if len({name for name, _ in pairs}) < len(pairs):
         raise ValueError("a key stands twice in one object")
     return dict(pairs)
@@ -200,3 +210,12 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _refuse(constant: str) -> None:
     raise ValueError(f"{constant} is not JSON")
+
+
+def _shallow(value: object, levels: int) -> None:
+    if not isinstance(value, (dict, list)):
+        return
+    if not levels:
+        raise ValueError(f"it is nested more than {_DEEPEST} deep")
+    for item in value.values() if isinstance(value, dict) else value:
+        _shallow(item, levels - 1)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import copy
+import os
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from brinell.container.codings import Coding
 from brinell.container.deflate import inflate
@@ -63,7 +65,7 @@ def opened(path: Path) -> Iterator[tuple[BinaryIO, int]]:
         if not path.is_file():
             raise StoreError("there is no such file")
         with path.open("rb") as file:
-            yield file, path.stat().st_size
+            yield file, os.fstat(file.fileno()).st_size
     except BrinellError as error:
         raise StoreError(f"cannot read {path}: {_brief(error)}") from None
     except (OSError, MemoryError) as error:
@@ -84,10 +86,21 @@ def _frame(network: Architecture | nn.Module, structure: tuple[Change, ...]) -> 
     try:
         if isinstance(network, nn.Module):
             return rebuild(copy.deepcopy(network), structure) if structure else network
-        with torch.device("meta"):
+        with torch.device("meta"), _Undrawn():
             return rebuild(network.module(), structure)
     except (RuntimeError, ValueError, TypeError, AttributeError, ArithmeticError) as error:
         raise StoreError(f"its network cannot be built: {error}") from None
+
+
+class _Undrawn(TorchFunctionMode):
+    """Leaves out the drawing of fresh weights, which without memory only takes time."""
+
+    def __torch_function__(
+        self, function: Any, types: Any, arguments: tuple[Any, ...] = (), options: dict[str, Any] | None = None
+    ) -> Any:
+        if function in (Tensor.normal_, Tensor.uniform_):
+            return arguments[0]
+        return function(*arguments, **(options or {}))
 
 
 def _agree(header: Header, module: nn.Module) -> list[str]:
@@ -113,12 +126,9 @@ def _decode(file: BinaryIO, section: Section, coding: Coding) -> dict[str, Tenso
     try:
         streams = [_stream(file, entry) for entry in section.streams]
         bits = coding.decode(streams, section.layout)
+        tensors = tensors_of(bits, section.layout, [tensor.shape for tensor in section.tensors])
     except StoreError as error:
         raise StoreError(f"{section.tensors[0].name!r}: {error}") from None
-    tensors = tensors_of(bits, section.layout, [tensor.shape for tensor in section.tensors])
-    for entry, tensor in zip(section.tensors, tensors, strict=True):
-        if tensor.is_floating_point() and not torch.isfinite(tensor).all():
-            raise StoreError(f"{entry.name!r} holds NaN or infinite values")
     return {entry.name: tensor for entry, tensor in zip(section.tensors, tensors, strict=True)}
 
 

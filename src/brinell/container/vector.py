@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,6 +12,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
+
+from brinell.core import StoreError
 
 Bits = npt.NDArray[np.unsignedinteger[Any]]
 Bytes = npt.NDArray[np.uint8]
@@ -74,7 +77,7 @@ class Layout:
         return 1 << (8 * self.itemsize - 1)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Vector:
     """Bit patterns to encode. Everything that codings ask about them is computed once, when first asked."""
 
@@ -136,9 +139,17 @@ def codes_of(levels: Bits, values: Bits) -> Bytes:
 
 
 def tensors_of(bits: Bits, layout: Layout, shapes: Sequence[Sequence[int]]) -> list[Tensor]:
-    """Undo `Vector.of`: tensors of these shapes, which share no memory that a caller could change by another name."""
+    """Undo `Vector.of`: tensors of these shapes, none of which is a view of another.
+
+    Raises:
+        StoreError: a floating-point value is NaN or infinite, or a boolean is neither 0 nor 1.
+    """
     flat = torch.from_numpy(bits.view(np.uint8)).view(DTYPES[layout.dtype])
-    parts = torch.split(flat, [int(np.prod(shape, dtype=np.int64)) for shape in shapes])
+    if flat.is_floating_point() and not torch.isfinite(flat).all():
+        raise StoreError("it holds NaN or infinite values")
+    if flat.dtype == torch.bool and layout.count and int(bits.max()) > 1:
+        raise StoreError("it holds booleans that are neither 0 nor 1")
+    parts = torch.split(flat, [math.prod(shape) for shape in shapes])
     return [
         part.reshape(tuple(shape)).clone() if len(shapes) > 1 else part.reshape(tuple(shape))
         for part, shape in zip(parts, shapes, strict=True)

@@ -8,18 +8,19 @@ from pathlib import Path
 from typing import Any, Final
 
 import torch
+from pydantic import ValidationError
 from torch import Tensor
 
 from brinell.container.choose import Encoded, encode
-from brinell.container.deflate import Effort
+from brinell.container.deflate import ATTEMPTS, Effort
 from brinell.container.header import Header, Section, StepEntry, StreamEntry, TensorEntry, pack_header
 from brinell.container.vector import DTYPES, Vector
-from brinell.core import StoreError
+from brinell.core import ConfigurationError, StoreError, explain
 from brinell.store import atomic_path
 from brinell.variants import Variant
 
-_SMALL: Final = 4096
-"""Bytes up to which tensors share a section unasked: batch norms, biases, counters."""
+_SMALL: Final = 1 << 14
+"""Bytes up to which vectors and scalars share a section unasked: batch norms, biases, counters."""
 
 _SHORT: Final = 1 << 15
 """Encoded bytes up to which neighbours may share one: tables of Huffman codes take some percent of so few."""
@@ -29,12 +30,15 @@ def write(variant: Variant, path: Path, *, effort: Effort = "default") -> int:
     """Write `variant` to `path`, atomically, and return the bytes of the file.
 
     `effort` only changes size and time: `fast` compresses one likely lay-out of each tensor, `default` the three
-    likeliest, `best` all, each with more attempts. The same variant and effort give the same bytes.
+    likeliest, `best` six, each with more attempts. The same variant and effort give the same bytes.
 
     Raises:
+        ConfigurationError: there is no such effort.
         StoreError: a tensor holds NaN or infinite values or is of a type that files do not hold, or the file cannot be
             written.
     """
+    if effort not in ATTEMPTS:
+        raise ConfigurationError(f"effort: unknown effort {effort!r}; accepted: {', '.join(ATTEMPTS)}")
     sections, payload = [], []
     for names, encoded in _encoded(variant.tensors, effort):
         sections.append(_section({name: variant.tensors[name] for name in names}, encoded))
@@ -80,11 +84,11 @@ def _vector(tensors: Mapping[str, Tensor], names: list[str]) -> Vector:
 
 
 def _sections(tensors: Mapping[str, Tensor]) -> Iterator[list[str]]:
-    """Large tensors each by itself; small ones together with those of the same type and last name (`running_mean`)."""
+    """Every matrix by itself; small vectors together with those of the same type and last name (`running_mean`)."""
     small: dict[tuple[torch.dtype, str], list[str]] = {}
     for name, tensor in tensors.items():
         _check(name, tensor)
-        if tensor.nbytes > _SMALL:
+        if tensor.dim() > 1 or tensor.nbytes > _SMALL:
             yield [name]
         else:
             small.setdefault((tensor.dtype, name.rpartition(".")[2]), []).append(name)
@@ -111,17 +115,21 @@ def _section(tensors: Mapping[str, Tensor], encoded: Encoded) -> Section:
 
 
 def _header(variant: Variant, sections: list[Section]) -> Header:
-    return Header(
-        architecture=None if variant.architecture is None else variant.architecture.config(),
-        structure=tuple(change.config() for change in variant.structure),
-        input_shape=variant.input_shape,
-        classes=variant.classes,
-        lineage=tuple(
-            StepEntry(kind=step.kind, settings=_known(step.settings), seed=step.seed, figures=_known(step.figures))
-            for step in variant.lineage
-        ),
-        sections=tuple(sections),
+    lineage = (
+        StepEntry(kind=step.kind, settings=_known(step.settings), seed=step.seed, figures=_known(step.figures))
+        for step in variant.lineage
     )
+    try:
+        return Header(
+            architecture=None if variant.architecture is None else variant.architecture.config(),
+            structure=tuple(change.config() for change in variant.structure),
+            input_shape=variant.input_shape,
+            classes=variant.classes,
+            lineage=tuple(lineage),
+            sections=tuple(sections),
+        )
+    except ValidationError as error:
+        raise StoreError(f"the variant cannot be described: {explain(error, '', Header)}") from None
 
 
 def _known(value: Any) -> Any:

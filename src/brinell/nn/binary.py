@@ -38,7 +38,7 @@ class BinaryConv2d(nn.Module):
         self.kernel_size: tuple[int, int] = (like.kernel_size[0], like.kernel_size[1])
         self.in_channels, self.out_channels = like.in_channels, like.out_channels
         self.norm = nn.BatchNorm2d(like.in_channels)
-        self.register_buffer("weight", torch.ones_like(like.weight.detach()))
+        self.register_buffer("weight", like.weight.detach().new_ones(like.weight.shape))
         self.register_buffer("scale", torch.ones(like.out_channels))
         self.bias = None if like.bias is None else nn.Parameter(like.bias.detach().clone())
 

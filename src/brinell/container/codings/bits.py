@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Self
+from typing import Final, Self
 
 import numpy as np
 from pydantic import Field
@@ -12,6 +12,9 @@ from brinell.container.codings.coding import Coding
 from brinell.container.planes import planes, words
 from brinell.container.vector import MANTISSA, Bits, Bytes, Layout, Vector
 from brinell.core import StoreError
+
+_FEW: Final = 8
+"""Weights a filter under which its own scale costs more than its signs save."""
 
 
 class SignBits(Coding):
@@ -28,6 +31,8 @@ class SignBits(Coding):
         if layout.dtype not in MANTISSA or not layout.count:
             return
         for scales in sorted({1, layout.rows}):
+            if scales > 1 and scales * _FEW > layout.count:
+                return
             rows = vector.bits.reshape(scales, -1)
             sign = layout.word.type(layout.sign)
             scale = rows[:, 0] & ~sign

@@ -1,0 +1,167 @@
+"""Every lay-out of every coding decodes to the bits it was made of, within the lengths it declares."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+
+from brinell.container.codings import CODINGS, CodeBook, Dense, PowerOfTwo, SignBits, Sparse
+from brinell.container.vector import DTYPES, MANTISSA, Layout, Vector
+from brinell.core import StoreError
+
+ZERO = 0
+
+
+@st.composite
+def vectors(draw: st.DrawFn) -> Vector:
+    """Bit patterns of a type: any at all, or drawn from a few (which zero may be among), or powers of two, or +-s."""
+    dtype = draw(st.sampled_from(sorted(DTYPES)))
+    layout = Layout(dtype, 0, 1)
+    any_word = st.integers(0, 2 ** (8 * layout.itemsize) - 1)
+    power = st.integers(1, 2 * layout.bias) if dtype in MANTISSA else any_word
+    style = draw(st.sampled_from(["any", "few", "powers", "signs"]))
+    if style == "any":
+        pool = any_word
+    elif style == "few":
+        pool = st.sampled_from([*draw(st.lists(any_word, min_size=1, max_size=6)), ZERO])
+    elif style == "signs":
+        one = draw(any_word) & (layout.sign - 1)
+        pool = st.sampled_from([one, one | layout.sign])
+    else:
+        low, shift = draw(power), MANTISSA.get(dtype, 0)
+        near = [min(low + more, 2 * layout.bias) if dtype in MANTISSA else low for more in range(3)]
+        pool = st.sampled_from([ZERO, *(exponent << shift for exponent in near)])
+    rows, columns = draw(st.integers(1, 6)), draw(st.integers(0, 60))
+    bits = draw(arrays.arrays(layout.word, rows * columns, elements=pool, fill=st.nothing()))
+    return Vector(Layout(dtype, rows * columns, rows if columns else 1), bits)
+
+
+@given(vectors())
+def test_every_layout_decodes_to_what_it_encoded(vector: Vector) -> None:
+    tried = 0
+    for kind in CODINGS:
+        for coding, streams in CODINGS[kind].encode(vector):
+            tried += 1
+            again = CODINGS.parse(coding.config())
+            most = again.most(vector.layout)
+            assert len(streams) == len(most)
+            assert all(len(stream) <= limit for stream, limit in zip(streams, most, strict=True))
+            assert np.array_equal(again.decode(streams, vector.layout), vector.bits)
+    assert tried
+
+
+def layouts(kind: type, values: list[float] | torch.Tensor, dtype: torch.dtype = torch.float32) -> list:
+    return list(kind.encode(Vector.of([torch.as_tensor(values, dtype=dtype)])))
+
+
+def test_negative_zero_is_a_value_and_zero_is_not() -> None:
+    vector = Vector.of([torch.tensor([0.0, -0.0, 1.0])])
+    assert vector.mask.tolist() == [False, True, True]
+    assert len(vector.levels) == 2
+
+
+@pytest.mark.parametrize("positions", [[0], [254], [255], [256], [0, 255, 511, 1000], [999], [], list(range(1001))])
+def test_gaps_of_any_length(positions: list[int]) -> None:
+    values = torch.zeros(1001)
+    values[positions] = torch.arange(1.0, len(positions) + 1)
+    vector = Vector.of([values])
+    for coding, streams in Sparse.encode(vector):
+        assert np.array_equal(coding.decode(streams, vector.layout), vector.bits)
+
+
+def test_gaps_across_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("brinell.container.places.CHUNK", 7)
+    monkeypatch.setattr("brinell.container.planes.CHUNK", 5)
+    monkeypatch.setattr("brinell.container.vector.CHUNK", 11)
+    draw = torch.Generator().manual_seed(0)
+    for density in (0.01, 0.1, 0.5):
+        values = torch.randint(1, 9, (5000,), generator=draw) * (torch.rand(5000, generator=draw) < density)
+        vector = Vector.of([values.float() * 0.3])
+        for kind in (Sparse, CodeBook, Dense):
+            for coding, streams in kind.encode(vector):
+                assert np.array_equal(coding.decode(streams, vector.layout), vector.bits)
+
+
+def test_a_gap_of_random_zeros_takes_the_bytes_that_the_page_says() -> None:
+    ((_, streams), _) = layouts(Sparse, [0.0] * 256 + [1.5] + [0.0] * 3 + [2.5])[::2]
+    assert streams[0].tolist() == [255, 1, 3]
+
+
+def test_powers_of_two_and_nothing_else() -> None:
+    assert layouts(PowerOfTwo, [0.5, -0.25, 0.0, 2.0**-126, 2.0**127][:3])
+    assert not layouts(PowerOfTwo, [0.5, 0.75])
+    assert not layouts(PowerOfTwo, [0.5, -0.0])  # a sign without a value: only a book can tell it
+    assert not layouts(PowerOfTwo, [0.5, 2.0**-149])  # not normalised
+    assert not layouts(PowerOfTwo, [2.0**-126, 2.0**127])  # a book of two is shorter
+    assert not layouts(PowerOfTwo, [1, 2, 4], torch.int32)
+    ((coding, streams), *_) = layouts(PowerOfTwo, [0.25, -0.5, -0.25, 0.5])
+    assert (coding.low, coding.exponents, coding.zero) == (-2, 2, False)
+    assert streams[0].tolist() == [0, 3, 1, 2]
+
+
+def test_one_scale_or_one_a_filter() -> None:
+    signs = torch.tensor([[1.0, -1, 1, 1, -1, -1, -1, 1]] * 3)
+    ((coding, streams),) = layouts(SignBits, signs)
+    assert coding.scales == 1
+    assert streams[1].tolist() == [0b01001110] * 3
+    ((coding, _),) = layouts(SignBits, signs * torch.tensor([[0.5], [0.25], [3.0]]))
+    assert coding.scales == 3
+    assert not layouts(SignBits, signs.T * torch.tensor([0.5, 0.25, 3.0]))
+    assert not layouts(SignBits, torch.tensor([[1.0], [2.0]]))  # a filter of one weight needs no sign apart
+
+
+def test_more_than_256_values_have_no_book() -> None:
+    assert layouts(CodeBook, torch.arange(256), torch.int32)
+    assert not layouts(CodeBook, torch.arange(1, 258), torch.int32)
+    assert not layouts(CodeBook, torch.randn(5000))
+
+
+CONTRADICTIONS = [
+    (Dense(apart=False), [39], "take 40 bytes"),
+    (Dense(apart=True), [10, 10, 11, 9], "take 40 bytes"),
+    (Sparse(where="gaps", count=2, apart=False), [3, 8], "3 places are told for 2 values"),
+    (Sparse(where="mask", count=2, apart=False), [1, 8], "takes 2 bytes"),
+    (Sparse(where="mask", count=2, apart=False), [2, 8], "0 places are told"),
+    (SignBits(scales=1), [4, 1], "10 signs take 2 bytes"),
+    (CodeBook(levels=2, codes={"where": "all", "count": 10, "per_byte": 8}), [8, 1], "10 codes take 2 bytes"),
+]
+
+
+@pytest.mark.parametrize(("coding", "lengths", "message"), CONTRADICTIONS)
+def test_streams_of_other_lengths_are_refused(coding: Dense, lengths: list[int], message: str) -> None:
+    streams = [np.zeros(length, np.uint8) for length in lengths]
+    with pytest.raises(StoreError, match=message):
+        coding.decode(streams, Layout("float32", 10, 1))
+
+
+def test_places_and_codes_outside_are_refused() -> None:
+    layout, one = Layout("float32", 10, 1), np.zeros(4, np.uint8)
+    sparse = Sparse(where="gaps", count=1, apart=False)
+    with pytest.raises(StoreError, match="ends at 10, outside the 10"):
+        sparse.decode([np.array([10], np.uint8), one], layout)
+    with pytest.raises(StoreError, match="outside"):
+        sparse.decode([np.array([0, 255], np.uint8), one], layout)
+    book = CodeBook(levels=3, codes={"where": "all", "count": 10, "per_byte": 1})
+    with pytest.raises(StoreError, match="outside its alphabet of 3"):
+        book.decode([np.zeros(12, np.uint8), np.full(10, 3, np.uint8)], layout)
+
+
+@pytest.mark.parametrize(
+    "coding",
+    [
+        Sparse(where="gaps", count=11, apart=False),
+        SignBits(scales=3),
+        PowerOfTwo(low=-200, exponents=2, zero=False, codes={"where": "all", "count": 10, "per_byte": 1}),
+        PowerOfTwo(low=120, exponents=9, zero=False, codes={"where": "all", "count": 10, "per_byte": 1}),
+        PowerOfTwo(low=0, exponents=9, zero=True, codes={"where": "all", "count": 10, "per_byte": 2}),
+        CodeBook(levels=2, codes={"where": "all", "count": 9, "per_byte": 1}),
+        CodeBook(levels=200, codes={"where": "gaps", "count": 9, "per_byte": 2}),
+    ],
+)
+def test_parameters_that_cannot_be_are_refused_before_anything_is_read(coding: Dense) -> None:
+    with pytest.raises(StoreError):
+        coding.most(Layout("float32", 10, 2))
