@@ -50,7 +50,7 @@ class Distill(Compressor):
     temperature: Fraction = Field(30.0, gt=0)
     temperature_squared: bool = True
     hard_label_weight: Fraction = Field(0.0, ge=0, le=1)
-    train: Train = Train(epochs=30, batch_size=128, learning_rate=0.1, augment="crop_flip", schedule="one_cycle")
+    train: Train = Train(epochs=30, batch_size=128, learning_rate=0.1, schedule="one_cycle")
 
     def compress(
         self,

@@ -50,7 +50,7 @@ class INQ(Compressor):
     pruning, finer steps lose less."""
     keep_zeros: bool = True
     """Weights that are exactly zero at the start stay zero; the shares are then of the others."""
-    train: Train = Train(epochs=2, batch_size=128, learning_rate=0.01, augment="crop_flip")
+    train: Train = Train(epochs=2, batch_size=128, learning_rate=0.01)
 
     @field_validator("shares")
     @classmethod

@@ -49,7 +49,7 @@ class Prune(Compressor):
     budget: Budget = Budget(macs=0.5)
     rates: Annotated[SerializeAsAny[Rates], BeforeValidator(_rates)] = Uniform()
     rounds: int = Field(1, ge=1)
-    train: Train = Train(epochs=8, batch_size=128, learning_rate=0.01, augment="crop_flip")
+    train: Train = Train(epochs=8, batch_size=128, learning_rate=0.01)
 
     def compress(
         self,
