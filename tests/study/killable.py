@@ -1,0 +1,73 @@
+"""Runs a study in forked children that die at a chosen moment; imports are paid for once, by the parent.
+
+Reads JSON lines `{"study", "root", "log", "die_at"}` and answers each with the child's pid, then its exit status. The
+child writes one line to `log` for every training step (`step`), every block (`block`) and every sync of a file in the
+making (`sync`), and kills itself with SIGKILL at line number `die_at`, where that is not null.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+import lightning_fabric  # noqa: F401
+import sklearn.datasets  # noqa: F401
+
+import brinell.study.work as work
+from brinell.store import atomic
+from brinell.study import Study, run
+from brinell.training import loop
+
+
+class Events:
+    """Counts what happens, and dies on time."""
+
+    def __init__(self, log: Path, die_at: int | None) -> None:
+        self.file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        self.die_at, self.count = die_at, 0
+
+    def before(self, function: Any, name: str) -> Any:
+        """`function`, which says `name` before it does anything."""
+
+        def told(*arguments: Any, **settings: Any) -> Any:
+            self.count += 1
+            os.write(self.file, f"{name}\n".encode())
+            if self.count == self.die_at:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return function(*arguments, **settings)
+
+        return told
+
+
+def child(order: dict[str, Any]) -> None:
+    """Run the study and leave without any cleaning up."""
+    events = Events(Path(order["log"]), order["die_at"])
+    loop._Run._step = events.before(loop._Run._step, "step")
+    loop._SAVE_WITHIN = loop._SAVE_AFTER = 0.0  # a checkpoint after every step
+    work.run_trial = events.before(work.run_trial, "block")
+    atomic._sync = events.before(atomic._sync, "sync")
+    run(Study.from_yaml(order["study"]), out=order["root"], threads=1)
+
+
+def main() -> None:
+    """Serve until stdin ends."""
+    for line in sys.stdin:
+        pid = os.fork()
+        if pid == 0:
+            try:
+                child(json.loads(line))
+            except BaseException as error:
+                print(error, file=sys.stderr, flush=True)
+                os._exit(1)
+            os._exit(0)
+        print(pid, flush=True)
+        _, status = os.waitpid(pid, 0)
+        print(os.waitstatus_to_exitcode(status), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,133 @@
+"""A run that is killed with SIGKILL goes on as if nothing had happened."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from brinell.store import RunStore
+from brinell.training import histories
+from study.conftest import TINY
+from study.test_run import assert_equal_rows, stamps
+
+KILLS = 20
+
+
+class Server:
+    """The parent of the runs."""
+
+    def __init__(self, study: Path) -> None:
+        self.study = study
+        self.process = subprocess.Popen(
+            [sys.executable, Path(__file__).with_name("killable.py")],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(self, root: Path, *, die_at: int | None = None, kill_after: float | None = None) -> int:
+        """Exit status of one run, which dies at that event, or that many seconds after it began."""
+        order = {"study": str(self.study), "root": str(root), "log": str(root.with_suffix(".log")), "die_at": die_at}
+        self.process.stdin.write(json.dumps(order) + "\n")
+        self.process.stdin.flush()
+        pid = int(self.process.stdout.readline())
+        if kill_after is not None:
+            time.sleep(kill_after)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        return int(self.process.stdout.readline())
+
+    def close(self) -> None:
+        self.process.stdin.close()
+        self.process.wait(10)
+        self.process.stdout.close()
+
+
+def events(root: Path) -> Counter[str]:
+    return Counter(root.with_suffix(".log").read_text().split())
+
+
+def half_made(root: Path) -> set[str]:
+    """What a killed run has left: temporary files, and variants in training."""
+    found = {"write" for _ in root.rglob(".tmp-*")}
+    store = RunStore(root)
+    for folder in (root / "scratch").glob("*"):
+        if not store.has_variant(folder.name) and histories(folder):
+            found.add("training")
+    return found
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    study = tmp_path_factory.mktemp("study") / "tiny.yaml"
+    study.write_text(TINY)
+    found = Server(study)
+    yield found
+    found.close()
+
+
+@pytest.fixture(scope="module")
+def undisturbed(server, tmp_path_factory) -> tuple[Path, float]:
+    """The folder of a run in peace, and how long it took."""
+    root = tmp_path_factory.mktemp("undisturbed") / "run"
+    began = time.monotonic()
+    assert server.run(root) == 0
+    return root, time.monotonic() - began
+
+
+@pytest.mark.slow
+def test_a_run_killed_at_random_moments_ends_as_an_undisturbed_one(server, undisturbed, tmp_path):
+    whole, seconds = undisturbed
+    total = sum(events(whole).values())
+    moments = random.Random(20)
+    kills, seen, folders = 0, set(), []
+    while kills < KILLS:
+        root = tmp_path / f"run{len(folders)}"
+        folders.append(root)
+        kept: list[dict[str, tuple[int, int]]] = []
+        for by_clock in (True, False) * KILLS:
+            if kills == KILLS:
+                status = server.run(root)
+            elif by_clock:
+                status = server.run(root, kill_after=moments.uniform(0, seconds / 2))
+            else:
+                status = server.run(root, die_at=moments.randint(1, total // 3))
+            if status == 0:
+                break
+            assert status == -signal.SIGKILL
+            kills += 1
+            kept.append(stamps(root) if root.exists() else {})
+            seen |= half_made(root)
+        final = stamps(root)
+        assert_equal_rows(whole, root)
+        for before in kept:
+            finished = {path: stamp for path, stamp in before.items() if "/.tmp-" not in path}
+            assert finished.items() <= final.items()
+        assert not list(root.rglob(".tmp-*"))
+        happened, wanted = events(root), events(whole)
+        assert happened["step"] <= wanted["step"] + 2 * len(kept)
+        assert happened["block"] <= wanted["block"] + len(kept)
+    assert seen == {"write", "training"}
+
+
+@pytest.mark.slow
+def test_weights_trained_across_kills_are_those_of_an_undisturbed_training(server, undisturbed, tmp_path):
+    """Die a little later every time, until the first variant is made; its file is the same to the byte."""
+    whole, _ = undisturbed
+    root, deaths = tmp_path / "run", 0
+    while not list(root.glob("variants/[!.]*/variant.brinell")):
+        assert server.run(root, die_at=10 + 4 * deaths) == -signal.SIGKILL
+        deaths += 1
+    assert deaths >= 3
+    (made,) = root.glob("variants/[!.]*")
+    assert (made / "variant.brinell").read_bytes() == (whole / "variants" / made.name / "variant.brinell").read_bytes()

@@ -1,0 +1,277 @@
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from pathlib import Path
+
+import polars as pl
+import pytest
+import torch
+import yaml
+
+from brinell.core import ROW_SCHEMA, TRACE_SCHEMA, ConfigurationError, StoreError, UnsupportedError
+from brinell.store import RunStore, read_footer
+from brinell.study import Planned, Study, plan, run, work
+from study.conftest import TINY
+
+
+def rows(root: Path) -> dict[str, pl.DataFrame]:
+    """Every table of results by its path in the folder."""
+    return {
+        str(path.relative_to(root)): pl.read_parquet(path)
+        for folder in ("trials", "traces")
+        for path in sorted((root / folder).rglob("*.parquet"))
+    }
+
+
+def assert_equal_rows(one: Path, other: Path) -> None:
+    first, second = rows(one), rows(other)
+    assert first.keys() == second.keys()
+    assert first
+    for name, frame in first.items():
+        assert frame.equals(second[name]), name
+
+
+def stamps(root: Path) -> dict[str, tuple[int, int]]:
+    """What tells whether a file was written again."""
+    found = (path for folder in ("trials", "traces", "variants") for path in (root / folder).rglob("*"))
+    return {str(path): (path.stat().st_ino, path.stat().st_mtime_ns) for path in found if path.is_file()}
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory) -> Path:
+    """The tiny study, run in peace; nobody may change it."""
+    root = tmp_path_factory.mktemp("runs") / "tiny"
+    run(Study.parse(yaml.safe_load(TINY)), out=root, threads=1)
+    return root
+
+
+def test_a_run_holds_what_was_planned(done, tiny_study):
+    store, planned = RunStore.open(done), plan(tiny_study)
+    assert store.plan() == planned
+    for variant in planned.variants:
+        assert {path.name for path in store.variant(variant.key).iterdir()} == {
+            "variant.brinell",
+            "costs.json",
+            "training.parquet",
+        }
+        costs = store.costs(variant.key)
+        assert costs["encoded_bytes"] == (store.variant(variant.key) / "variant.brinell").stat().st_size
+        assert costs["dense_bytes"] == store.costs(variant.baseline)["dense_bytes"]
+    for trial in planned.trials:
+        for block in trial.blocks:
+            frame = store.read_rows(trial.key, block.name)
+            assert frame.columns == list(ROW_SCHEMA)
+            assert len(frame) == len(trial.points) * (block.stop - block.start)
+            points = frame.select("epsilon", "steps").unique(maintain_order=True).rows()
+            assert points == [tuple(point) for point in trial.points]
+    assert store.failures() == {}
+    assert store.running() == {}
+    assert [path.name for path in (done / "scratch").iterdir()] == ["running"]
+    assert store.environment()["threads"] == 1
+
+
+def test_rows_say_what_made_them(done, tiny_study):
+    planned = plan(tiny_study)
+    trial = next(trial for trial in planned.trials if trial.attack == "pgd")
+    footer = read_footer(RunStore(done).rows_path(trial.key, trial.blocks[0].name))
+    assert footer["trial"]["spec"]["kind"] == "pgd"
+    assert footer["trial"]["spec"]["revision"] >= 1
+    assert footer["data"]["fingerprint"] == planned.fingerprint
+    assert footer["environment"]["versions"]["torch"] == torch.__version__
+    assert footer["variant"]["name"] == "base"
+
+
+def test_clean_columns_are_the_clean_predictions(done, tiny_study):
+    store, planned = RunStore.open(done), plan(tiny_study)
+    clean = {trial.judged_on: trial for trial in planned.trials if trial.kind == "clean"}
+    for trial in planned.trials:
+        for block in trial.blocks:
+            known = store.read_rows(clean[trial.judged_on].key, block.name).select(
+                "example_id", known="prediction", known_rank="rank"
+            )
+            joined = store.read_rows(trial.key, block.name).join(known, on="example_id")
+            assert (joined["clean_prediction"] == joined["known"]).all()
+            assert (joined["clean_rank"] == joined["known_rank"]).all()
+
+
+def test_running_again_computes_nothing(done, tiny_study):
+    before, events = stamps(done), []
+    result = run(tiny_study, out=done, threads=1, observe=events.append)
+    assert result.endings == ()
+    assert [type(event) for event in events] == [Planned]
+    assert stamps(done) == before
+
+
+@pytest.mark.slow
+def test_rows_are_equal_across_executors(done, tiny_study, tmp_path):
+    result = run(tiny_study, out=tmp_path / "run", executor="processes", workers=2, threads=1)
+    assert len(result.ended("done")) == len(result.endings) == 2 + 6 * 2
+    assert_equal_rows(done, tmp_path / "run")
+
+
+def test_more_examples_compute_only_new_blocks(done, tiny, tmp_path):
+    shutil.copytree(done, tmp_path / "run")
+    before = stamps(tmp_path / "run")
+    tiny["data"]["test"]["examples"] = 80
+    result = run(Study.parse(tiny), out=tmp_path / "run", threads=1)
+    after = stamps(tmp_path / "run")
+    assert before.items() <= after.items()
+    assert len(result.endings) == 6 * 2  # two blocks more for two variants times clean, fgsm and pgd
+    assert {ending.task.block.start for ending in result.endings} == {40, 60}
+
+
+def test_lost_blocks_come_back_the_same(done, tiny_study, tmp_path):
+    shutil.copytree(done, tmp_path / "run")
+    for path in list((tmp_path / "run" / "trials").rglob("*.parquet"))[::3]:
+        path.unlink()
+    run(tiny_study, out=tmp_path / "run", threads=1)
+    assert_equal_rows(done, tmp_path / "run")
+
+
+def test_blocks_need_not_meet_those_of_the_clean_predictions(tiny, tmp_path):
+    """30 of 40 examples in blocks of 20: the second block is half of a clean one."""
+    tiny["attacks"] = {"fgsm": {"kind": "fgsm", "epsilon": 0.1, "examples": 30}}
+    tiny["variants"].pop("pruned")
+    run(Study.parse(tiny), out=tmp_path / "run", threads=1)
+    store = RunStore.open(tmp_path / "run")
+    clean, fgsm = store.plan().trials
+    known = pl.concat([store.read_rows(clean.key, block.name) for block in clean.blocks])[:30]
+    found = pl.concat([store.read_rows(fgsm.key, block.name) for block in fgsm.blocks])
+    assert found["example_id"].to_list() == known["example_id"].to_list()
+    assert found["clean_prediction"].to_list() == known["prediction"].to_list()
+
+
+def test_traces_lie_beside_rows(tiny, tmp_path):
+    tiny["attacks"] = {"pgd": {"kind": "pgd", "epsilon": 0.1, "steps": 4, "trace_every": 2}}
+    run(Study.parse(tiny), out=tmp_path / "run", threads=1)
+    store = RunStore.open(tmp_path / "run")
+    for trial in store.plan().trials:
+        if trial.kind == "pgd":
+            traces = store.read_traces(trial.key, trial.blocks[0].name)
+            assert traces.columns == list(TRACE_SCHEMA)
+            assert traces["step"].to_list() == [0, 2, 4]
+            assert traces["count"].to_list() == [20] * 3
+
+
+def test_making_variants_never_reads_the_test_split(tiny_study, tmp_path, monkeypatch):
+    planned = plan(tiny_study)
+
+    def refuse(self):
+        raise AssertionError("the test split was read before judging")
+
+    monkeypatch.setattr("brinell.study.bench.Bench.test", property(refuse))
+    result = run(tiny_study, out=tmp_path / "run", threads=1)
+    assert {ending.task.id for ending in result.ended("done")} == {variant.key for variant in planned.variants}
+    assert {ending.task.trial is None for ending in result.ended("failed")} == {False}
+
+
+def broken(monkeypatch, error, when=lambda planned: True):
+    """Make training of the variants that `when` picks raise."""
+    make = work._from_parent
+
+    def fail(bench, planned, scratch, progress):
+        if when(planned):
+            raise error
+        return make(bench, planned, scratch, progress)
+
+    monkeypatch.setattr(work, "_from_parent", fail)
+
+
+def test_a_failure_is_recorded_blocks_what_needs_it_and_is_retried(done, tiny_study, tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        broken(patch, RuntimeError("out of luck"))
+        result = run(tiny_study, out=tmp_path / "run", threads=1)
+    store = RunStore.open(tmp_path / "run")
+    (failed,) = result.ended("failed")
+    assert (failed.task.label, failed.message) == ("pruned", "RuntimeError: out of luck")
+    assert {ending.task.variant.name for ending in result.ended("blocked")} == {"pruned"}
+    assert len(result.ended("blocked")) == 6
+    assert {ending.task.variant.name for ending in result.ended("done")} == {"base"}
+    failure = store.failures()[failed.task.id]
+    assert "Traceback" in failure.traceback
+    assert "out of luck" in failure.traceback
+    assert not failure.unsupported
+    again = run(tiny_study, out=tmp_path / "run", threads=1)
+    assert {ending.status for ending in again.endings} == {"done"}
+    assert store.failures() == {}
+    assert_equal_rows(done, tmp_path / "run")
+
+
+def test_what_is_unsupported_is_not_tried_again(tiny_study, tmp_path, monkeypatch):
+    broken(monkeypatch, UnsupportedError("makes no sense"))
+    first = run(tiny_study, out=tmp_path / "run", threads=1)
+    assert len(first.ended("unsupported")) == 7
+    broken(monkeypatch, AssertionError("it was tried again"))
+    second = run(tiny_study, out=tmp_path / "run", threads=1)
+    assert len(second.ended("unsupported")) == len(second.endings) == 7
+    assert "makes no sense" in second.endings[0].message
+
+
+def test_a_full_disk_stops_the_run_and_loses_nothing(tiny_study, tmp_path, monkeypatch):
+    write = RunStore.write_rows
+
+    def full(self, trial, block, table, footer, traces=None):
+        if len(rows(self.root)) >= 3:
+            raise StoreError("cannot write: no space") from OSError(errno.ENOSPC, "no space")
+        write(self, trial, block, table, footer, traces)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(RunStore, "write_rows", full)
+        with pytest.raises(StoreError, match="no space"):
+            run(tiny_study, out=tmp_path / "run", threads=1)
+    kept = stamps(tmp_path / "run")
+    assert len(rows(tmp_path / "run")) == 3
+    run(tiny_study, out=tmp_path / "run", threads=1)
+    assert kept.items() <= stamps(tmp_path / "run").items()
+
+
+def test_ctrl_c_leaves_a_run_that_goes_on(done, tiny_study, tmp_path):
+    def interrupt(event):
+        if len(rows(tmp_path / "run")) >= 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(tiny_study, out=tmp_path / "run", threads=1, observe=interrupt)
+    assert not list((tmp_path / "run").rglob(".tmp-*"))
+    run(tiny_study, out=tmp_path / "run", threads=1)
+    assert_equal_rows(done, tmp_path / "run")
+
+
+def test_two_runs_on_one_folder_are_refused(done, tiny_study):
+    with RunStore(done).lock(), pytest.raises(StoreError, match="is in use by process"):
+        run(tiny_study, out=done, threads=1)
+
+
+def test_threads_are_put_back(done, tiny_study):
+    before = torch.get_num_threads()
+    run(tiny_study, out=done, threads=before + 1)
+    assert torch.get_num_threads() == before
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"executor": "ray"}, "executor: unknown executor 'ray'; accepted: serial, processes"),
+        ({"workers": 2}, "workers: the serial executor has one"),
+        ({"threads": 0}, "threads: expected at least 1, not 0"),
+        ({"executor": "processes", "workers": 0}, "workers: expected at least 1, not 0"),
+    ],
+)
+def test_options_are_checked_first(tiny_study, tmp_path, options, said):
+    with pytest.raises(ConfigurationError, match=said):
+        run(tiny_study, out=tmp_path / "run", **options)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_folder_that_cannot_be_is_refused(tiny_study, tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(StoreError, match=r"cannot write .*file"):
+        run(tiny_study, out=tmp_path / "file", threads=1)
+
+
+def test_a_run_is_a_path(done, tiny_study):
+    result = run(tiny_study, out=done, threads=1)
+    assert Path(result) == done
+    assert os.fspath(result) == str(done)
