@@ -89,7 +89,7 @@ def undisturbed(server, tmp_path_factory) -> tuple[Path, float]:
 def test_a_run_killed_at_random_moments_ends_as_an_undisturbed_one(server, undisturbed, tmp_path):
     whole, seconds = undisturbed
     total = sum(events(whole).values())
-    moments = random.Random(20)
+    moments = random.Random(20)  # noqa: S311
     kills, seen, folders = 0, set(), []
     while kills < KILLS:
         root = tmp_path / f"run{len(folders)}"
