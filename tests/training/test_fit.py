@@ -142,6 +142,14 @@ def test_divergence_names_epoch_batch_and_rate() -> None:
         )
 
 
+def test_a_last_step_that_diverges_is_noticed() -> None:
+    def spoil(module: nn.Module) -> None:
+        module[1].bias.fill_(float("inf"))
+
+    with pytest.raises(DivergenceError, match="a weight is not finite after epoch 1 of 1, batch 1 of 1"):
+        fit(linear(), blobs(4), Train(epochs=1), seed=0, after_step=spoil)
+
+
 def test_a_last_batch_of_one_does_not_upset_batch_norm() -> None:
     module = nn.Sequential(nn.Flatten(), nn.BatchNorm1d(4), nn.Linear(4, 2))
     for examples in (33, 3, 2):

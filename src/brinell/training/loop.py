@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -136,9 +137,8 @@ class _Run:
     def train_all(self, saved: Checkpoint | None, progress: Progress, label: str) -> list[Epoch]:
         """Every epoch that is left."""
         position = Position() if saved is None else saved.resume(self.module, self.optimizer)
-        examples, last_saved = len(self.batches.data), time.monotonic()
+        self.clock = self.last_saved = time.monotonic()
         while position.epoch < self.train.epochs:
-            mark = time.monotonic()
             training_mode(self.module)
             for batch in self.batches.epoch(position.epoch, position.batch, self.channels_last):
                 self._step(batch)
@@ -146,22 +146,27 @@ class _Run:
                 position.seen += len(batch.labels)
                 if len(self.pending) >= _LOOK_EVERY:
                     self._look(position)
-                if saved is not None and time.monotonic() - last_saved > _SAVE_WITHIN:
-                    self._look(position)
-                    position.seconds, mark = position.seconds + time.monotonic() - mark, time.monotonic()
-                    saved.save(self.module, self.optimizer, position)
-                    last_saved = time.monotonic()
+                self._save(saved, position, _SAVE_WITHIN)
+                examples = len(self.batches.data)
                 progress(label, position.epoch * examples + position.seen, self.train.epochs * examples)
             self._look(position)
-            position.seconds += time.monotonic() - mark
             self._close(position)
-            if saved is not None and (self._finished(position) or time.monotonic() - last_saved > _SAVE_AFTER):
-                saved.save(self.module, self.optimizer, position)
-                last_saved = time.monotonic()
+            self._save(saved, position, _SAVE_AFTER if position.epoch < self.train.epochs else 0.0)
         return position.records
 
-    def _finished(self, position: Position) -> bool:
-        return position.epoch >= self.train.epochs
+    def _save(self, saved: Checkpoint | None, position: Position, interval: float) -> None:
+        """Write a checkpoint where the last one is `interval` seconds old."""
+        if saved is None or time.monotonic() - self.last_saved < interval:
+            return
+        self._look(position)
+        position.seconds += self._elapsed()
+        saved.save(self.module, self.optimizer, position)
+        self.last_saved = time.monotonic()
+
+    def _elapsed(self) -> float:
+        """Seconds since the last call."""
+        before, self.clock = self.clock, time.monotonic()
+        return self.clock - before
 
     def _rate(self, epoch: int, batch: int) -> float:
         steps = len(self.batches)
@@ -189,27 +194,33 @@ class _Run:
         """Add up the losses since the last look; the only place that waits for the device."""
         if not self.pending:
             return
-        first = position.batch - len(self.pending)
         values = torch.stack([value for value, _ in self.pending]).double().tolist()
-        finite = torch.tensor(values).isfinite().tolist()
-        if not all(finite):
-            batch = first + finite.index(False)
-            raise DivergenceError(
-                f"training diverged: the loss is {values[finite.index(False)]} in epoch {position.epoch + 1} of "
-                f"{self.train.epochs}, batch {batch + 1} of {len(self.batches)}, at learning rate "
-                f"{self._rate(position.epoch, batch):.4g}; lower train.learning_rate (or set train.gradient_clip)"
-            )
+        for number, value in enumerate(values, start=position.batch - len(values)):
+            if not math.isfinite(value):
+                raise self._diverged(f"the loss is {value} in", position.epoch, number)
         # One after the other, so that the sum does not depend on when it was looked at.
         for value, (_, count) in zip(values, self.pending, strict=True):
             position.loss_sum += value * count
         self.pending.clear()
 
+    def _diverged(self, what: str, epoch: int, batch: int) -> DivergenceError:
+        return DivergenceError(
+            f"training diverged: {what} epoch {epoch + 1} of {self.train.epochs}, batch {batch + 1} of "
+            f"{len(self.batches)}, at learning rate {self._rate(epoch, batch):.4g}; lower train.learning_rate "
+            "(or set train.gradient_clip)"
+        )
+
     def _close(self, position: Position) -> None:
+        """End the epoch: its record, and a last look at the weights that the last step has left."""
         held = self.held
+        last = len(self.batches) - 1
+        if not all(bool(parameter.isfinite().all()) for parameter in self.module.parameters()):
+            raise self._diverged("a weight is not finite after", position.epoch, last)
+        position.seconds += self._elapsed()
         record = Epoch(
             epoch=position.epoch + 1,
             loss=position.loss_sum / position.seen,
-            learning_rate=self._rate(position.epoch, len(self.batches) - 1),
+            learning_rate=self._rate(position.epoch, last),
             accuracy=None if held is None else accuracy(self.module, held, device=self.place),
             seconds=position.seconds,
         )
