@@ -120,24 +120,46 @@ LIMITED = """
 import pathlib, resource, signal, sys
 import numpy as np, polars as pl
 from brinell.core import StoreError
-from brinell.store import write_table
+from brinell.store import atomic_path, write_bytes, write_table
+from safetensors.numpy import save_file
 
+what, path = sys.argv[1], pathlib.Path(sys.argv[2])
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))  # the system itself refuses to write more
+values = np.random.default_rng(0).random(5000)
 try:
-    write_table(pathlib.Path(sys.argv[1]), pl.DataFrame({"a": np.random.default_rng(0).random(5000)}), {})
+    if what == "bytes":
+        write_bytes(path, values.tobytes())
+    elif what == "table":
+        write_table(path, pl.DataFrame({"a": values}), {})
+    else:
+        with atomic_path(path) as temporary:
+            save_file({"a": values}, temporary)
 except StoreError as error:
-    print(error)
+    print(error.__cause__.errno, error)
 """
 
 
-def test_a_table_that_the_system_refuses_to_write_is_the_same_clear_error(tmp_path: Path) -> None:
-    write_table(tmp_path / "table", pl.DataFrame({"a": [1]}), {})
-    command = [sys.executable, "-c", LIMITED, str(tmp_path / "table")]
+@pytest.mark.parametrize("what", ["bytes", "table", "safetensors"])
+def test_whoever_writes_what_the_system_refuses_is_told_the_same(what: str, tmp_path: Path) -> None:
+    """Libraries written in Rust do not raise an `OSError` for it."""
+    write_bytes(tmp_path / "file", b"old")
+    command = [sys.executable, "-c", LIMITED, what, str(tmp_path / "file")]
     said = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert said.stdout.startswith(f"cannot write {tmp_path / 'table'}: File too large")
-    assert read_table(tmp_path / "table")["a"].to_list() == [1]
-    assert seen(tmp_path) == ["table"]
+    assert said.stdout == (
+        f"{errno.EFBIG} cannot write {tmp_path / 'file'}: File too large; what was there before is untouched\n"
+    )
+    assert (tmp_path / "file").read_bytes() == b"old"
+    assert seen(tmp_path) == ["file"]
+
+
+def test_a_refusal_inside_a_block_keeps_its_own_place_and_cause(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    with pytest.raises(StoreError, match="file/inside: ") as caught, atomic_folder(tmp_path / "folder"):
+        write_text(tmp_path / "file" / "inside", "x")
+    assert isinstance(caught.value.__cause__, OSError)
+    with pytest.raises(StoreError, match="cannot read the table"), atomic_path(tmp_path / "new"):
+        read_table(tmp_path / "nowhere")
 
 
 def test_an_unwritable_folder_is_a_clear_error(tmp_path: Path) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from brinell.core import StoreError
+from brinell.core import BrinellError, StoreError
 
 TEMPORARY = ".tmp-"
 """Prefix of names that are not yet whole; readers skip them and the next writer sweeps them away."""
@@ -29,8 +30,10 @@ def atomic_path(path: Path) -> Iterator[Path]:
         _sync(temporary)
         temporary.replace(path)
         _sync(path.parent)
-    except OSError as error:
-        raise _refused(path, error) from error
+    except Exception as error:
+        if system := _system(error):
+            raise _refused(path, system) from system
+        raise
     finally:
         with suppress(OSError):  # what went wrong already is what the caller must hear of
             temporary.unlink(missing_ok=True)
@@ -49,8 +52,10 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         if not path.exists():
             temporary.rename(path)
             _sync(path.parent)
-    except OSError as error:
-        raise _refused(path, error) from error
+    except Exception as error:
+        if system := _system(error):
+            raise _refused(path, system) from system
+        raise
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
@@ -85,6 +90,14 @@ def _sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _system(error: Exception) -> OSError | None:
+    """The system's own error; libraries written in Rust (safetensors, polars) hide it in the text of theirs."""
+    if isinstance(error, OSError):
+        return error
+    code = None if isinstance(error, BrinellError) else re.search(r"\(os error (\d+)\)", str(error))
+    return None if code is None else OSError(int(code[1]), os.strerror(int(code[1])))
 
 
 def _refused(path: Path, error: OSError) -> StoreError:
