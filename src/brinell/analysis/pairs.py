@@ -43,7 +43,7 @@ def mcnemar(only_one: int, only_other: int) -> float:
 
 def compare(variant: pl.DataFrame, baseline: pl.DataFrame, by: list[str]) -> pl.DataFrame:
     """Compare two frames of (`example_id`, *`by`, `correct`) on the examples they share, for each value of `by`."""
-    joined = variant.join(baseline, on=["example_id", *by], suffix="_baseline", nulls_equal=True)
+    joined = variant.join(baseline, on=["example_id", *by], suffix="_baseline", nulls_equal=True, maintain_order="left")
     counted = joined.group_by(by, maintain_order=True).agg(
         examples=pl.len().cast(pl.Int64),
         only_variant=(pl.col("correct") & ~pl.col("correct_baseline")).sum().cast(pl.Int64),

@@ -46,7 +46,7 @@ def readings(rows: pl.DataFrame) -> pl.DataFrame:
     was_right, right = pl.col("clean_rank") == 0, pl.col("rank") == 0
     broken = was_right & ~right
     distances = {f"median_{name}": pl.col(name).cast(pl.Float64).fill_nan(None) for name in ("l0", "l2", "linf")}
-    counted = rows.group_by("epsilon", "steps").agg(
+    counted = rows.group_by("epsilon", "steps", maintain_order=True).agg(
         examples=pl.len().cast(pl.Int64),
         clean_correct=was_right.sum().cast(pl.Int64),
         correct=right.sum().cast(pl.Int64),

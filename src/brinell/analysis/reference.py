@@ -32,7 +32,9 @@ def reference(worst: pl.DataFrame, variants: pl.DataFrame, line: float) -> Refer
     baselines = joined.filter(pl.col("variant") == pl.col("baseline"))
     halfway = (pl.col("clean_accuracy").fill_null(1.0) + line) / 2
     distance = (pl.col("robust_accuracy") - halfway).abs().mean()
-    nearest = (joined if baselines.is_empty() else baselines).group_by("epsilon").agg(distance=distance)
+    nearest = (
+        (joined if baselines.is_empty() else baselines).group_by("epsilon", maintain_order=True).agg(distance=distance)
+    )
     epsilon = float(nearest.sort("distance", "epsilon")["epsilon"][0])
     attacks = known.filter(pl.col("epsilon") == epsilon)["attacks"].explode().unique(maintain_order=True)
     return Reference(norm, epsilon, tuple(attacks.to_list()))

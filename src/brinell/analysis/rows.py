@@ -55,7 +55,8 @@ def _read(
             frames.append(conform(read(trial.key, block.name), schema))
         except BrinellError as error:
             place = path(trial.key, block.name).relative_to(store.root)
-            problems.append(f"{place} is left out: {first_line(store, error)}")
+            reason = first_line(store, error).removeprefix(f"cannot read the table {place}: ")
+            problems.append(f"{place} is left out: {reason}")
     return Read(pl.concat(frames), tuple(problems))
 
 

@@ -42,19 +42,19 @@ def signs(reruns: pl.DataFrame) -> pl.DataFrame:
 def _zero_gradients(frame: pl.DataFrame) -> Iterator[tuple[object, ...]]:
     blind = frame.filter(pl.col("zero_gradient_share") >= ZERO_GRADIENTS)
     if len(blind):
-        worst = blind.sort("zero_gradient_share", descending=True).row(0, named=True)
+        worst = blind.sort("zero_gradient_share", descending=True, maintain_order=True).row(0, named=True)
         yield _sign("zero gradients", worst, "zero_gradient_share", None)
 
 
 def _rises(frame: pl.DataFrame) -> Iterator[tuple[object, ...]]:
-    pairs = frame.join(frame, on=["attack", "norm", "steps"], suffix="_other").filter(
+    pairs = frame.join(frame, on=["attack", "norm", "steps"], suffix="_other", maintain_order="left_right").filter(
         pl.col("epsilon") > pl.col("epsilon_other")
     )
     yield from _higher("rises with epsilon", pairs)
 
 
 def _one_beats_many(frame: pl.DataFrame) -> Iterator[tuple[object, ...]]:
-    pairs = frame.join(frame, on=["norm", "epsilon"], suffix="_other").filter(
+    pairs = frame.join(frame, on=["norm", "epsilon"], suffix="_other", maintain_order="left_right").filter(
         (pl.col("steps") > 1) & (pl.col("steps_other") == 1)
     )
     yield from _higher("one step beats many", pairs)
@@ -65,7 +65,7 @@ def _higher(sign: str, pairs: pl.DataFrame) -> Iterator[tuple[object, ...]]:
     differ = pairs.filter(pl.col("robust_accuracy_low") > pl.col("robust_accuracy_high_other"))
     if len(differ):
         excess = pl.col("robust_accuracy") - pl.col("robust_accuracy_other")
-        row = differ.sort(excess, descending=True).row(0, named=True)
+        row = differ.sort(excess, descending=True, maintain_order=True).row(0, named=True)
         other = {name.removesuffix("_other"): value for name, value in row.items() if name.endswith("_other")}
         yield _sign(sign, row, "robust_accuracy", {**other, "norm": row["norm"], **_shared(sign, row)})
 

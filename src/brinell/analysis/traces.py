@@ -24,7 +24,7 @@ TRACE_SCHEMA = {
 
 def traces(sums: pl.DataFrame) -> pl.DataFrame:
     """From sums over blocks, with `seed`, to the columns of `TRACE_SCHEMA` from `epsilon` on, ascending."""
-    runs = sums.group_by("seed", "restart", "epsilon", "step").agg(
+    runs = sums.group_by("seed", "restart", "epsilon", "step", maintain_order=True).agg(
         pl.col("count", "correct", "loss_sum", "zero_gradients").sum()
     )
     loss = pl.col("loss_sum") / pl.col("count")
@@ -34,7 +34,7 @@ def traces(sums: pl.DataFrame) -> pl.DataFrame:
         zero_gradient_share=pl.col("zero_gradients") / pl.col("count"),
     )
     return (
-        shares.group_by("epsilon", "step")
+        shares.group_by("epsilon", "step", maintain_order=True)
         .agg(
             pl.len().cast(pl.Int64).alias("runs"),
             pl.col("count").min().alias("examples"),

@@ -1,0 +1,203 @@
+"""The answer before the evidence: which variant to take, which breaks first, which only looks robust, on what."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import polars as pl
+
+from brinell.analysis import CLEAN, TOLERANCE, WORST, Choice, Evaluation, choose
+from brinell.reporting.describe import named, span
+from brinell.reporting.formats import listing, percent, radius, size, stress, times, whole
+
+
+@dataclass(frozen=True)
+class Name:
+    """A variant, named inside a sentence."""
+
+    variant: str
+
+    def __str__(self) -> str:
+        return self.variant
+
+
+Sentence = tuple[str | Name, ...]
+
+SPELT_OUT = 3
+"""Suspects whose evidence is spelt out; more are only named."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The lead says what to take; notes are short paragraphs under a heading."""
+
+    lead: tuple[Sentence, ...]
+    notes: tuple[tuple[str, tuple[Sentence, ...]], ...]
+
+
+def answer(evaluation: Evaluation) -> Answer:
+    """Sentences that follow from the frames by fixed rules; each says the rule it rests on."""
+    notes = (
+        ("Breaks first", tuple(_breaking(evaluation))),
+        ("Only looks robust?", tuple(_masked(evaluation))),
+        ("Measured on", tuple(_measured(evaluation))),
+    )
+    return Answer(tuple(_choices(evaluation)), tuple((title, text) for title, text in notes if text))
+
+
+def _choices(evaluation: Evaluation) -> list[Sentence]:
+    reference = evaluation.reference
+    if reference is None:
+        return [("Nothing has been attacked yet, so there is no verdict.",)]
+    at = evaluation.worst.filter((pl.col("norm") == reference.norm) & (pl.col("epsilon") == reference.epsilon))
+    known = evaluation.variants.join(at.select("variant", "robust_accuracy"), on="variant", how="left")
+    figures = {row["variant"]: row for row in known.iter_rows(named=True)}
+    suspects = set(evaluation.signs["variant"])
+    return [_choice(evaluation, choice, figures) for choice in choose(known, suspects)]
+
+
+def _choice(evaluation: Evaluation, choice: Choice, figures: dict[str, dict[str, float]]) -> Sentence:
+    base = Name(choice.baseline)
+    if choice.variant is None:
+        return ("No smaller variant of ", base, " is measured and above suspicion yet.")
+    row, name = figures[choice.variant], Name(choice.variant)
+    reference = evaluation.reference
+    within = radius(reference.epsilon, reference.norm) if reference else ""
+    smaller = f"{times(choice.size_ratio)} smaller than "
+    figures_of = f"{percent(row['clean_accuracy'])} clean and {percent(row['robust_accuracy'])} robust accuracy"
+    if choice.within:
+        kept = _kept(evaluation, choice.variant)
+        start = f" is the best trade-off: {size(row['encoded_bytes'])}, {smaller}"
+        return (name, start, base, f", with {figures_of} within {within}; {kept}.")
+    loss = f"{_lost(choice.clean_loss)} clean and {_lost(choice.robust_loss)} robust"
+    return (
+        f"No compressed variant keeps within {100 * TOLERANCE:.0f} points of ",
+        base,
+        " both clean and robust. ",
+        name,
+        f" comes nearest, {smaller.removesuffix(' than ')}: it gives up {loss} (points, within {within}).",
+    )
+
+
+def _kept(evaluation: Evaluation, variant: str) -> str:
+    """How its losses are to be read: as none at all where the tests see none."""
+    verdicts = evaluation.pairs.filter(
+        (pl.col("variant") == variant) & (pl.col("attack").is_in([CLEAN, WORST])) & _at_reference(evaluation)
+    )["verdict"]
+    if len(verdicts) == 2 and (verdicts == "no difference").all():
+        return "no difference from its baseline in either"
+    return f"it gives up at most {100 * TOLERANCE:.0f} points of either"
+
+
+def _at_reference(evaluation: Evaluation) -> pl.Expr:
+    reference = evaluation.reference
+    if reference is None:
+        return pl.lit(True)
+    at = (pl.col("norm") == reference.norm) & (pl.col("epsilon") == reference.epsilon)
+    return at | (pl.col("attack") == CLEAN)
+
+
+def _lost(loss: float) -> str:
+    return f"{100 * loss:.1f}" if loss > 0.0005 else "nothing"
+
+
+def _breaking(evaluation: Evaluation) -> list[Sentence]:
+    """For each attack whose stress is swept: who falls to guessing first, who holds longest."""
+    sentences: list[Sentence] = []
+    for (attack,), frame in evaluation.breaking.group_by("attack", maintain_order=True):
+        norm = evaluation.reruns.filter(pl.col("attack") == attack)["norm"][0]
+        broken = frame.drop_nulls("breaking_stress").sort("breaking_stress")
+        standing = [Name(name) for name in frame.filter(pl.col("breaking_stress").is_null())["variant"]]
+        strongest = stress(frame["strongest"].max(), frame["quantity"][0], norm)  # type: ignore[arg-type]
+        if broken.is_empty():
+            sentences.append(
+                (f"Under {attack} nothing falls to guessing ({percent(evaluation.line, 0)}) by {strongest}.",)
+            )
+            continue
+        first, last = broken.row(0, named=True), broken.row(-1, named=True)
+        start = (
+            f"Under {attack} ",
+            Name(first["variant"]),
+            " falls to guessing first, at ",
+            stress(first["breaking_stress"], first["quantity"], norm),
+        )
+        if standing:
+            sentences.append((*start, "; ", *_joined(standing), f" not by {strongest}."))
+        elif len(broken) > 1:
+            end = stress(last["breaking_stress"], last["quantity"], norm)
+            sentences.append((*start, "; ", Name(last["variant"]), f" last, at {end}."))
+        else:
+            sentences.append((*start, "."))
+    return sentences
+
+
+def _joined(names: list[Name]) -> list[str | Name]:
+    if len(names) > 4:
+        return [f"{len(names)} others"]
+    parts: list[str | Name] = []
+    for place, name in enumerate(names):
+        parts += [] if place == 0 else [" and " if place == len(names) - 1 else ", "]
+        parts.append(name)
+    return parts
+
+
+def _masked(evaluation: Evaluation) -> list[Sentence]:
+    if evaluation.readings.is_empty():
+        return []
+    if evaluation.signs.is_empty():
+        return [
+            (
+                "No variant shows a sign of masked gradients: no share of zero gradients, no accuracy that rises with "
+                "epsilon, no single step that beats many. Attacks without gradients were not consulted for this.",
+            )
+        ]
+    sentences: list[Sentence] = []
+    suspects = list(dict.fromkeys(evaluation.signs["variant"]))
+    for variant in suspects[:SPELT_OUT]:
+        frame = evaluation.signs.filter(pl.col("variant") == variant)
+        evidence = [_evidence(row) for row in frame.iter_rows(named=True)]
+        sentences.append((Name(variant), f" may only look robust: {listing(evidence)}."))
+    if more := suspects[SPELT_OUT:]:
+        sentences.append(("So may ", *_joined([Name(variant) for variant in more]), "."))
+    return sentences
+
+
+def _evidence(row: dict[str, float | str]) -> str:
+    value = percent(float(row["value"]))
+    at = radius(float(row["epsilon"]), str(row["norm"]))
+    if row["sign"] == "zero gradients":
+        return f"{value} of its input gradients under {row['attack']} are exactly zero"
+    other = percent(float(row["other_value"]))
+    if row["sign"] == "one step beats many":
+        many = f"{row['steps']} steps of {row['attack']}"
+        return f"the single step of {row['other_attack']} leaves {other} at {at}, {many} {value}"
+    before = radius(float(row["other_epsilon"]), str(row["norm"]))
+    return f"under {row['attack']} accuracy rises from {other} at {before} to {value} at {at}"
+
+
+def _measured(evaluation: Evaluation) -> list[Sentence]:
+    plan, coverage = evaluation.plan, evaluation.coverage
+    attacks = list(evaluation.stresses)
+    made = evaluation.variants.filter(pl.col("state") == "done").height
+    sentences: list[Sentence] = []
+    if evaluation.readings.is_empty():
+        sentences.append((f"Planned: {whole(plan.examples, 'example')} of {plan.dataset}.",))
+    else:
+        counts = span(evaluation.readings["examples"])
+        sentences.append(
+            (
+                f"{counts[0].upper()}{counts[1:]} of {plan.dataset}, {plan.classes} classes; "
+                f"{whole(made, 'variant')} under {named(attacks)}.",
+            )
+        )
+    planned, done = int(coverage["planned"].sum()), int(coverage["examples"].sum())
+    if coverage.is_empty():
+        sentences.append(("The plan holds no trials.",))
+    elif done >= planned:
+        sentences.append(("Nothing is missing.",))
+    else:
+        states = coverage.filter(pl.col("state") != "done")["state"].value_counts().sort("state").iter_rows()
+        parts = listing([f"{count:,} {state}" for state, count in states])
+        share = min(0.99, done / planned)  # never rounded up to all of it
+        sentences.append((f"{percent(share, 0)} of what is planned is measured; trials not complete: {parts}.",))
+    return sentences

@@ -1,0 +1,147 @@
+"""What figures share: panels, the marks that every chart has, and how a panel becomes a chart for page or file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import altair as alt
+import polars as pl
+
+from brinell.reporting.palette import Style
+from brinell.reporting.theme import CONFIG
+
+HIDDEN, FOCUS, AT = "hidden", "focus", "at"
+"""Signals that the page sets on every chart: variants not shown, the one pointed at, the strength chosen."""
+
+BY_FOCUS = f"{FOCUS} === '' || {FOCUS} === datum.variant"
+FADED = 0.12
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One chart of a figure; `spec` is Vega-Lite without a size."""
+
+    title: str
+    spec: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Pick:
+    """One value of what a reader may choose for a figure, such as a radius."""
+
+    value: str
+    label: str
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure for the page and for files: what it shows, how to read it, what made it, and its numbers."""
+
+    name: str
+    title: str
+    reading: str
+    """How to read it."""
+    made: str
+    """Settings, examples and seeds behind it."""
+    alt: str
+    panels: tuple[Panel, ...]
+    """For the page; they react to `HIDDEN`, `FOCUS` and `AT`."""
+    sheet: tuple[Panel, ...]
+    """For files: the same with nothing left to choose."""
+    frame: pl.DataFrame
+    height: int = 260
+    columns: int = 2
+    width: int = 320
+    """Of a panel in a file; on the page panels take what room there is."""
+    picks: tuple[Pick, ...] = ()
+    picked: str = ""
+    pick_title: str = ""
+
+
+def scales(styles: Mapping[str, Style], *, legend: bool) -> dict[str, Any]:
+    """Colour and shape by variant, with a legend in files; on the page the picker is the legend."""
+    names = list(styles)
+    key = alt.Legend(columns=4, orient="bottom", offset=18) if legend else None
+    return {
+        "color": alt.Color(
+            "variant:N", scale=alt.Scale(domain=names, range=[style.css for style in styles.values()]), legend=key
+        ),
+        "shape": alt.Shape(
+            "variant:N", scale=alt.Scale(domain=names, range=[style.shape for style in styles.values()]), legend=key
+        ),
+    }
+
+
+def opacity(value: float = 1.0) -> Any:
+    """Full, or faded while another variant is pointed at."""
+    return alt.condition(BY_FOCUS, alt.value(value), alt.value(FADED * value))
+
+
+def data(rows: Sequence[Mapping[str, Any]]) -> alt.InlineData:
+    """Rows inside the chart: nothing is ever fetched."""
+    return alt.InlineData(values=[dict(row) for row in rows])
+
+
+def shown(chart: Any, *, at: bool) -> Any:
+    """Only the variants that are picked, and with `at` only the strength that is; `chart` has data of its own."""
+    chart = chart.transform_filter(f"indexof({HIDDEN}, datum.variant) < 0")
+    return chart.transform_filter(f"datum.at === {AT}") if at else chart
+
+
+def breaking_rule(line: float) -> Any:
+    """The breaking line: accuracy of random guessing."""
+    rule = alt.Chart(data([{"y": line, "text": f"breaking line, {100 * line:.3g}%"}]))
+    mark = rule.mark_rule(color="var(--ink)", strokeDash=[1, 3], strokeWidth=1.2).encode(y="y:Q")
+    text = rule.mark_text(align="left", dx=4, dy=-7, fontSize=10.5, color="var(--muted)")
+    return mark + text.encode(y="y:Q", x=alt.value(0), text="text:N")
+
+
+def aim(base: Any, size: int, tooltip: list[alt.Tooltip], *, legend: bool) -> list[Any]:
+    """An unseen mark round each point, so that a finger hits it; files have nothing to point with."""
+    return [] if legend else [base.mark_point(filled=True, size=size, opacity=0.001).encode(tooltip=tooltip)]
+
+
+def panel(title: str, chart: Any) -> Panel:
+    """A chart without a size as a panel."""
+    with alt.data_transformers.enable(consolidate_datasets=False):  # named data sets cannot be put side by side
+        spec = chart.to_dict(validate=False)  # the schema takes seconds to check what vl-convert checks anyway
+    spec.pop("config", None)  # Altair's own default size
+    return Panel(title, spec)
+
+
+def for_page(figure: Figure) -> list[dict[str, Any]]:
+    """A chart for each panel, as wide as the page lets it be."""
+    return [
+        {
+            **part.spec,
+            "params": _signals(figure),
+            "width": "container",
+            "height": figure.height,
+            "autosize": {"type": "fit-x", "contains": "padding"},
+            "config": CONFIG,
+            "description": f"{part.title}. {figure.alt}" if part.title else figure.alt,
+        }
+        for part in figure.panels
+    ]
+
+
+def for_file(figure: Figure) -> dict[str, Any]:
+    """All panels on one sheet."""
+    size = {"width": figure.width, "height": figure.height - 30}
+    panels = [{**part.spec, **size, "title": part.title} for part in figure.sheet]
+    for spec in panels:
+        spec.pop("$schema")
+    return {
+        "$schema": alt.SCHEMA_URL,
+        "params": _signals(figure),
+        "concat": panels,
+        "columns": figure.columns,
+        "resolve": {"scale": {"color": "shared", "shape": "shared"}},
+        "config": CONFIG,
+    }
+
+
+def _signals(figure: Figure) -> list[dict[str, Any]]:
+    return [{"name": HIDDEN, "value": []}, {"name": FOCUS, "value": ""}, {"name": AT, "value": figure.picked}]

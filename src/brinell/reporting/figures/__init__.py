@@ -1,0 +1,19 @@
+"""The figures of a report, one file each, in the page's order."""
+
+from collections.abc import Mapping
+
+from brinell.analysis import Evaluation
+from brinell.reporting.chart import Figure
+from brinell.reporting.figures import attack_curves, stress_strain, tradeoff
+from brinell.reporting.palette import Style
+
+_DRAWN = (tradeoff.figure, stress_strain.figure, attack_curves.figure)
+
+
+def figures(evaluation: Evaluation, styles: Mapping[str, Style]) -> list[Figure]:
+    """Every figure that there are readings for."""
+    drawn = [draw(evaluation, styles) for draw in _DRAWN]
+    return [figure for figure in drawn if figure is not None]
+
+
+__all__ = ["figures"]

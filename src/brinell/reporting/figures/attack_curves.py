@@ -1,0 +1,154 @@
+"""Accuracy and loss along an attack's steps (BreakingBED, figure 2): accuracy solid, loss dashed, the breaking line."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import altair as alt
+import polars as pl
+
+from brinell.analysis import Evaluation
+from brinell.reporting.chart import Figure, Panel, Pick, aim, breaking_rule, data, opacity, panel, scales, shown
+from brinell.reporting.describe import made_of
+from brinell.reporting.formats import radius, whole
+from brinell.reporting.palette import Style
+
+DRAWN = 60
+"""Steps drawn a curve at most; longer traces show every second, third, ... of theirs."""
+
+
+def figure(evaluation: Evaluation, styles: Mapping[str, Style]) -> Figure | None:
+    """Two panels a network, for each attack and radius that was traced; `None` where none was."""
+    traced = evaluation.traces
+    if traced.is_empty():
+        return None
+    rows = [row for (attack, epsilon), frame in _strengths(traced) for row in _rows(frame, _at(frame))]
+    picks = list(dict.fromkeys(row["at"] for row in rows))
+    attacks = list(dict.fromkeys(traced["attack"]))
+    families = _families(evaluation, rows)
+    runs = whole(traced["runs"].max() or 0, "run")  # type: ignore[arg-type]
+    line = evaluation.line
+    return Figure(
+        name="attack-curves",
+        title="Along the attack",
+        reading="The attack's current iterate, step by step: accuracy solid, loss dashed. A loss that still climbs at "
+        "the last step says that more steps would break more.",
+        made=f"Mean of up to {runs} (seeds times restarts). {made_of(evaluation, attacks)}",
+        alt="Accuracy and loss over the steps of the attack, one line for each variant.",
+        panels=tuple(
+            part for family, chosen in families for part in _pair(family, chosen, line, styles, at=True, legend=False)
+        ),
+        sheet=tuple(
+            part
+            for at in picks
+            for family, chosen in families
+            for part in _pair(
+                f"{at}, {family}" if family else at,
+                [row for row in chosen if row["at"] == at],
+                line,
+                styles,
+                at=False,
+                legend=True,
+            )
+        ),
+        frame=pl.DataFrame(rows).drop("marked"),
+        picks=tuple(Pick(at, at) for at in picks),
+        picked=_first(evaluation, picks),
+        pick_title="Attack",
+    )
+
+
+def _strengths(traced: pl.DataFrame) -> Any:
+    return traced.group_by("attack", "epsilon", maintain_order=True)
+
+
+def _at(frame: pl.DataFrame) -> str:
+    return f"{frame['attack'][0]} {radius(frame['epsilon'][0], frame['norm'][0])}"
+
+
+def _first(evaluation: Evaluation, picks: Sequence[str]) -> str:
+    """The curves at the reference radius, where there are such."""
+    if evaluation.reference is not None:
+        ending = f" {radius(evaluation.reference.epsilon, evaluation.reference.norm)}"
+        return next((at for at in picks if at.endswith(ending)), picks[-1])
+    return picks[-1]
+
+
+def _rows(frame: pl.DataFrame, at: str) -> list[dict[str, Any]]:
+    steps = sorted(set(frame["step"]))
+    stride = max(1, math.ceil(len(steps) / DRAWN))
+    kept = {*steps[::stride], steps[-1]}
+    marked = {*steps[:: max(1, len(steps) // 6)], steps[-1]}
+    return [
+        {
+            "variant": row["variant"],
+            "at": at,
+            "step": row["step"],
+            "accuracy": row["accuracy"],
+            "accuracy_spread": row["accuracy_spread"],
+            "loss": row["loss"],
+            "loss_spread": row["loss_spread"],
+            "runs": row["runs"],
+            "examples": row["examples"],
+            "marked": row["step"] in marked,
+        }
+        for row in frame.iter_rows(named=True)
+        if row["step"] in kept
+    ]
+
+
+def _families(evaluation: Evaluation, rows: Sequence[dict[str, Any]]) -> list[tuple[str, list[dict[str, Any]]]]:
+    """Rows by network; a single network needs no name."""
+    of_baseline = dict(evaluation.variants.select("variant", "baseline").iter_rows())
+    found: dict[str, list[dict[str, Any]]] = {}
+    for row in rows:
+        found.setdefault(of_baseline[row["variant"]], []).append(row)
+    return [("", list(rows))] if len(found) == 1 else list(found.items())
+
+
+def _pair(
+    name: str,
+    rows: Sequence[Mapping[str, Any]],
+    line: float,
+    styles: Mapping[str, Style],
+    *,
+    at: bool,
+    legend: bool,
+) -> list[Panel]:
+    if not rows:
+        return []
+    on = f"{name}: " if name else ""
+    share = alt.Y("accuracy:Q", title=None, scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format=".0%", tickCount=5))
+    loss = alt.Y("loss:Q", title=None, axis=alt.Axis(tickCount=5, format="~g"))
+    solid = shown(_curves(rows, share, styles, dash=[1, 0], legend=legend), at=at)
+    dashed = shown(_curves(rows, loss, styles, dash=[5, 3], legend=legend), at=at)
+    return [
+        panel(f"{on}accuracy" if on else "Accuracy", alt.layer(breaking_rule(line), solid)),
+        panel(f"{on}loss" if on else "Loss", dashed),
+    ]
+
+
+def _curves(
+    rows: Sequence[Mapping[str, Any]], y: alt.Y, styles: Mapping[str, Style], *, dash: list[int], legend: bool
+) -> Any:
+    keys = scales(styles, legend=legend)
+    x = alt.X("step:Q", title="step", axis=alt.Axis(tickCount=6, tickMinStep=1), scale=alt.Scale(nice=False))
+    base = alt.Chart().encode(x=x, y=y, color=keys["color"])
+    tooltip = [
+        alt.Tooltip("variant:N"),
+        alt.Tooltip("at:N", title="attack"),
+        alt.Tooltip("step:Q"),
+        alt.Tooltip("accuracy:Q", format=".1%"),
+        alt.Tooltip("loss:Q", format=".3g"),
+        alt.Tooltip("runs:Q"),
+        alt.Tooltip("examples:Q", format=","),
+    ]
+    lines = base.mark_line(strokeWidth=1.8, strokeDash=dash, strokeJoin="round").encode(opacity=opacity())
+    dots = (
+        base.transform_filter("datum.marked")
+        .mark_point(filled=True, size=46, stroke="var(--paper)", strokeWidth=1)
+        .encode(shape=keys["shape"], opacity=opacity())
+    )
+    return alt.layer(lines, dots, *aim(base, 260, tooltip, legend=legend), data=data(rows))

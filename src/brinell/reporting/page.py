@@ -1,0 +1,90 @@
+"""The page: one HTML file with everything inside it, nothing fetched."""
+
+from __future__ import annotations
+
+import functools
+import shlex
+from collections.abc import Mapping, Sequence
+from importlib import resources
+
+import vl_convert
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from brinell.analysis import CLEAN, Evaluation
+from brinell.reporting import inline
+from brinell.reporting.answer import answer
+from brinell.reporting.chart import Figure, for_page
+from brinell.reporting.export import slug
+from brinell.reporting.formats import elided, settings
+from brinell.reporting.palette import Style
+from brinell.reporting.table import Table
+
+GLYPHS = {
+    "circle": "M6 1.6a4.4 4.4 0 1 1 0 8.8a4.4 4.4 0 1 1 0-8.8z",
+    "square": "M2 2h8v8H2z",
+    "diamond": "M6 .6L11 6 6 11.4 1 6z",
+    "triangle-up": "M6 1.2L11 10.4H1z",
+    "triangle-down": "M6 10.8L1 1.6h10z",
+    "cross": "M4.2 1h3.6v3.2H11v3.6H7.8V11H4.2V7.8H1V4.2h3.2z",
+    "triangle-right": "M10.8 6L1.6 11V1z",
+}
+"""The palette's shapes in a box of 12 x 12."""
+
+
+def render(
+    evaluation: Evaluation,
+    styles: Mapping[str, Style],
+    figures: Sequence[Figure],
+    tables: Mapping[str, Sequence[Table]],
+    folder: str,
+) -> str:
+    """The whole page; `folder` is the run's folder as commands name it."""
+    environment = Environment(
+        loader=PackageLoader("brinell.reporting", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(slug=slug, elided=elided)
+    charts = [{"charts": for_page(figure), "picked": figure.picked} for figure in figures]
+    payload = inline.data({"variants": list(styles), "figures": charts})
+    scripts = [_library(), inline.script(_template("page.js"))]
+    return environment.get_template("page.html.j2").render(
+        evaluation=evaluation,
+        plan=evaluation.plan,
+        places={name: place for place, name in enumerate(styles)},
+        styles=styles,
+        glyphs=GLYPHS,
+        answer=answer(evaluation),
+        figures=figures,
+        tables=tables,
+        attacks={trial.attack: settings(trial.spec) for trial in evaluation.plan.trials if trial.kind != CLEAN},
+        environment={name: str(value) for name, value in evaluation.environment.items()},
+        commands=_commands(folder),
+        hashes=[inline.digest(code) for code in scripts],
+        # Our own files, and what `inline` has made safe:
+        style=Markup(_template("page.css")),  # noqa: S704
+        payload=Markup(payload),  # noqa: S704
+        scripts=[Markup(code) for code in scripts],  # noqa: S704
+    )
+
+
+def _template(name: str) -> str:
+    return resources.files("brinell.reporting").joinpath("templates", name).read_text(encoding="utf-8")
+
+
+@functools.cache
+def _library() -> str:
+    """Vega, Vega-Lite and what embeds them, as one script."""
+    return inline.script(vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;"))
+
+
+def _commands(folder: str) -> list[tuple[str, str]]:
+    run = shlex.quote(folder)
+    study = shlex.quote(f"{folder}/study.yaml")
+    return [
+        ("Measure again, or what is missing", f"brinell run {study} --out {run}"),
+        ("Draw this page again", f"brinell report {run}"),
+    ]

@@ -1,0 +1,70 @@
+"""One attack, every variant, every strength: robust accuracy and the breaking stress."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import polars as pl
+
+from brinell.analysis import Evaluation
+from brinell.reporting.describe import made_of
+from brinell.reporting.formats import MISSING, radius, stress
+from brinell.reporting.table import Cell, Column, Table, share
+
+At = tuple[float | None, int]
+
+
+def table(evaluation: Evaluation, attack: str) -> Table:
+    """A row for each variant that the plan attacks, whether measured or not."""
+    found = evaluation.reruns.filter((pl.col("attack") == attack) & (pl.col("crafted_on") == pl.col("variant")))
+    trials = [trial for trial in evaluation.plan.trials if trial.attack == attack]
+    points: list[At] = list(dict.fromkeys((point.epsilon, point.steps) for trial in trials for point in trial.points))
+    norm = str(trials[0].spec.get("norm", "linf")) if trials else "linf"
+    one_step = len({steps for _, steps in points}) == 1
+    cells = {(row["variant"], row["epsilon"], row["steps"]): row for row in found.iter_rows(named=True)}
+    planned = dict.fromkeys(evaluation.coverage.filter(pl.col("attack") == attack)["variant"])
+    axis = evaluation.stresses[attack]
+    heads = [_head(point, norm, one_step) for point in points]
+    breaks = Column("Breaks at", f"Smallest {axis.quantity} at or under guessing, interpolated")
+    return Table(
+        name=f"attack-{attack}",
+        title=attack,
+        caption="Robust accuracy, its Wilson 95% interval, and ± the spread over seeds. "
+        + made_of(evaluation, [attack]),
+        columns=(Column("Variant", numeric=False), *heads, breaks),
+        rows=tuple(
+            (
+                Cell(variant, variant, variant=variant),
+                *(_cell(cells.get((variant, *point))) for point in points),
+                _breaks(evaluation, attack, variant, norm),
+            )
+            for variant in planned
+        ),
+        frame=found,
+    )
+
+
+def _head(point: At, norm: str, one_step: bool) -> Column:
+    epsilon, steps = point
+    return Column(radius(epsilon, norm), below="" if one_step else f"{steps} steps")
+
+
+def _cell(row: dict[str, Any] | None) -> Cell:
+    if row is None:
+        return Cell(MISSING)
+    cell = share(row["robust_accuracy"], row["robust_accuracy_low"], row["robust_accuracy_high"], tone=True)
+    spread = row["robust_accuracy_spread"]
+    if spread is None:
+        return cell
+    return Cell(cell.text, cell.sort, f"{cell.note}\n± {100 * spread:.1f}", cell.tone)
+
+
+def _breaks(evaluation: Evaluation, attack: str, variant: str, norm: str) -> Cell:
+    found = evaluation.breaking.filter((pl.col("attack") == attack) & (pl.col("variant") == variant))
+    if found.is_empty():
+        return Cell(MISSING)
+    row = found.row(0, named=True)
+    reached = row["breaking_stress"]
+    if reached is None:
+        return Cell("not reached", float("inf"), f"by {stress(row['strongest'], row['quantity'], norm)}")
+    return Cell(stress(reached, row["quantity"], norm), reached)

@@ -1,0 +1,111 @@
+"""Accuracy and size: one row a variant, clean and robust accuracy beside what the file costs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import polars as pl
+
+from brinell.analysis import CLEAN, SIGNIFICANCE, WORST, Evaluation
+from brinell.reporting.describe import named, span
+from brinell.reporting.formats import MISSING, chance, points, quantity, radius, ratio, size
+from brinell.reporting.table import Cell, Column, Gauge, Table, number, share
+
+
+def table(evaluation: Evaluation) -> Table:
+    """Robust accuracy is the worst case per example at the reference radius; unknown until something is attacked."""
+    reference, within = evaluation.reference, ""
+    joined = evaluation.variants
+    worst = evaluation.worst.clear()
+    if reference is not None:
+        within = radius(reference.epsilon, reference.norm)
+        worst = evaluation.worst.filter((pl.col("norm") == reference.norm) & (pl.col("epsilon") == reference.epsilon))
+    worst = worst.select(
+        "variant", "robust_accuracy", "robust_accuracy_low", "robust_accuracy_high", robust_examples="examples"
+    )
+    joined = joined.join(worst, on="variant", how="left", maintain_order="left")
+    columns = (
+        Column("Variant", numeric=False),
+        Column(
+            f"Clean to robust{f', within {within}' if within else ''}", "Hollow: clean. Filled: robust.", numeric=False
+        ),
+        Column("Clean", "Accuracy without an attack"),
+        Column("Robust", f"Worst case per example{f' within {within}' if within else ''}"),
+        Column("Robust against baseline", "Percentage points on the same examples", numeric=False),
+        Column("File", "Bytes of the .brinell file, everything in it"),
+        Column("Ratio", "The baseline's dense float32 bytes over the file's"),
+        Column("MACs", "Multiply-accumulates an image"),
+        Column("NCC", "Normalised compute complexity: MACs + XNOR operations / 48"),
+    )
+    return Table(
+        name="variants",
+        title="Accuracy and size",
+        caption=_caption(evaluation, joined, within),
+        columns=columns,
+        rows=tuple(_row(evaluation, row) for row in joined.iter_rows(named=True)),
+        frame=joined,
+    )
+
+
+def _caption(evaluation: Evaluation, joined: pl.DataFrame, within: str) -> str:
+    clean = span(count for count in joined["examples"] if count)
+    text = f"Clean accuracy on {clean} of {evaluation.plan.dataset}."
+    if evaluation.reference is not None:
+        robust = span(count for count in joined["robust_examples"] if count)
+        text += (
+            f" Robust: the worst case per example over {named(evaluation.reference.attacks)} within {within}, where "
+            f"the baseline stands nearest to halfway between its clean accuracy and guessing; on {robust}."
+        )
+    return (
+        f"{text} Beside each accuracy its Wilson 95% interval. Comparisons are exact McNemar tests on the same "
+        f"examples; p of {SIGNIFICANCE} or more is printed as no difference."
+    )
+
+
+def _row(evaluation: Evaluation, row: dict[str, Any]) -> tuple[Cell, ...]:
+    what = " · ".join(dict.fromkeys([row["family"], row["architecture"]]))
+    if row["state"] != "done":
+        what = f"{row['state']}: {row['reason']}"
+    clean = share(row["clean_accuracy"], row["clean_accuracy_low"], row["clean_accuracy_high"])
+    robust = share(row["robust_accuracy"], row["robust_accuracy_low"], row["robust_accuracy_high"])
+    gauge = Gauge(
+        row["clean_accuracy"],
+        row["robust_accuracy"],
+        row["robust_accuracy_low"],
+        row["robust_accuracy_high"],
+        evaluation.line,
+    )
+    return (
+        Cell(row["variant"], row["variant"], what, variant=row["variant"]),
+        Cell("", row["robust_accuracy"], gauge=gauge),
+        clean,
+        robust,
+        _against_baseline(evaluation, row),
+        number(size(row["encoded_bytes"]), row["encoded_bytes"]),
+        number(ratio(row["compression_ratio"]), row["compression_ratio"]),
+        number(quantity(row["macs"]), row["macs"]),
+        number(quantity(None if row["ncc"] is None else row["ncc"]), row["ncc"]),
+    )
+
+
+def _against_baseline(evaluation: Evaluation, row: dict[str, Any]) -> Cell:
+    if row["variant"] == row["baseline"]:
+        return Cell("baseline", 0.0)
+    reference = evaluation.reference
+    found = evaluation.pairs.filter(
+        (pl.col("variant") == row["variant"])
+        & (
+            (pl.col("attack") == CLEAN)
+            if reference is None
+            else (pl.col("attack") == WORST)
+            & (pl.col("norm") == reference.norm)
+            & (pl.col("epsilon") == reference.epsilon)
+        )
+    )
+    if reference is None or found.is_empty():
+        return Cell(MISSING)
+    pair = found.row(0, named=True)
+    suspect = ", may be masked" if row["variant"] in evaluation.signs["variant"] else ""
+    same = pair["verdict"] == "no difference"
+    text = "no difference" if same else f"{points(pair['difference'])} points"
+    return Cell(text, pair["difference"], chance(pair["p_value"]) + suspect)

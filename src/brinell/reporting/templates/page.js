@@ -1,0 +1,122 @@
+// Draws the charts, and lets the reader pick variants, choose a strength and sort tables. Nothing is fetched.
+(() => {
+  "use strict";
+  const { variants, figures } = JSON.parse(document.getElementById("payload").textContent);
+  const tip = document.getElementById("tip");
+  const hidden = new Set();
+  const views = [];
+
+  // Charts
+
+  const draw = async (holder) => {
+    const [figure, chart] = holder.dataset.chart.split(".").map(Number);
+    const { view } = await vegaEmbed(holder, figures[figure].charts[chart], {
+      renderer: "svg",
+      actions: false,
+      defaultStyle: false,
+      tooltip: (_, event, __, value) => say(event, value),
+    });
+    view.addEventListener("pointerover", (_, item) => focus((item && item.datum && item.datum.variant) || ""));
+    view.addEventListener("pointerout", () => focus(""));
+    holder.style.minHeight = "";
+    views.push({ figure, view });
+  };
+
+  const signal = (name, value, only) =>
+    Promise.all(views.filter(({ figure }) => only === undefined || figure === only).map(({ view }) => view.signal(name, value).runAsync()));
+
+  let pointed = "";
+  const focus = (variant) => {
+    if (variant === pointed) return;
+    pointed = variant;
+    requestAnimationFrame(() => pointed === variant && signal("focus", hidden.has(variant) ? "" : variant));
+  };
+
+  // Tooltip: text only, whatever names hold
+
+  const say = (event, value) => {
+    tip.hidden = value == null || value === "";
+    if (tip.hidden) return;
+    tip.replaceChildren(
+      ...Object.entries(value).filter(([, text]) => text !== "" && text != null).map(([key, text], place) => {
+        const line = document.createElement(place ? "div" : "b");
+        if (place) line.append(Object.assign(document.createElement("span"), { textContent: key }));
+        line.append(String(text));
+        return line;
+      }),
+    );
+    const { innerWidth: width, innerHeight: height } = window;
+    const box = tip.getBoundingClientRect();
+    const left = event.clientX + 16 + box.width > width ? event.clientX - box.width - 16 : event.clientX + 16;
+    const top = event.clientY + 16 + box.height > height ? event.clientY - box.height - 16 : event.clientY + 16;
+    tip.style.transform = `translate(${Math.max(8, left)}px, ${Math.max(8, top)}px)`;
+  };
+
+  // Which variants are shown, in charts and tables alike
+
+  const show = () => {
+    for (const chip of document.querySelectorAll("[data-pick]")) {
+      chip.setAttribute("aria-pressed", String(!hidden.has(variants[chip.dataset.pick])));
+    }
+    for (const row of document.querySelectorAll("tr[data-variant]")) row.hidden = hidden.has(variants[row.dataset.variant]);
+    signal("hidden", [...hidden]);
+  };
+
+  for (const chip of document.querySelectorAll("[data-pick]")) {
+    const variant = variants[chip.dataset.pick];
+    chip.addEventListener("click", () => {
+      if (!hidden.delete(variant)) hidden.add(variant);
+      focus("");
+      show();
+    });
+    for (const event of ["pointerenter", "focus"]) chip.addEventListener(event, () => focus(hidden.has(variant) ? "" : variant));
+    for (const event of ["pointerleave", "blur"]) chip.addEventListener(event, () => focus(""));
+  }
+  for (const button of document.querySelectorAll("[data-all]")) {
+    button.addEventListener("click", () => {
+      hidden.clear();
+      if (button.dataset.all === "hide") for (const variant of variants) hidden.add(variant);
+      show();
+    });
+  }
+  for (const input of document.querySelectorAll("input[data-figure]")) {
+    input.addEventListener("change", () => signal("at", input.value, Number(input.dataset.figure)));
+  }
+
+  // Tables: what is missing stays last either way
+
+  const sorted = (head) => {
+    const table = head.closest("table");
+    const place = head.cellIndex;
+    const down = head.getAttribute("aria-sort") === "descending" ? 1 : -1;
+    const numeric = head.classList.contains("n");
+    const rows = [...table.tBodies[0].rows];
+    const value = (row) => {
+      const text = row.cells[place].dataset.sort;
+      return text === undefined ? null : isFinite(Number(text)) || text === "inf" ? (text === "inf" ? Infinity : Number(text)) : text;
+    };
+    const compare = (a, b) => {
+      if (a === null || b === null) return (a === null) - (b === null);
+      if (typeof a === "number" && typeof b === "number") return a === b ? 0 : (a < b ? -1 : 1) * down;
+      return String(a).localeCompare(String(b)) * (numeric ? down : -down);
+    };
+    for (const other of table.tHead.rows[0].cells) other.setAttribute("aria-sort", "none");
+    head.setAttribute("aria-sort", down === 1 ? "ascending" : "descending");
+    table.tBodies[0].append(...rows.sort((a, b) => compare(value(a), value(b))));
+  };
+  for (const button of document.querySelectorAll("thead button")) {
+    button.addEventListener("click", () => sorted(button.closest("th")));
+  }
+
+  (async () => {
+    for (const holder of document.querySelectorAll("[data-chart]")) {
+      try {
+        await draw(holder);
+      } catch (error) {
+        holder.textContent = `This chart could not be drawn (${error.message}); its SVG file shows it.`;
+      }
+    }
+    if (hidden.size) show();
+    document.documentElement.dataset.drawn = views.length;
+  })();
+})();
