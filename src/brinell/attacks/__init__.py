@@ -8,7 +8,7 @@ from brinell.attacks.fgsm import FGSM
 from brinell.attacks.gen_attack import GenAttack
 from brinell.attacks.local_search import LocalSearch
 from brinell.attacks.pgd import PGD
-from brinell.attacks.trial import TrialResult, clean_predictions, run_trial
+from brinell.attacks.trial import Columns, TrialResult, clean_predictions, run_trial
 from brinell.attacks.verb import BrinellWarning, Outcome, attack, warn_at_chance
 from brinell.core import Registry
 
@@ -23,6 +23,7 @@ __all__ = [
     "Batch",
     "BrinellWarning",
     "CarliniWagner",
+    "Columns",
     "Crafted",
     "DeepFool",
     "GenAttack",

@@ -1,0 +1,151 @@
+"""The masking probe on networks whose robustness is known to be real, and on ones that are known to pretend.
+
+Thresholds were calibrated on `MASKED` and `HONEST`; `UNSEEN_MASKED` and `UNSEEN_HONEST` were only tried afterwards.
+"""
+
+from __future__ import annotations
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+import brinell
+from brinell.compressors import XNORNet
+from brinell.core import DataError
+from brinell.nn import BinaryConv2d
+from brinell.probes import masking
+from brinell.training import Train, fit
+
+EPSILON = 16 / 255
+TRAIN = Train(epochs=12, batch_size=64, learning_rate=0.03, augment="shift")
+
+
+class Through(nn.Module):
+    """A network behind something that happens to its images."""
+
+    def __init__(self, network: nn.Module, change, factor: float = 1.0) -> None:
+        super().__init__()
+        self.network, self.change, self.factor = network, change, factor
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.network(self.change(images)) * self.factor
+
+
+def convolutional(activation: type[nn.Module] = nn.ReLU) -> nn.Module:
+    torch.manual_seed(0)
+    return nn.Sequential(
+        nn.Conv2d(1, 16, 3, padding=1),
+        activation(),
+        nn.MaxPool2d(2),
+        nn.Conv2d(16, 32, 3),
+        nn.ReLU(),
+        nn.Flatten(),
+        nn.Linear(128, 10),
+    )
+
+
+def trained(network: nn.Module, loss=None) -> nn.Module:
+    fit(network, brinell.data.build("digits", split="train"), TRAIN, seed=0, loss=loss)
+    return network.eval()
+
+
+def adversarially(network: nn.Module) -> nn.Module:
+    """A short loop of training on PGD's images, written out: three steps of half an epsilon."""
+    images, labels = brinell.data.build("digits", split="train").tensors()
+    optimizer = torch.optim.Adam(network.parameters(), 3e-3)
+    for epoch in range(12):
+        order = torch.randperm(len(images), generator=torch.Generator().manual_seed(epoch))
+        for index in order.split(64):
+            moved = images[index]
+            for _ in range(3):
+                moved = moved.detach().requires_grad_()
+                (gradient,) = torch.autograd.grad(F.cross_entropy(network(moved), labels[index]), moved)
+                moved = (moved + EPSILON / 2 * gradient.sign()).clamp(images[index] - EPSILON, images[index] + EPSILON)
+            optimizer.zero_grad()
+            F.cross_entropy(network(moved.detach().clamp(0, 1)), labels[index]).backward()
+            optimizer.step()
+    return network.eval()
+
+
+@pytest.fixture(scope="module")
+def ordinary() -> nn.Module:
+    return trained(convolutional())
+
+
+@pytest.fixture(scope="module")
+def examples() -> tuple[Tensor, Tensor]:
+    return brinell.data.build("digits", split="test", examples=150).tensors()
+
+
+def hot(module: nn.Module, batch) -> Tensor:
+    """Cross-entropy at a temperature of 100, times 100 so that its gradients are of ordinary size."""
+    return 100 * F.cross_entropy(module(batch.images) / 100, batch.labels)
+
+
+MASKED = {
+    "logits times 1000": lambda ordinary: Through(ordinary, lambda x: x, 1000.0),
+    "a rounding layer": lambda ordinary: Through(ordinary, lambda x: (x * 8).round() / 8),
+    "saturated activations": lambda ordinary: trained(Through(convolutional(), lambda x: (200 * (x - 0.5)).sigmoid())),
+}
+HONEST = {
+    "ordinary": lambda ordinary: ordinary,
+    "adversarially trained": lambda ordinary: adversarially(convolutional()),
+    "fully connected": lambda ordinary: trained(
+        nn.Sequential(nn.Flatten(), nn.Linear(64, 128), nn.ReLU(), nn.Linear(128, 10))
+    ),
+}
+UNSEEN_MASKED = {
+    "distilled at a temperature of 100": lambda ordinary: trained(convolutional(), loss=hot),
+    "a noisy layer": lambda ordinary: Through(ordinary, lambda x: x + 0.1 * torch.randn_like(x)),
+}
+UNSEEN_HONEST = {
+    "linear": lambda ordinary: trained(nn.Sequential(nn.Flatten(), nn.Linear(64, 10))),
+    "tanh": lambda ordinary: trained(convolutional(nn.Tanh)),
+    "residual": lambda ordinary: trained(brinell.models.build("resnet8", width=8)),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [*MASKED, *UNSEEN_MASKED])
+def test_masked_networks_are_found_out(name: str, ordinary: nn.Module, examples: tuple[Tensor, Tensor]) -> None:
+    network = {**MASKED, **UNSEEN_MASKED}[name](ordinary)
+    verdict = masking.verify(network, *examples, epsilon=EPSILON, reference=ordinary)
+    assert verdict.masked, verdict
+    assert verdict.summary.startswith("The gradients are masked: ")
+    assert verdict.robust_accuracy <= verdict.reported
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [*HONEST, *UNSEEN_HONEST])
+def test_honest_networks_raise_no_alarm(name: str, ordinary: nn.Module, examples: tuple[Tensor, Tensor]) -> None:
+    network = {**HONEST, **UNSEEN_HONEST}[name](ordinary)
+    verdict = masking.verify(network, *examples, epsilon=EPSILON, reference=None if name == "ordinary" else ordinary)
+    assert not verdict.masked, verdict.summary
+    assert verdict.summary.startswith("No sign of masked gradients")
+    assert verdict.reported - verdict.robust_accuracy < 0.1
+
+
+@pytest.mark.slow
+def test_a_binary_network_is_tried_with_every_surrogate_and_left_as_it_was(examples: tuple[Tensor, Tensor]) -> None:
+    train = brinell.data.build("digits", split="train")
+    model = brinell.models.build("resnet8")
+    fit(model, train, TRAIN.model_copy(update={"epochs": 3}), seed=0)
+    recipe = Train(epochs=3, batch_size=64, learning_rate=2e-3, optimizer="adamw", weight_decay=0)
+    variant = brinell.compress(model, XNORNet(train=recipe), train_data=train)
+    module = variant.view()
+    images, labels = examples
+    verdict = masking.verify(module, images[:60], labels[:60], epsilon=EPSILON)
+    tried = [item.check for item in verdict.evidence if item.check.startswith("the surrogate gradient")]
+    assert len(tried) == 5
+    assert all(layer.surrogate == "clip" for layer in module.modules() if isinstance(layer, BinaryConv2d))
+    assert verdict.robust_accuracy < verdict.reported
+
+
+def test_a_network_that_is_never_right_has_nothing_to_verify() -> None:
+    network = nn.Sequential(nn.Flatten(), nn.Linear(64, 10))
+    images, _ = brinell.data.build("digits", split="test", examples=20).tensors()
+    with torch.no_grad():
+        wrong = (network(images).argmax(1) + 1) % 10
+    with pytest.raises(DataError, match="none of these images correctly"):
+        masking.verify(network, images, wrong, epsilon=0.1)
