@@ -199,3 +199,25 @@ def test_the_same_seed_gives_the_same_rows(kind: type[Attack], network: nn.Modul
     one, two = (run_trial(network, network, images, labels, ids, attack, seed=3).rows for _ in range(2))
     for name, values in one.items():
         assert np.array_equal(np.asarray(values), np.asarray(two[name])), name
+
+
+@every
+def test_spared_examples_do_not_change_what_is_known_of_the_others(kind: type[Attack]) -> None:
+    """Chunks with none, some and nothing but misclassified examples give the rows of one chunk."""
+    problem = two_classes()
+    labels = problem.labels.clone()
+    labels[12:20] = 1 - labels[12:20]
+    attack = contract.example(kind, steps=2) if "steps" in kind.model_fields else contract.example(kind)
+
+    def rows(size: int) -> dict[str, np.ndarray]:
+        network = problem.network
+        return run_trial(network, network, problem.images, labels, problem.ids, attack, batch_size=size).rows
+
+    whole, parts = rows(40), rows(8)
+    assert whole.keys() == parts.keys()
+    assert ("queries" in whole) == (kind.needs == "scores")
+    for name, values in whole.items():
+        if values.dtype.kind == "f":
+            np.testing.assert_allclose(values, parts[name], rtol=1e-3, atol=1e-4)
+        else:
+            np.testing.assert_array_equal(values, parts[name])

@@ -8,7 +8,8 @@ from brinell.attacks.fgsm import FGSM
 from brinell.attacks.gen_attack import GenAttack
 from brinell.attacks.local_search import LocalSearch
 from brinell.attacks.pgd import PGD
-from brinell.attacks.trial import Columns, TrialResult, clean_predictions, run_trial
+from brinell.attacks.rows import Columns, TrialResult
+from brinell.attacks.trial import clean_predictions, run_trial
 from brinell.attacks.verb import BrinellWarning, Outcome, attack, warn_at_chance
 from brinell.core import Registry
 
