@@ -4,47 +4,62 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from typing import Annotated
 
 import typer
 
 from brinell.cli import attack, compress, inspect, listing, report, run, status
-from brinell.cli.console import errors, say_error
+from brinell.cli.console import errors, flowing, out, say_error
 from brinell.core import BrinellError
 
 app = typer.Typer(
     name="brinell",
-    help="How far can a neural network be compressed before it, or its robustness, breaks?",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("run", help=run.HELP)(run.run)
-app.command("report", help=report.HELP)(report.report)
-app.command("status", help=status.HELP)(status.status)
-app.command("list", help=listing.HELP)(listing.list_members)
-app.command("inspect", help=inspect.HELP)(inspect.inspect)
-app.command("attack", help=attack.HELP)(attack.attack)
-app.command("compress", help=compress.HELP)(compress.compress)
+app.command("run", help=flowing(run.HELP))(run.run)
+app.command("report", help=flowing(report.HELP))(report.report)
+app.command("status", help=flowing(status.HELP))(status.status)
+app.command("list", help=flowing(listing.HELP))(listing.list_members)
+app.command("inspect", help=flowing(inspect.HELP))(inspect.inspect)
+app.command("attack", help=flowing(attack.HELP))(attack.attack)
+app.command("compress", help=flowing(compress.HELP))(compress.compress)
 
 
-@app.callback()
-def brinell() -> None:
-    """Compress a network, attack every variant of it, and read how much each one gives way next to what it costs."""
+def _version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        out.print(f"brinell {version('brinell')}")
+        raise typer.Exit
+
+
+HELP = """How far can a neural network be compressed before it, or its robustness, breaks?
+
+Compress a network, attack every variant of it, and read how much each one gives way next to what it costs. Begin with:
+
+$ brinell run quickstart
+"""
+
+
+@app.callback(help=flowing(HELP))
+def brinell(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and stop.")
+    ] = False,
+) -> None:
+    """See `HELP`."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command line and exit: 0 well, 1 with a problem the user can mend, 2 for a bad command line."""
     try:
-        app(args=list(arguments) if arguments is not None else None, prog_name="brinell")
+        app(args=None if arguments is None else list(arguments), prog_name="brinell")
     except BrinellError as error:
         if errors.debug:
             raise
         say_error(str(error))
-        sys.exit(1)
-    except KeyboardInterrupt:
-        say_error("stopped")
-        sys.exit(130)
-    except BrokenPipeError:
         sys.exit(1)

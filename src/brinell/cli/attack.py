@@ -16,9 +16,9 @@ MODEL is a .brinell file, or a model's kind with --weights. Settings that begin 
 
 [bold]Examples[/]
 
-  brinell attack small.brinell --data digits --with fgsm --set epsilon=16/255
+$ brinell attack small.brinell --data digits --with fgsm --set epsilon=16/255
 
-  brinell attack resnet20 --weights resnet20.th --data cifar10 --set data.root=data/cifar10
+$ brinell attack resnet20 --weights resnet20.th --data cifar10 --set data.root=data/cifar10
   --with pgd --set epsilon=8/255 --set steps=20
 """
 
@@ -39,7 +39,7 @@ def attack(
     from brinell.attacks import ATTACKS
 
     config, place = settings(changes or (), kind, data)
-    chosen = ATTACKS.parse(config, "--with")
+    chosen = ATTACKS.member(kind, "--with").parse(config, kind)
     images = dataset(place, split, examples)
     variant = network(model, weights, images)
     with bar() as progress:

@@ -17,7 +17,7 @@ MODEL is a .brinell file, or a model's kind with --weights. Settings that begin 
 
 [bold]Example[/]
 
-  brinell compress resnet20 --weights resnet20.th --data cifar10 --set data.root=data/cifar10 --with inq
+$ brinell compress resnet20 --weights resnet20.th --data cifar10 --set data.root=data/cifar10 --with inq
   --set weight_bits=5 --set train.epochs=4 --out inq5.brinell
 """
 
@@ -41,7 +41,7 @@ def compress(
     from brinell.compressors import COMPRESSORS
 
     config, place = settings(changes or (), kind, data)
-    chosen = COMPRESSORS.parse(config, "--with")
+    chosen = COMPRESSORS.member(kind, "--with").parse(config, kind)
     images = dataset(place, split)
     variant = network(model, weights, images)
     with bar() as progress:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -9,7 +10,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-out = Console(highlight=False)
+out = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
 err = Console(stderr=True, highlight=False)
 
 
@@ -34,6 +35,11 @@ Settings = Annotated[
     typer.Option("--set", metavar="PATH=VALUE", help="Change a setting; repeat it for more. VALUE is YAML."),
 ]
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder, such as runs/quickstart.")]
+
+
+def flowing(text: str) -> str:
+    """Help whose paragraphs the terminal wraps: line breaks stay only between them."""
+    return "\n\n".join(" ".join(paragraph.splitlines()) for paragraph in text.strip("\n").split("\n\n"))
 
 
 def say_error(message: str) -> None:

@@ -18,7 +18,7 @@ HELP = """Show what is in a .brinell file: the network, what was done to it, and
 
 [bold]Example[/]
 
-  brinell inspect small.brinell
+$ brinell inspect small.brinell
 """
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterable
 from enum import StrEnum
-from typing import Annotated, Any
+from types import UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import typer
+from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from rich.table import Table
 from rich.text import Text
@@ -19,9 +21,9 @@ HELP = """List the attacks, compressors, models, data sets or studies that exist
 
 [bold]Examples[/]
 
-  brinell list attacks
+$ brinell list attacks
 
-  brinell list attacks pgd
+$ brinell list attacks pgd
 """
 
 
@@ -37,7 +39,7 @@ class Family(StrEnum):
 
 def list_members(
     family: Annotated[Family, typer.Argument(metavar="FAMILY", help=", ".join(Family))],
-    kind: Annotated[str | None, typer.Argument(metavar="[KIND]", help="Show this one's settings.")] = None,
+    kind: Annotated[str | None, typer.Argument(metavar="KIND", help="Show this one's settings.")] = None,
     debug: Debug = False,
 ) -> None:
     """See `HELP`."""
@@ -84,11 +86,41 @@ def _summary(member: type) -> str:
 
 
 def _field(info: FieldInfo) -> str:
-    """Its type, its default and what it is."""
-    kind = getattr(info.annotation, "__name__", None) if isinstance(info.annotation, type) else str(info.annotation)
-    default = "required" if info.is_required() else f"default {info.default!r}"
-    limits = ", ".join(str(mark) for mark in info.metadata if type(mark).__module__ == "annotated_types")
-    return "; ".join(part for part in (str(kind).replace("typing.", ""), default, limits, info.description) if part)
+    """What is accepted, and what it is where nothing is said."""
+    default = info.get_default(call_default_factory=True)
+    said = "required" if info.is_required() else f"default {_value(default)}"
+    limits = " ".join(_limit(mark) for mark in info.metadata if _limit(mark))
+    return f"{' '.join(part for part in (_type(info.annotation), limits) if part)}; {said}"
+
+
+def _type(annotation: Any) -> str:
+    """A type as a reader of YAML would say it."""
+    origin, inside = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return _type(inside[0])
+    if origin is Literal:
+        return " | ".join(map(str, inside))
+    if origin in (Union, UnionType):
+        return " | ".join(_type(part) for part in inside)
+    if origin is tuple:
+        return f"list of {_type(inside[0])}"
+    if annotation is type(None):
+        return "null"
+    return str(getattr(annotation, "__name__", annotation))
+
+
+def _limit(mark: Any) -> str:
+    signs = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}
+    return " ".join(f"{sign} {getattr(mark, name)}" for name, sign in signs.items() if hasattr(mark, name))
+
+
+def _value(default: Any) -> str:
+    if isinstance(default, BaseModel):
+        given = {
+            name: getattr(default, name) for name in type(default).model_fields if name in default.model_fields_set
+        }
+        return f"{{{', '.join(f'{name}: {_value(value)}' for name, value in given.items())}}}"
+    return "null" if default is None else str(default)
 
 
 def _print(rows: Iterable[tuple[str, str]]) -> None:

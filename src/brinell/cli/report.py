@@ -10,7 +10,7 @@ Works while the run is still going on, and says what is missing.
 
 [bold]Example[/]
 
-  brinell report runs/quickstart
+$ brinell report runs/quickstart
 """
 
 

@@ -22,11 +22,11 @@ running the same study again computes only what that folder lacks.
 
 [bold]Examples[/]
 
-  brinell run quickstart
+$ brinell run quickstart
 
-  brinell run studies/cifar10-first.yaml --set data.root=data/cifar10 --dry-run
+$ brinell run studies/cifar10-first.yaml --set data.root=data/cifar10 --dry-run
 
-  brinell run my.yaml --set attacks.pgd.steps=5 --executor processes --workers 4 --out runs/five-steps
+$ brinell run my.yaml --set attacks.pgd.steps=5 --executor processes --workers 4 --out runs/five-steps
 """
 
 

@@ -15,7 +15,7 @@ HELP = """Show how far a run is: what is made, judged, running, and what failed.
 
 [bold]Example[/]
 
-  brinell status runs/quickstart
+$ brinell status runs/quickstart
 """
 
 

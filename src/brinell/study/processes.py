@@ -6,7 +6,6 @@ import multiprocessing
 import os
 import signal
 import threading
-import time
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
@@ -22,8 +21,6 @@ from brinell.study.tasks import Ending, Task
 from brinell.study.work import perform
 
 _READY: Final = "ready"
-_TOLD_EVERY = 0.2
-"""Seconds between two words of a worker about one task."""
 _PATIENCE = 2.0
 """Seconds a worker has to stop when asked to, before it is killed."""
 
@@ -152,13 +149,9 @@ def _work(bench: Bench, threads: int, connection: Connection) -> None:
     connection.send(_READY)
     while True:
         task: Task = connection.recv()
-        told = 0.0
 
         def tell(label: str, done: float, total: float, task: Task = task) -> None:
-            nonlocal told
-            if time.monotonic() - told >= _TOLD_EVERY:
-                told = time.monotonic()
-                connection.send(Advance(task, label, done, total))
+            connection.send(Advance(task, label, done, total))
 
         try:
             ending = perform(bench, task, tell)

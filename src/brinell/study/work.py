@@ -34,8 +34,10 @@ from brinell.study.tasks import Ending, Task, overlapping
 from brinell.training import TRAINING_SCHEMA, fit, histories, training_columns
 from brinell.variants import Step, Variant
 
+_TOLD_EVERY = 0.2
+"""Seconds between two words to whoever watches."""
 _SAID_EVERY = 1.0
-"""Seconds between two words to `brinell status`."""
+"""Seconds between two words to `brinell status`, which reads them from the run's folder."""
 _FATAL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.EFBIG}
 """What the next task would meet as well: the disk is full, or may not be written."""
 
@@ -66,17 +68,19 @@ def _fatal(error: BaseException) -> bool:
 
 
 def _spoken(bench: Bench, task: Task, tell: Progress) -> Progress:
-    """`tell`, which also leaves word for `brinell status`, at most so often."""
+    """`tell`, which also leaves word for `brinell status`, both at most so often."""
     began = time.time()
-    said = 0.0
+    told = said = 0.0
 
     def progress(label: str, done: float, total: float) -> None:
-        nonlocal said
+        nonlocal told, said
         now = time.time()
+        if now - told >= _TOLD_EVERY:
+            told = now
+            tell(label, done, total)
         if now - said >= _SAID_EVERY:
             said = now
             bench.store.write_running(Running(task.id, f"{task.label} · {label}", done, total, began, now))
-        tell(label, done, total)
 
     progress("starting", 0, 1)
     return progress

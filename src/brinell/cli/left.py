@@ -1,0 +1,85 @@
+"""The time that is left: arithmetic on what is done and how long it took."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+from brinell.study import Advance, Ending, Task
+
+Kind = Literal["making", "judging"]
+
+_JUDGING: Final = 0.3
+"""Time of an attack's pass over that of a training's, until both are measured: no optimiser, and larger batches."""
+_ALWAYS: Final = 100.0
+"""Passes that every task counts for besides its own: reading, writing, a checkpoint that is only loaded."""
+_ENOUGH: Final = 0.02
+"""Share of a task that must be done before its speed says anything."""
+
+
+@dataclass
+class Left:
+    """What is known of a run's speed. Times are seconds of one clock, `now` among them."""
+
+    tasks: Sequence[Task]
+    running: dict[str, _Running] = field(default_factory=dict)
+    ended: set[str] = field(default_factory=set)
+    spent: dict[Kind, float] = field(default_factory=lambda: {"making": 0.0, "judging": 0.0})
+    done: dict[Kind, float] = field(default_factory=lambda: {"making": 0.0, "judging": 0.0})
+
+    def advance(self, event: Advance, now: float) -> None:
+        """A task is so far; it never goes back, even where it has several stages."""
+        share = min(event.done / event.total, 1.0) if event.total else 0.0
+        known = self.running.setdefault(event.task.id, _Running(event.task, now))
+        known.share = max(share, known.share)
+
+    def end(self, ending: Ending, now: float) -> None:
+        """A task is over, however it ended; one that never began says nothing about speed."""
+        self.ended.add(ending.task.id)
+        known = self.running.pop(ending.task.id, None)
+        if known is not None:
+            self.spent[_kind(ending.task)] += now - known.began
+            self.done[_kind(ending.task)] += _passes(ending.task)
+
+    def seconds(self, now: float) -> float | None:
+        """Time left at the speed so far; unknown at first."""
+        spent, done = dict(self.spent), dict(self.done)
+        for known in self.running.values():
+            if known.share > _ENOUGH:
+                spent[_kind(known.task)] += now - known.began
+                done[_kind(known.task)] += known.share * _passes(known.task)
+        speed: dict[Kind, float] = {kind: spent[kind] / done[kind] for kind in done if done[kind]}
+        if not speed:
+            return None
+        making = speed.get("making", speed.get("judging", 0.0) / _JUDGING)
+        each: dict[Kind, float] = {"making": making, "judging": speed.get("judging", making * _JUDGING)}
+        remaining = sum(each[_kind(task)] * self._remaining(task) for task in self.tasks if task.id not in self.ended)
+        return remaining / max(len(self.running), 1)
+
+    def _remaining(self, task: Task) -> float:
+        known = self.running.get(task.id)
+        return _passes(task) * (1 - (known.share if known else 0.0))
+
+
+@dataclass
+class _Running:
+    task: Task
+    began: float
+    share: float = 0.0
+
+
+def _kind(task: Task) -> Kind:
+    return "making" if task.trial is None else "judging"
+
+
+def _passes(task: Task) -> float:
+    return task.passes + _ALWAYS
+
+
+def duration(seconds: float) -> str:
+    """So long, as a person would say it."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = seconds / 60
+    return f"{minutes:.0f} min" if minutes < 90 else f"{minutes / 60:.1f} h"

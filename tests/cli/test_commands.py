@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from brinell.attacks import ATTACKS
+from brinell.compressors import COMPRESSORS
+from brinell.data import DATASETS
+from brinell.models import MODELS
+from brinell.study import shipped
+
+
+@pytest.fixture(scope="session")
+def file(done):
+    """The baseline's file."""
+    from brinell.store import RunStore
+
+    return done / "variants" / RunStore(done).plan().variants[0].key / "variant.brinell"
+
+
+def test_report_and_status_need_no_torch(done):
+    """A report is a function of a folder: the room that computes is never loaded."""
+    for command in ("report", "status"):
+        code = (
+            f"import sys, brinell.cli\ntry:\n    brinell.cli.main([{command!r}, {str(done)!r}])\n"
+            "except SystemExit as left:\n    assert not left.code\n"
+            "assert 'torch' not in sys.modules, 'torch was imported'\n"
+            "assert 'polars' in sys.modules\n"
+        )
+        subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)
+
+
+def test_report_prints_the_page(brinell, done):
+    said = brinell("report", done)
+    assert said.status == 0
+    assert said.out.strip() == str(done / "report" / "index.html")
+
+
+def test_status_of_a_whole_run(brinell, done):
+    said = brinell("status", done)
+    assert "tiny: 14 of 14 tasks done" in said.out
+    assert [line.split() for line in said.out.splitlines()[1:4]] == [
+        ["variant", "made", "clean", "fgsm", "pgd"],
+        ["base", "yes", "2/2", "2/2", "2/2"],
+        ["pruned", "yes", "2/2", "2/2", "2/2"],
+    ]
+
+
+def test_status_of_half_a_run(brinell, done, tmp_path):
+    shutil.copytree(done, tmp_path / "run")
+    for path in list((tmp_path / "run" / "trials").rglob("*.parquet"))[:3]:
+        path.unlink()
+    said = brinell("status", tmp_path / "run")
+    assert "11 of 14 tasks done" in said.out
+    assert "running the same study again computes what is left" in said.out
+
+
+@pytest.mark.parametrize(
+    ("family", "known"),
+    [
+        ("attacks", ATTACKS),
+        ("compressors", COMPRESSORS),
+        ("models", MODELS),
+        ("datasets", DATASETS),
+        ("studies", shipped()),
+    ],
+)
+def test_list_names_every_member(brinell, family, known):
+    said = brinell("list", family)
+    assert said.status == 0
+    assert [line.split()[0] for line in said.out.splitlines()] == list(known)
+
+
+def test_list_shows_settings(brinell):
+    said = brinell("list", "attacks", "pgd")
+    assert "step_size     float | null > 0; default null" in said.out
+    assert "norm          linf | l2; default linf" in said.out
+    assert brinell("list", "attacks", "pdg").err.startswith("error: unknown attack 'pdg'; did you mean 'pgd'?")
+
+
+@pytest.mark.parametrize("command", ["run", "report", "status", "list", "inspect", "attack", "compress"])
+def test_help_has_an_example(brinell, command):
+    said = brinell(command, "--help")
+    assert said.status == 0
+    assert f"$ brinell {command} " in said.out
+
+
+def test_inspect_shows_the_file(brinell, file):
+    said = brinell("inspect", file)
+    assert said.status == 0
+    assert 'resnet8 {"classes": 10' in said.out
+    assert "model.layer3.0.conv2.weight" in said.out
+    assert f"{file.stat().st_size:,} bytes" in said.out
+
+
+def test_attack_prints_accuracies(brinell, file):
+    said = brinell("attack", file, "--data", "digits", "--with", "fgsm", "--set", "epsilon=0", "--examples", 50)
+    assert said.status == 0, said.err
+    figures = {" ".join(line.split()[:2]): line.split()[2] for line in said.out.splitlines()[1:]}
+    assert figures["clean accuracy"] == figures["robust accuracy"]
+    assert figures["forward passes"] == "1.0"
+
+
+def test_compress_writes_a_file_that_can_be_attacked(brinell, file, tmp_path):
+    target = tmp_path / "pruned.brinell"
+    said = brinell(
+        *("compress", file, "--data", "digits", "--with", "prune", "--out", target),
+        *("--set", "budget={sparsity: 0.75}", "--set", "train.epochs=1"),
+    )
+    assert said.status == 0, said.err
+    assert f"{target}: {target.stat().st_size:,} bytes" in said.out
+    again = brinell("attack", target, "--data", "digits", "--with", "fgsm", "--set", "epsilon=1/255", "--examples", 20)
+    assert again.status == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["report", "gone"], "gone is not a run's folder"),
+        (["status", "gone"], "gone is not a run's folder"),
+        (["inspect", "gone"], "cannot read gone"),
+        (["run", "quikstart"], "unknown study 'quikstart' (and no such file); did you mean 'quickstart'?"),
+        (["attack", "gone", "--data", "digits", "--with", "fgsm", "--set", "epsilon=0"], "no file at gone"),
+        (["attack", "resnet8", "--data", "digits", "--with", "fgsm", "--set", "epsilon=0"], "give a checkpoint"),
+        (["attack", "resnet8", "--data", "digits", "--with", "fgsm"], "fgsm.epsilon: missing"),
+        (["attack", "resnet8", "--data", "digits", "--with", "fsgm"], "did you mean 'fgsm'?"),
+        (["attack", "resnet8", "--data", "digit", "--with", "fgsm", "--set", "epsilon=0"], "did you mean 'digits'?"),
+        (
+            ["compress", "resnet8", "--data", "digits", "--with", "inq", "--out", "x", "--set", "weight_bit=3"],
+            "inq.weight_bit: unknown key; did you mean 'weight_bits'?",
+        ),
+    ],
+)
+def test_mistakes_are_told_without_a_traceback(brinell, arguments, said):
+    found = brinell(*arguments)
+    assert found.status == 1
+    assert found.err.startswith("error: ")
+    assert said in found.err
+    assert "Traceback" not in found.err

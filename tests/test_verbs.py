@@ -1,0 +1,36 @@
+"""The package itself: six verbs and the rooms, loaded when they are used."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+import brinell
+
+
+def test_importing_the_package_loads_nothing():
+    code = "import sys, brinell; dir(brinell); assert not {'torch', 'polars', 'pydantic', 'numpy'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("name", brinell.__all__)
+def test_every_name_is_there(name):
+    assert getattr(brinell, name) is not None
+    assert name in dir(brinell)
+
+
+def test_a_name_that_does_not_exist_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="has no attribute 'atack'"):
+        brinell.atack  # noqa: B018
+
+
+def test_importing_a_room_does_not_hide_a_verb():
+    import brinell.attacks
+    import brinell.reporting
+    import brinell.study
+
+    assert callable(brinell.attack)
+    assert callable(brinell.report)
+    assert callable(brinell.run)
