@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
@@ -40,6 +40,7 @@ def vectors(draw: st.DrawFn) -> Vector:
     return Vector(Layout(dtype, rows * columns, rows if columns else 1), bits)
 
 
+@settings(deadline=None)
 @given(vectors())
 def test_every_layout_decodes_to_what_it_encoded(vector: Vector) -> None:
     tried = 0

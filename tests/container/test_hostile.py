@@ -203,18 +203,18 @@ def test_terabytes_are_refused_where_no_network_says_otherwise(tmp_path: Path, w
         (b'{"classes":' + b"9" * 10_000 + b"}", "not plain JSON"),
         (b'\xff{"classes":1}', "not plain JSON"),
         (b" " * (5 << 20), "4194304 are accepted"),
-        (b'{"sections":[' + b"0," * 1_000_000 + b"0]}", "header is damaged"),
-        (b"{" + b",".join(b'"%d":0' % key for key in range(200_000)) + b"}", "an object has 200000 keys"),
+        (b'{"sections":[' + b"0," * 200_000 + b"0]}", "header is damaged"),
+        (b"{" + b",".join(b'"%d":0' % key for key in range(50_000)) + b"}", "an object has 50000 keys"),
     ],
     ids=lambda value: str(value[:20]),
 )
 def test_headers_that_are_no_headers(tmp_path: Path, text: bytes, message: str) -> None:
-    started = time.monotonic()
+    started = time.process_time()
     tracemalloc.start()
     refused(tmp_path / "v", put_together(text, []), message)
-    assert tracemalloc.get_traced_memory()[1] < 300e6
+    assert tracemalloc.get_traced_memory()[1] < 100e6
     tracemalloc.stop()
-    assert time.monotonic() - started < 20
+    assert time.process_time() - started < 20
 
 
 def test_a_header_that_inflates_to_more_than_it_declares(tmp_path: Path) -> None:

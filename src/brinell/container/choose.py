@@ -5,16 +5,20 @@ from __future__ import annotations
 import heapq
 import zlib
 from collections.abc import Iterator
+from operator import itemgetter
 from typing import Final, NamedTuple
 
 import numpy as np
 
 from brinell.container.codings import CodeBook, Coding, Dense, PowerOfTwo, SignBits, Sparse
 from brinell.container.deflate import LARGEST_RATIO, Effort, deflate
-from brinell.container.vector import Bytes, Vector
+from brinell.container.vector import CHUNK, Bytes, Vector
 
 _TRIES: Final[dict[Effort, int]] = {"fast": 1, "default": 3, "best": 6}
 """How many of the lay-outs that look shortest are really compressed."""
+
+_HOPELESS: Final = 1.25
+"""Times the shortest guess above which a lay-out is not tried."""
 
 _TABLE: Final = 0.45
 """Bytes that a symbol's length takes in the table of a block's Huffman code, as measured on gaps and codes."""
@@ -64,8 +68,10 @@ def encode(vector: Vector, effort: Effort) -> Encoded:
     A lay-out that would expand more than DEFLATE itself can is left to `dense`: a reader may then refuse any file that
     declares more, which bounds its memory by the size of the file.
     """
-    likely = heapq.nsmallest(_TRIES[effort], _layouts(vector), key=lambda layout: estimate(layout[1]))
-    found = [_compress(*layout, effort) for layout in likely]
+    guessed = ((estimate(streams), coding, streams) for coding, streams in _layouts(vector))
+    likely = heapq.nsmallest(_TRIES[effort], guessed, key=itemgetter(0))
+    limit = _HOPELESS * likely[0][0]
+    found = [_compress(coding, streams, effort) for guess, coding, streams in likely if guess <= limit]
     dense_bytes = vector.bits.nbytes
     sound = [encoded for encoded in found if dense_bytes <= LARGEST_RATIO * encoded.size]
     return min(sound, key=lambda encoded: encoded.cost, default=None) or _compress(*next(Dense.encode(vector)), effort)
@@ -77,7 +83,9 @@ def estimate(streams: list[Bytes]) -> float:
 
 
 def _huffman(stream: Bytes) -> float:
-    counts = np.bincount(stream, minlength=1)
+    counts = np.zeros(256, np.int64)
+    for start in range(0, len(stream), CHUNK):
+        counts += np.bincount(stream[start : start + CHUNK], minlength=256)
     heap = [int(count) for count in counts if count]
     tables = len(heap) * _TABLE * -(-len(stream) // _BLOCK)
     heapq.heapify(heap)

@@ -138,6 +138,15 @@ def codes_of(levels: Bits, values: Bits) -> Bytes:
     return codes
 
 
+def not_finite(bits: Bits, layout: Layout) -> int:
+    """How many of the words stand for NaN or an infinity: those whose exponent is all ones."""
+    if layout.dtype not in MANTISSA:
+        return 0
+    ones = layout.word.type(layout.sign - (1 << MANTISSA[layout.dtype]))
+    chunks = (bits[start : start + CHUNK] for start in range(0, len(bits), CHUNK))
+    return sum(int(np.count_nonzero((chunk & ones) == ones)) for chunk in chunks)
+
+
 def tensors_of(bits: Bits, layout: Layout, shapes: Sequence[Sequence[int]]) -> list[Tensor]:
     """Undo `Vector.of`: tensors of these shapes, none of which is a view of another.
 
@@ -145,7 +154,7 @@ def tensors_of(bits: Bits, layout: Layout, shapes: Sequence[Sequence[int]]) -> l
         StoreError: a floating-point value is NaN or infinite, or a boolean is neither 0 nor 1.
     """
     flat = torch.from_numpy(bits.view(np.uint8)).view(DTYPES[layout.dtype])
-    if flat.is_floating_point() and not torch.isfinite(flat).all():
+    if not_finite(bits, layout):
         raise StoreError("it holds NaN or infinite values")
     if flat.dtype == torch.bool and layout.count and int(bits.max()) > 1:
         raise StoreError("it holds booleans that are neither 0 nor 1")

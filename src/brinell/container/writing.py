@@ -14,7 +14,7 @@ from torch import Tensor
 from brinell.container.choose import Encoded, encode
 from brinell.container.deflate import ATTEMPTS, Effort
 from brinell.container.header import Header, Section, StepEntry, StreamEntry, TensorEntry, pack_header
-from brinell.container.vector import DTYPES, Vector
+from brinell.container.vector import DTYPES, Vector, not_finite
 from brinell.core import ConfigurationError, StoreError, explain
 from brinell.store import atomic_path
 from brinell.variants import Variant
@@ -100,8 +100,9 @@ def _check(name: str, tensor: Tensor) -> None:
         raise StoreError(
             f"{name}: tensors of {tensor.dtype} ({tensor.layout}) cannot be saved; {', '.join(DTYPES)} can"
         )
-    if tensor.is_floating_point() and not torch.isfinite(tensor).all():
-        bad = tensor.numel() - int(torch.isfinite(tensor).sum())
+    vector = Vector.of([tensor])
+    bad = not_finite(vector.bits, vector.layout)
+    if bad:
         raise StoreError(f"{name}: {bad} of {tensor.numel()} values are NaN or infinite; such a network is not saved")
 
 

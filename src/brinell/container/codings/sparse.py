@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Literal, Self
+from typing import Final, Literal, Self
 
 from pydantic import Field
 
@@ -13,6 +13,9 @@ from brinell.container.planes import ways, words
 from brinell.container.vector import Bits, Bytes, Layout, Vector
 
 _WAYS: tuple[Literal["gaps", "mask"], ...] = ("gaps", "mask")
+
+_FEW: Final = 64
+"""Values among which one zero costs more to tell apart than it saves."""
 
 
 class Sparse(Coding):
@@ -28,8 +31,8 @@ class Sparse(Coding):
 
     @classmethod
     def encode(cls, vector: Vector) -> Iterator[tuple[Self, list[Bytes]]]:
-        """Both ways to tell the places, where there are zeros to leave out."""
-        if not vector.has_zeros:
+        """Both ways to tell the places, where there are enough zeros to pay for that."""
+        if (vector.layout.count - len(vector.nonzero)) * _FEW <= vector.layout.count:
             return
         values = ways(vector.nonzero, vector.layout)
         for where in _WAYS:
