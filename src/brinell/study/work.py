@@ -6,6 +6,7 @@ import errno
 import json
 import time
 import traceback
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -80,7 +81,8 @@ def _spoken(bench: Bench, task: Task, tell: Progress) -> Progress:
             tell(label, done, total)
         if now - said >= _SAID_EVERY:
             said = now
-            bench.store.write_running(Running(task.id, f"{task.label} · {label}", done, total, began, now))
+            with suppress(OSError):  # a word that is lost costs nothing
+                bench.store.write_running(Running(task.id, f"{task.label} · {label}", done, total, began, now))
 
     progress("starting", 0, 1)
     return progress
