@@ -19,6 +19,8 @@ from brinell.data import Cifar10
 IDENTITY = {
     *("epsilon", "steps", "step_size", "norm", "loss", "label", "restarts", "random_start"),
     *("binary_search_steps", "initial_const", "confidence", "abort_early", "candidates", "overshoot"),
+    *("population", "mutation_rate", "mutation_range", "adaptive", "max_queries"),
+    *("r", "changes", "distance", "initial_share", "max_candidates", "rest"),
     *("epochs", "batch_size", "learning_rate", "optimizer", "momentum", "nesterov", "weight_decay", "schedule"),
     *("augment", "label_smoothing", "gradient_clip", "precision", "holdout", "train"),
     *("student", "initialize", "temperature", "temperature_squared", "hard_label_weight"),

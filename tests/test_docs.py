@@ -1,0 +1,162 @@
+"""What the documentation shows works, as it stands there."""
+
+from __future__ import annotations
+
+import importlib
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import yaml
+
+from attacks import contract
+from brinell import costs
+from brinell.attacks import Attack
+from brinell.compressors import Compressor
+from brinell.container import read, write
+from brinell.core import Spec
+from brinell.data import Dataset
+from brinell.models import build
+from brinell.study import Study
+from brinell.training import Train
+from brinell.variants import Variant
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = [*sorted((ROOT / "docs").glob("*.md")), ROOT / "CONTRIBUTING.md"]
+
+
+def blocks(page: str, language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", (ROOT / page).read_text(), flags=re.DOTALL)
+
+
+@pytest.fixture
+def member(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str], Any]:
+    """The class of a name that a page's only block of Python defines."""
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def load(page: str, name: str) -> Any:
+        (code,) = blocks(page, "python")
+        (tmp_path / f"{name.lower()}_of_the_docs.py").write_text(code)
+        return getattr(importlib.import_module(f"{name.lower()}_of_the_docs"), name)
+
+    return load
+
+
+def test_the_attack_to_begin_with_holds_what_attacks_promise(member: Callable[[str, str], Any]) -> None:
+    shift: type[Attack] = member("docs/adding-an-attack.md", "Shift")
+    contract.changes_nothing_at_zero(shift)
+    contract.never_loses_by_a_bigger_ball(shift)
+    assert shift.parse(contract.example(shift).config()) == contract.example(shift)
+
+
+def test_the_compressor_to_begin_with_rounds_resumes_and_saves(
+    member: Callable[[str, str], Any], tmp_path: Path, digits: tuple[Dataset, Dataset]
+) -> None:
+    round_: type[Compressor] = member("docs/adding-a-compressor.md", "Round")
+    parent = Variant.of(build("resnet8"), input_shape=(1, 8, 8), classes=10)
+    compressor = round_.parse({"levels": 3, "train": {"epochs": 1, "batch_size": 50}})
+    assert compressor.train == Train(epochs=1, batch_size=50, learning_rate=0.01)  # type: ignore[attr-defined]
+    data = digits[0].take(200)
+    made = compressor.compress(parent, data, seed=0, checkpoint=tmp_path / "checkpoint")
+    again = compressor.compress(parent, data, seed=0, checkpoint=tmp_path / "checkpoint")
+    weights = [name for name in made.tensors if name.endswith(("conv1.weight", "conv2.weight", "linear.weight"))]
+    assert len(weights) == costs_layers(made)
+    for name in weights:
+        assert len(made.tensors[name].unique()) <= 7
+    assert all(torch.equal(tensor, again.tensors[name]) for name, tensor in made.tensors.items())
+    assert [step.kind for step in made.lineage] == ["round"]
+    write(made, tmp_path / "round.brinell")
+    back = read(tmp_path / "round.brinell").tensors
+    assert all(torch.equal(tensor, back[name]) for name, tensor in made.tensors.items())
+
+
+def costs_layers(variant: Variant) -> int:
+    return len(costs.layers(variant.deployed(), variant.input_shape))
+
+
+@pytest.mark.slow
+def test_the_first_page_s_script_runs(tmp_path: Path) -> None:
+    (script,) = blocks("docs/index.md", "python")
+    done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "pruned.brinell").is_file()
+    clean, robust, nonzero = (float(word) for word in done.stdout.split())
+    assert 0 <= robust <= clean <= 1
+    assert 0 < nonzero < 8 * 27 + 15680
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("page", "prepare"), [("docs/attacks.md", "attack"), ("docs/compressors.md", "compress")])
+def test_the_families_scripts_run(page: str, prepare: str, tmp_path: Path, digits: tuple[Dataset, Dataset]) -> None:
+    """As printed, on a model and data of the names that the text uses, with one epoch."""
+    (script,) = blocks(page, "python")
+    before = """
+import torch, brinell
+torch.set_num_threads(1)
+model = brinell.models.build("resnet8")
+train = brinell.data.build("digits", split="train", examples=200)
+images, labels = brinell.data.build("digits", split="test", examples=40).tensors()
+"""
+    code = before + script.replace("epochs=2", "epochs=1")
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "model.brinell").is_file() == (prepare == "compress")
+
+
+def test_studies_are_accepted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Whole ones: those that name models and variants."""
+    monkeypatch.chdir(tmp_path)
+    found = [yaml.safe_load(block) for page in PAGES for block in blocks(str(page.relative_to(ROOT)), "yaml")]
+    whole = [config for config in found if {"models", "variants"} <= set(config)]
+    assert whole
+    for config in whole:
+        assert Study.parse(Study.parse(config).config()).config() == Study.parse(config).config()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
+def test_links_between_pages_lead_somewhere(page: Path) -> None:
+    for link in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text()):
+        assert (page.parent / link).is_file(), link
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
+def test_modules_that_the_text_names_exist(page: Path) -> None:
+    for name in sorted(set(re.findall(r"`(brinell(?:\.\w+)+)`", page.read_text()))):
+        value: object = importlib.import_module("brinell")
+        for part in name.split(".")[1:]:
+            try:
+                value = getattr(value, part)
+            except AttributeError:
+                value = importlib.import_module(f"{value.__name__}.{part}")  # type: ignore[attr-defined]
+
+
+def test_the_table_of_training_settings_is_whole() -> None:
+    text = (ROOT / "docs" / "compressors.md").read_text().split("## Training")[1].split("\n## ")[0]
+    missing = [name for name in Train.model_fields if f"`{name}`" not in text]
+    assert not missing
+    assert issubclass(Train, Spec)
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [("resnet20", "| ResNet-20 | {weights:,} | {macs:,} |"), ("resnet56", "| ResNet-56 | {weights:,} | {macs:,} |")],
+)
+def test_the_table_of_costs_is_what_is_counted(kind: str, expected: str) -> None:
+    row = expected.format(**costs.measure(build(kind)).record())
+    assert row in (ROOT / "docs" / "compressors.md").read_text()
+
+
+@pytest.mark.slow
+def test_the_pages_build(tmp_path: Path) -> None:
+    pytest.importorskip("mkdocs", reason="needs the extra docs")
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(tmp_path / "site")]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    for page in (tmp_path / "site").rglob("*.html"):
+        fetched = re.findall(r"<(?:script|link|img|iframe)[^>]+(?:src|href)=\"(https?://[^\"]+)", page.read_text())
+        assert not [link for link in fetched if 'rel="canonical"' not in link], page
