@@ -9,6 +9,9 @@ import polars as pl
 ZERO_GRADIENTS = 0.05
 """Share of exactly zero input gradients from which they are a sign."""
 
+MANY_STEPS = 10
+"""Steps from which an attack should beat a single one: fewer small steps may not reach the edge of the ball at all."""
+
 SIGN_SCHEMA = {
     "variant": pl.String,
     "sign": pl.String,
@@ -55,7 +58,7 @@ def _rises(frame: pl.DataFrame) -> Iterator[tuple[object, ...]]:
 
 def _one_beats_many(frame: pl.DataFrame) -> Iterator[tuple[object, ...]]:
     pairs = frame.join(frame, on=["norm", "epsilon"], suffix="_other", maintain_order="left_right").filter(
-        (pl.col("steps") > 1) & (pl.col("steps_other") == 1)
+        (pl.col("steps") >= MANY_STEPS) & (pl.col("steps_other") == 1)
     )
     yield from _higher("one step beats many", pairs)
 

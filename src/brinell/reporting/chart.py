@@ -15,6 +15,10 @@ from brinell.reporting.theme import CONFIG
 HIDDEN, FOCUS, AT = "hidden", "focus", "at"
 """Signals that the page sets on every chart: variants not shown, the one pointed at, the strength chosen."""
 
+_PLACE = {"name": "rows"}
+ROWS = alt.NamedData("rows")
+"""Stands for a panel's rows while its chart is built: Altair copies what it holds at every turn."""
+
 BY_FOCUS = f"{FOCUS} === '' || {FOCUS} === datum.variant"
 FADED = 0.12
 
@@ -76,12 +80,7 @@ def scales(styles: Mapping[str, Style], *, legend: bool) -> dict[str, Any]:
 
 def opacity(value: float = 1.0) -> Any:
     """Full, or faded while another variant is pointed at."""
-    return alt.condition(BY_FOCUS, alt.value(value), alt.value(FADED * value))
-
-
-def data(rows: Sequence[Mapping[str, Any]]) -> alt.InlineData:
-    """Rows inside the chart: nothing is ever fetched."""
-    return alt.InlineData(values=[dict(row) for row in rows])
+    return alt.OpacityValue(FADED * value, condition={"test": BY_FOCUS, "value": value})
 
 
 def shown(chart: Any, *, at: bool) -> Any:
@@ -92,10 +91,10 @@ def shown(chart: Any, *, at: bool) -> Any:
 
 def breaking_rule(line: float) -> Any:
     """The breaking line: accuracy of random guessing."""
-    rule = alt.Chart(data([{"y": line, "text": f"breaking line, {100 * line:.3g}%"}]))
-    mark = rule.mark_rule(color="var(--ink)", strokeDash=[1, 3], strokeWidth=1.2).encode(y="y:Q")
-    text = rule.mark_text(align="left", dx=4, dy=-7, fontSize=10.5, color="var(--muted)")
-    return mark + text.encode(y="y:Q", x=alt.value(0), text="text:N")
+    rule = alt.Chart(alt.InlineData(values=[{"y": line, "text": f"breaking line, {100 * line:.3g}%"}]))
+    mark = rule.mark_rule(color="var(--ink)", strokeDash=[1, 3], strokeWidth=1.2).encode(y=alt.Y("y:Q"))
+    text = rule.mark_text(align="left", x=0, dx=4, dy=-7, fontSize=10.5, color="var(--muted)")
+    return mark + text.encode(y=alt.Y("y:Q"), text=alt.Text("text:N"))
 
 
 def aim(base: Any, size: int, tooltip: list[alt.Tooltip], *, legend: bool) -> list[Any]:
@@ -103,12 +102,20 @@ def aim(base: Any, size: int, tooltip: list[alt.Tooltip], *, legend: bool) -> li
     return [] if legend else [base.mark_point(filled=True, size=size, opacity=0.001).encode(tooltip=tooltip)]
 
 
-def panel(title: str, chart: Any) -> Panel:
-    """A chart without a size as a panel."""
+def panel(title: str, chart: Any, rows: Sequence[Mapping[str, Any]]) -> Panel:
+    """A chart without a size as a panel, with `rows` where it says `ROWS`."""
     with alt.data_transformers.enable(consolidate_datasets=False):  # named data sets cannot be put side by side
         spec = chart.to_dict(validate=False)  # the schema takes seconds to check what vl-convert checks anyway
     spec.pop("config", None)  # Altair's own default size
-    return Panel(title, spec)
+    return Panel(title, _filled(spec, {"values": [dict(row) for row in rows]}))
+
+
+def _filled(part: Any, values: dict[str, Any]) -> Any:
+    if part == _PLACE:
+        return values
+    if isinstance(part, dict):
+        return {name: _filled(value, values) for name, value in part.items()}
+    return [_filled(value, values) for value in part] if isinstance(part, list) else part
 
 
 def for_page(figure: Figure) -> list[dict[str, Any]]:

@@ -42,7 +42,7 @@ def stress(value: float, quantity: str, norm: str = "linf") -> str:
     """A stress between readings, with two digits: `5.3/255`, `12 steps`."""
     if quantity == "steps":
         return f"{value:.2g} steps"
-    return f"{255 * value:.2g}/255" if norm == "linf" else f"{value:.2g}"
+    return f"{255 * value:.2g}/255" if norm == "linf" and value else f"{value:.2g}"
 
 
 def size(count: float | None) -> str:

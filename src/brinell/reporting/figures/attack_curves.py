@@ -10,7 +10,7 @@ import altair as alt
 import polars as pl
 
 from brinell.analysis import Evaluation
-from brinell.reporting.chart import Figure, Panel, Pick, aim, breaking_rule, data, opacity, panel, scales, shown
+from brinell.reporting.chart import ROWS, Figure, Panel, Pick, aim, breaking_rule, opacity, panel, scales, shown
 from brinell.reporting.describe import made_of
 from brinell.reporting.formats import radius, whole
 from brinell.reporting.palette import Style
@@ -122,17 +122,15 @@ def _pair(
     on = f"{name}: " if name else ""
     share = alt.Y("accuracy:Q", title=None, scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format=".0%", tickCount=5))
     loss = alt.Y("loss:Q", title=None, axis=alt.Axis(tickCount=5, format="~g"))
-    solid = shown(_curves(rows, share, styles, dash=[1, 0], legend=legend), at=at)
-    dashed = shown(_curves(rows, loss, styles, dash=[5, 3], legend=legend), at=at)
+    solid = shown(_curves(share, styles, dash=[1, 0], legend=legend), at=at)
+    dashed = shown(_curves(loss, styles, dash=[5, 3], legend=legend), at=at)
     return [
-        panel(f"{on}accuracy" if on else "Accuracy", alt.layer(breaking_rule(line), solid)),
-        panel(f"{on}loss" if on else "Loss", dashed),
+        panel(f"{on}accuracy" if on else "Accuracy", alt.layer(breaking_rule(line), solid), rows),
+        panel(f"{on}loss" if on else "Loss", dashed, rows),
     ]
 
 
-def _curves(
-    rows: Sequence[Mapping[str, Any]], y: alt.Y, styles: Mapping[str, Style], *, dash: list[int], legend: bool
-) -> Any:
+def _curves(y: alt.Y, styles: Mapping[str, Style], *, dash: list[int], legend: bool) -> Any:
     keys = scales(styles, legend=legend)
     x = alt.X("step:Q", title="step", axis=alt.Axis(tickCount=6, tickMinStep=1), scale=alt.Scale(nice=False))
     base = alt.Chart().encode(x=x, y=y, color=keys["color"])
@@ -151,4 +149,4 @@ def _curves(
         .mark_point(filled=True, size=46, stroke="var(--paper)", strokeWidth=1)
         .encode(shape=keys["shape"], opacity=opacity())
     )
-    return alt.layer(lines, dots, *aim(base, 260, tooltip, legend=legend), data=data(rows))
+    return alt.layer(lines, dots, *aim(base, 260, tooltip, legend=legend), data=ROWS)

@@ -9,7 +9,7 @@ import altair as alt
 import polars as pl
 
 from brinell.analysis import Evaluation, Stress, breaking_strain
-from brinell.reporting.chart import FADED, Figure, Panel, aim, data, opacity, panel, scales, shown
+from brinell.reporting.chart import FADED, ROWS, Figure, Panel, aim, opacity, panel, scales, shown
 from brinell.reporting.describe import made_of
 from brinell.reporting.formats import interval, percent, radius
 from brinell.reporting.palette import Style
@@ -122,12 +122,12 @@ def _panel(
     ]
     measured = base.transform_filter("isValid(datum.examples)")
     lines = base.mark_line(strokeWidth=1.8, interpolate="linear", strokeJoin="round").encode(opacity=opacity())
-    bars = measured.mark_rule(strokeWidth=1).encode(y="low:Q", y2="high:Q", opacity=opacity(0.45))
+    bars = measured.mark_rule(strokeWidth=1).encode(y=alt.Y("low:Q"), y2=alt.Y2("high:Q"), opacity=opacity(0.45))
     dots = measured.mark_point(filled=True, size=52, stroke="var(--paper)", strokeWidth=1).encode(
         shape=keys["shape"], opacity=opacity()
     )
-    chart = alt.layer(_break(limits), lines, bars, dots, *aim(measured, 420, tooltip, legend=legend), data=data(rows))
-    return panel(title, shown(chart, at=False))
+    chart = alt.layer(_break(limits), lines, bars, dots, *aim(measured, 420, tooltip, legend=legend), data=ROWS)
+    return panel(title, shown(chart, at=False), rows)
 
 
 def _ticks(rows: list[dict[str, Any]], label: str) -> alt.Axis:
@@ -143,8 +143,8 @@ def _tip(field: str, title: str) -> alt.Tooltip:
 def _break(limits: tuple[float, float]) -> Any:
     """Where the panel's networks reach the breaking line: a strain for each clean accuracy, so a band."""
     low, high = limits
-    source = alt.Chart(data([{"low": low, "high": high, "text": "breaking line"}]))
-    band = source.mark_rect(color="var(--ink)", opacity=FADED / 2).encode(y="low:Q", y2="high:Q")
-    edge = source.mark_rule(color="var(--ink)", strokeDash=[1, 3], strokeWidth=1.2).encode(y="low:Q")
-    text = source.mark_text(align="left", dx=4, dy=-7, fontSize=10.5, color="var(--muted)", baseline="bottom")
-    return band + edge + text.encode(y="high:Q", x=alt.value(0), text="text:N")
+    source = alt.Chart(alt.InlineData(values=[{"low": low, "high": high, "text": "breaking line"}]))
+    band = source.mark_rect(color="var(--ink)", opacity=FADED / 2).encode(y=alt.Y("low:Q"), y2=alt.Y2("high:Q"))
+    edge = source.mark_rule(color="var(--ink)", strokeDash=[1, 3], strokeWidth=1.2).encode(y=alt.Y("low:Q"))
+    text = source.mark_text(align="left", x=0, dx=4, dy=-7, fontSize=10.5, color="var(--muted)", baseline="bottom")
+    return band + edge + text.encode(y=alt.Y("high:Q"), text=alt.Text("text:N"))

@@ -10,7 +10,7 @@ import altair as alt
 import polars as pl
 
 from brinell.analysis import Evaluation, front
-from brinell.reporting.chart import Figure, Panel, Pick, aim, breaking_rule, data, opacity, panel, scales, shown
+from brinell.reporting.chart import ROWS, Figure, Panel, Pick, aim, breaking_rule, opacity, panel, scales, shown
 from brinell.reporting.describe import named, span
 from brinell.reporting.formats import elided, interval, percent, radius, ratio, size
 from brinell.reporting.palette import Style
@@ -128,19 +128,21 @@ def _panel(
     best = (
         base.transform_filter("datum.front")
         .mark_line(interpolate="step-after", strokeWidth=1, color="var(--faint)")
-        .encode(color=alt.value("var(--faint)"), order="bytes:Q")
+        .encode(color=alt.ColorValue("var(--faint)"), order=alt.Order("bytes:Q"))
     )
-    stems = base.mark_rule(strokeWidth=1, strokeDash=[2, 2]).encode(y="high:Q", y2="clean:Q", opacity=opacity(0.5))
-    bars = base.mark_rule(strokeWidth=2).encode(y="low:Q", y2="high:Q", opacity=opacity(0.55))
+    stems = base.mark_rule(strokeWidth=1, strokeDash=[2, 2]).encode(
+        y=alt.Y("high:Q"), y2=alt.Y2("clean:Q"), opacity=opacity(0.5)
+    )
+    bars = base.mark_rule(strokeWidth=2).encode(y=alt.Y("low:Q"), y2=alt.Y2("high:Q"), opacity=opacity(0.55))
     rings = base.mark_point(filled=False, size=64, strokeWidth=1.6, fill="var(--paper)").encode(
-        y="clean:Q", shape=keys["shape"], opacity=opacity()
+        y=alt.Y("clean:Q"), shape=keys["shape"], opacity=opacity()
     )
     dots = base.mark_point(filled=True, size=110, stroke="var(--paper)", strokeWidth=1.2).encode(
         shape=keys["shape"], opacity=opacity()
     )
     labels = [_label(base, side, halo) for side in ("left", "right") for halo in (True, False)]
-    marks = alt.layer(best, stems, bars, rings, dots, *labels, *aim(base, 700, tooltip, legend=legend), data=data(rows))
-    return panel(title, alt.layer(breaking_rule(line), shown(marks, at=not legend)))
+    marks = alt.layer(best, stems, bars, rings, dots, *labels, *aim(base, 700, tooltip, legend=legend), data=ROWS)
+    return panel(title, alt.layer(breaking_rule(line), shown(marks, at=not legend)), rows)
 
 
 def _label(base: Any, side: str, halo: bool) -> Any:
@@ -150,7 +152,7 @@ def _label(base: Any, side: str, halo: bool) -> Any:
     mark = base.transform_filter(f"datum.side === '{side}'").mark_text(
         align=side, dx=12 if side == "left" else -12, baseline="middle", limit=130, **stroke
     )
-    return mark.encode(y="label_y:Q", text="label:N", color=alt.value(colour), opacity=opacity())
+    return mark.encode(y=alt.Y("label_y:Q"), text=alt.Text("label:N"), color=alt.ColorValue(colour), opacity=opacity())
 
 
 def _ticks(low: float, high: float) -> list[float]:

@@ -1,0 +1,139 @@
+"""Figures: what they draw, from whole and from half-finished runs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+import vl_convert
+
+from brinell.analysis import Evaluation, load
+from brinell.reporting.chart import Figure, for_file, for_page
+from brinell.reporting.figures import figures
+from brinell.reporting.figures.attack_curves import DRAWN
+from brinell.reporting.palette import styles
+from brinell.reporting.theme import plain
+from brinell.store import RunStore
+from reporting.fake_run import FAKES, fake_plan, half_finished, many, write_fake_run
+
+
+@pytest.fixture(scope="module")
+def evaluation(tmp_path_factory: pytest.TempPathFactory) -> Evaluation:
+    return load(write_fake_run(tmp_path_factory.mktemp("run")))
+
+
+def drawn(evaluation: Evaluation) -> dict[str, Figure]:
+    return {figure.name: figure for figure in figures(evaluation, styles(evaluation.variants))}
+
+
+@pytest.fixture(scope="module")
+def whole(evaluation: Evaluation) -> dict[str, Figure]:
+    return drawn(evaluation)
+
+
+def test_there_are_three(whole: dict[str, Figure]) -> None:
+    assert list(whole) == ["robust-accuracy-against-bytes", "stress-strain", "attack-curves"]
+
+
+def test_strain_starts_unharmed_and_follows_the_reruns(evaluation: Evaluation, whole: dict[str, Figure]) -> None:
+    frame = whole["stress-strain"].frame
+    assert frame.filter(pl.col("stress") == 0)["strain"].to_list() == [0.0] * 10
+    wanted = evaluation.reruns.filter(
+        (pl.col("variant") == "xnor") & (pl.col("attack") == "pgd") & (pl.col("steps") == 20)
+    ).sort("epsilon")
+    found = frame.filter((pl.col("variant") == "xnor") & (pl.col("attack") == "pgd") & (pl.col("stress") > 0))
+    assert found["stress"].to_list() == pytest.approx([1, 2, 4, 8])
+    assert found["strain"].to_list() == wanted["strain"].to_list()
+    assert [panel.title for panel in whole["stress-strain"].panels] == ["fgsm", "pgd, 20 steps"]
+
+
+def test_the_trade_off_opens_at_the_reference_and_marks_the_front(whole: dict[str, Figure]) -> None:
+    figure = whole["robust-accuracy-against-bytes"]
+    assert figure.picked == "4/255"
+    assert [pick.value for pick in figure.picks] == ["1/255", "2/255", "4/255", "8/255", "16/255"]
+    at = figure.frame.filter(pl.col("at") == "4/255")
+    assert set(at.filter(pl.col("front"))["variant"]) == {"xnor", "distilled"}
+
+
+def test_curves_are_the_traces(evaluation: Evaluation, whole: dict[str, Figure]) -> None:
+    frame = whole["attack-curves"].frame
+    assert frame.height == evaluation.traces.height
+    assert sorted(frame["loss"]) == sorted(evaluation.traces["loss"])
+    assert whole["attack-curves"].picked == "pgd 4/255"
+    accuracy, loss = (str(panel.spec) for panel in whole["attack-curves"].panels)
+    assert "'strokeDash': [1, 0]" in accuracy
+    assert "'strokeDash': [5, 3]" in loss
+    assert "breaking line, 10%" in accuracy
+
+
+def test_long_traces_are_thinned_and_keep_both_ends(evaluation: Evaluation) -> None:
+    steps = pl.DataFrame({"step": range(1001)}, schema={"step": pl.Int32})
+    one = evaluation.traces.head(1).drop("step")
+    long = one.join(steps, how="cross").select(evaluation.traces.columns)
+    frame = drawn(replace(evaluation, traces=long))["attack-curves"].frame
+    assert DRAWN / 2 < frame.height <= DRAWN + 1
+    assert (frame["step"].min(), frame["step"].max()) == (0, 1000)
+
+
+@pytest.mark.parametrize("name", ["robust-accuracy-against-bytes", "stress-strain", "attack-curves"])
+def test_every_panel_compiles_and_reacts_to_the_page(whole: dict[str, Figure], name: str) -> None:
+    for spec in for_page(whole[name]):
+        compiled = vl_convert.vegalite_to_vega(spec)
+        assert {"hidden", "focus", "at"} <= {signal["name"] for signal in compiled["signals"]}
+        assert "indexof(hidden, datum.variant)" in str(compiled["data"])
+        assert all("url" not in source for source in compiled["data"])
+
+
+@pytest.mark.parametrize("name", ["robust-accuracy-against-bytes", "stress-strain", "attack-curves"])
+def test_files_show_every_variant_by_colour_and_name(whole: dict[str, Figure], name: str) -> None:
+    svg = vl_convert.vegalite_to_svg(plain(for_file(whole[name])), allowed_base_urls=[])
+    assert "var(--" not in svg
+    for fake in FAKES:
+        assert fake.name in svg
+    for colour in ("#D55E00", "#0072B2", "#009E73", "#CC79A7"):
+        assert colour in svg
+
+
+def test_same_variant_same_look_in_every_figure(whole: dict[str, Figure]) -> None:
+    domains = {str(_scales(panel.spec)) for figure in whole.values() for panel in figure.panels}
+    assert len(domains) == 1
+
+
+def _scales(spec: Any) -> list[Any]:
+    """Colour scales anywhere in a chart, without repetition."""
+    found: list[Any] = []
+    if isinstance(spec, dict):
+        colour = spec.get("color")
+        if isinstance(colour, dict) and "scale" in colour:
+            found.append(colour["scale"])
+        for value in spec.values():
+            found += [scale for scale in _scales(value) if scale not in found]
+    elif isinstance(spec, list):
+        for value in spec:
+            found += [scale for scale in _scales(value) if scale not in found]
+    return found
+
+
+def test_two_networks_get_panels_of_their_own(tmp_path: Path) -> None:
+    found = drawn(load(write_fake_run(tmp_path, many(4), examples=100)))
+    assert [panel.title for panel in found["stress-strain"].panels] == [
+        "fgsm on baseline",
+        "fgsm on large",
+        "pgd, 20 steps on baseline",
+        "pgd, 20 steps on large",
+    ]
+    assert len(found["attack-curves"].panels) == 4
+
+
+def test_half_finished_and_empty(tmp_path: Path) -> None:
+    store = write_fake_run(tmp_path / "half")
+    half_finished(store)
+    found = drawn(load(store))
+    assert len(found) == 3
+    assert "inq" not in found["stress-strain"].frame["variant"]
+    empty = RunStore(tmp_path / "empty")
+    empty.write_study("", fake_plan(), {})
+    assert drawn(load(empty)) == {}
