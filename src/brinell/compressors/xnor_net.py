@@ -29,7 +29,7 @@ class XNORNet(Compressor):
     kind = "xnor_net"
 
     float_layers: tuple[str, ...] = ()
-    train: Train = Train(epochs=30, batch_size=128, learning_rate=2e-3, optimizer="adamw", weight_decay=0)
+    train: Train = Train(epochs=30, batch_size=128, learning_rate=1e-2, optimizer="adamw", weight_decay=0)
 
     def compress(
         self,
