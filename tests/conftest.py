@@ -6,9 +6,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import settings
 
 from brinell.data import Dataset, Digits
 
+settings.register_profile("brinell", deadline=None, derandomize=True)  # a busy machine is no failure, nor is luck
+settings.load_profile("brinell")
 torch.set_num_threads(1)  # sums are then added up in one order, so that equal means bit-equal
 
 

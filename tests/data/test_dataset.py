@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from brinell.core import ConfigurationError, DataError
-from brinell.data import Dataset, Digits, build, check_images
+from brinell.data import Dataset, Digits, build, check_images, from_tensors
 
 Both = tuple[Dataset, Dataset]
 
@@ -53,9 +53,9 @@ def test_the_first_digits_are_scikit_learn_s(digits: Both) -> None:
         assert split.labels.tolist() == labels[split.ids].tolist()
 
 
-@given(st.integers(1, 500), st.integers(1, 500), st.integers(0, 5))
-def test_a_larger_sample_begins_with_every_smaller_one(one: int, other: int, seed: int) -> None:
-    test = Digits().load("test")
+@given(one=st.integers(1, 500), other=st.integers(1, 500), seed=st.integers(0, 5))
+def test_a_larger_sample_begins_with_every_smaller_one(digits: Both, one: int, other: int, seed: int) -> None:
+    _, test = digits
     small, large = sorted((one, other))
     assert ids(test.take(large, seed))[:small] == ids(test.take(small, seed))
     assert len(set(ids(test.take(large, seed)))) == large
@@ -72,9 +72,9 @@ def test_samples_keep_image_label_and_id_together_and_follow_the_seed(digits: Bo
     assert sample.fingerprint == test.fingerprint
 
 
-@given(st.integers(0, 1296), st.integers(0, 5))
-def test_what_is_held_out_is_not_trained_on(examples: int, seed: int) -> None:
-    train = Digits().load("train")
+@given(examples=st.integers(0, 1296), seed=st.integers(0, 5))
+def test_what_is_held_out_is_not_trained_on(digits: Both, examples: int, seed: int) -> None:
+    train, _ = digits
     rest, held = train.holdout(examples, seed)
     assert len(held) == examples
     assert sorted(ids(rest) + ids(held)) == ids(train)
@@ -143,3 +143,39 @@ def test_bad_images_and_labels_are_refused(images: torch.Tensor, labels: torch.T
 def test_negative_labels_are_refused_where_the_classes_are_unknown() -> None:
     with pytest.raises(DataError, match="labels: expected 0 or more, found -1"):
         check_images(IMAGES, LABELS - 1)
+
+
+def test_tensors_of_one_s_own_become_a_data_set() -> None:
+    images, labels = torch.rand(6, 3, 5, 4), torch.tensor([0, 2, 1, 0, 2, 1], dtype=torch.int32)
+    found = from_tensors(images, labels)
+    assert (found.classes, found.class_names, found.input_shape) == (3, ("0", "1", "2"), (3, 5, 4))
+    assert found.ids.tolist() == list(range(6))
+    back, numbers = found.tensors()
+    assert (back - images).abs().max() <= 0.5 / 255 + 1e-6
+    assert numbers.dtype == torch.int64
+    assert numbers.tolist() == labels.tolist()
+    assert torch.equal(from_tensors(back, numbers).images, found.images), "bytes come back as they were"
+
+
+def test_the_fingerprint_of_tensors_is_of_images_and_labels() -> None:
+    images, labels = torch.rand(3, 1, 2, 2), torch.tensor([0, 1, 1])
+    same, others = from_tensors(images.clone(), labels.clone()), [(1 - images, labels), (images, 1 - labels)]
+    assert from_tensors(images, labels).fingerprint == same.fingerprint
+    assert all(from_tensors(*other).fingerprint != same.fingerprint for other in others)
+
+
+@pytest.mark.parametrize(
+    ("images", "labels", "names", "message"),
+    [
+        (IMAGES * 255, LABELS, None, "expected values in"),
+        (IMAGES, LABELS[:2], None, "labels: expected shape"),
+        (IMAGES, LABELS, ("a", "b"), "labels: expected 0 to 1, found 2"),
+        (IMAGES, LABELS - 1, None, "labels: expected 0 to 1, found -1"),
+        (IMAGES, LABELS.float(), None, "labels: expected whole numbers"),
+    ],
+)
+def test_tensors_that_are_no_data_set_are_refused(
+    images: torch.Tensor, labels: torch.Tensor, names: tuple[str, ...] | None, message: str
+) -> None:
+    with pytest.raises(DataError, match=message):
+        from_tensors(images, labels, names)
