@@ -74,7 +74,10 @@ def test_seeds_never_change_by_accident() -> None:
     assert derive(0, "shuffle", 3) == 8900811738412078168
 
 
-@given(st.integers(), st.lists(st.integers() | st.text(st.characters(codec="utf-8", exclude_characters="\x1f")), max_size=3))
+@given(
+    st.integers(),
+    st.lists(st.integers() | st.text(st.characters(codec="utf-8", exclude_characters="\x1f")), max_size=3),
+)
 def test_seeds_fit_every_generator(seed: int, purpose: list[str | int]) -> None:
     assert 0 <= derive(seed, *purpose) < 1 << 63
 
