@@ -31,7 +31,8 @@ def read(path: Path, *, model: nn.Module | None = None) -> Variant:
     """The variant in `path`, its tensors bit-equal to those that were saved.
 
     `model` is an instance of the network, of which a copy is kept: needed where the file names no architecture (a
-    user's own module), and elsewhere taken instead of the one it names. Memory is bounded by 1032 times the file's size.
+    user's own module), and elsewhere taken instead of the one it names. Memory is bounded by 1032 times the
+    file's size.
 
     Raises:
         StoreError: the file is missing, damaged, of a newer version, of another network than `model`, or of one that
