@@ -9,7 +9,8 @@ from torch import Tensor, nn
 
 import brinell.models
 from brinell.attacks import PGD, run_trial
-from brinell.core import ConfigurationError, Point
+from brinell.core import ConfigurationError, ModelError, Point
+from brinell.training import Train, fit
 from oracles import many_classes, two_classes
 
 
@@ -123,3 +124,32 @@ def test_the_default_step_is_a_quarter_of_each_epsilon() -> None:
         linear.network, linear.network, linear.images, linear.labels, linear.ids, attack, points=points
     ).rows
     np.testing.assert_allclose(found["linf"].reshape(2, -1).max(1), [0.0001, 0.0002], rtol=1e-3)
+
+
+def test_bfloat16_gradients_break_as_much_and_are_judged_in_float32() -> None:
+    """Against the float32 run on the same examples; the network is trained, so that its boundaries mean something."""
+    model = brinell.models.build("resnet8")
+    train, test = (brinell.data.build("digits", split=split) for split in ("train", "test"))
+    fit(model, train, Train(epochs=5, batch_size=64, learning_rate=0.1), seed=0)
+    images, labels = test.tensors()
+    attack = PGD(epsilon=16 / 255, steps=10)
+    exact, rounded = (
+        run_trial(model, model, images, labels, test.ids, attack.model_copy(update={"precision": precision})).rows
+        for precision in ("float32", "bf16")
+    )
+    assert 0.1 < (exact["rank"] == 0).mean() < 0.95
+    assert (rounded["rank"] == 0).mean() <= (exact["rank"] == 0).mean() + 0.02
+    assert rounded["margin"].tolist() != exact["margin"].tolist()
+    assert attack.key != attack.model_copy(update={"precision": "bf16"}).key
+
+
+def test_gradients_that_are_not_finite_are_refused() -> None:
+    class Root(nn.Module):
+        def forward(self, images: Tensor) -> Tensor:
+            return images.flatten(1)[:, :3].sub(0.5).clamp_min(0).sqrt()  # the slope at zero is infinite
+
+    images = torch.full((4, 1, 2, 2), 0.5)
+    with pytest.raises(ModelError, match="gradient is NaN or infinite for 4 of 4 images"):
+        run_trial(
+            Root(), Root(), images, torch.tensor([0, 1, 2, 0]), torch.arange(4), PGD(epsilon=0.1), white_box=False
+        )

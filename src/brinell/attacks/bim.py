@@ -11,7 +11,7 @@ from torch import Tensor
 from brinell.attacks.attack import Attack, Batch, Crafted
 from brinell.attacks.iterate import Walk, walk
 from brinell.attacks.losses import Loss
-from brinell.attacks.oracle import Oracle
+from brinell.attacks.oracle import Oracle, Precision
 from brinell.attacks.steps import inside
 from brinell.core import Fraction, Point
 from brinell.nn import Norm
@@ -37,6 +37,7 @@ class BIM(Attack):
     norm: Norm = "linf"
     loss: Loss = "cross_entropy"
     label: Literal["true", "predicted"] = "true"
+    precision: Precision = "float32"
 
     @property
     def point(self) -> Point:

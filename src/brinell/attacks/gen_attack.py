@@ -13,7 +13,7 @@ from torch import Tensor
 
 from brinell.attacks.attack import Attack, Batch, Crafted, column
 from brinell.attacks.cells import Cells
-from brinell.attacks.oracle import Oracle
+from brinell.attacks.oracle import Oracle, Precision
 from brinell.attacks.readings import Readings
 from brinell.attacks.steps import inside
 from brinell.core import Fraction, Point
@@ -47,6 +47,7 @@ class GenAttack(Attack):
     temperature: float = Field(0.1, gt=0)
     adaptive: bool = False
     max_queries: int | None = Field(None, ge=1)
+    precision: Precision = "float32"
 
     @model_validator(mode="after")
     def _enough_queries(self) -> GenAttack:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from brinell.attacks.attack import Attack, Batch, Crafted
 from brinell.attacks.cells import Cells
-from brinell.attacks.oracle import Oracle
+from brinell.attacks.oracle import Oracle, Precision
 from brinell.attacks.readings import Readings
 from brinell.attacks.steps import inside
 from brinell.core import DataError, Fraction, Point
@@ -53,6 +53,7 @@ class LocalSearch(Attack):
     max_candidates: int = Field(128, ge=1)
     rest: int = Field(30, ge=0)
     max_queries: int | None = Field(None, ge=1)
+    precision: Precision = "float32"
 
     @property
     def random(self) -> bool:

@@ -11,7 +11,7 @@ from torch import Tensor
 from brinell.attacks.attack import Attack, Batch, Crafted
 from brinell.attacks.iterate import Walk, walk
 from brinell.attacks.losses import Loss
-from brinell.attacks.oracle import Oracle
+from brinell.attacks.oracle import Oracle, Precision
 from brinell.attacks.steps import inside
 from brinell.core import Fraction, Point
 from brinell.nn import Norm
@@ -38,6 +38,7 @@ class PGD(Attack):
     restarts: int = Field(1, ge=1)
     random_start: bool = True
     loss: Loss = "cross_entropy"
+    precision: Precision = "float32"
 
     @property
     def random(self) -> bool:

@@ -104,7 +104,7 @@ def run_trial(
         targets = drawn_targets(labels, ids, scores(placed(judged, place), images[:1].to(place)).shape[1], seed)
     check_targets(targets, labels)
     batch = Batch(images.to(place), labels.to(place), None if targets is None else targets.to(place), ids.to(place))
-    network, oracle = placed(judged, place), Oracle(crafted_on, place)
+    network, oracle = placed(judged, place), Oracle(crafted_on, place, getattr(attack, "precision", "float32"))
     size = chunk_size(points, len(batch.images)) if batch_size == "auto" else batch_size
     parts = []
     with own_randomness(derive(seed, "model")):
