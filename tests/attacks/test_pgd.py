@@ -148,8 +148,7 @@ def test_gradients_that_are_not_finite_are_refused() -> None:
         def forward(self, images: Tensor) -> Tensor:
             return images.flatten(1)[:, :3].sub(0.5).clamp_min(0).sqrt()  # the slope at zero is infinite
 
-    images = torch.full((4, 1, 2, 2), 0.5)
+    images, labels = torch.full((4, 1, 2, 2), 0.5), torch.tensor([0, 1, 2, 0])
+    attack = PGD(epsilon=0.1, random_start=False)
     with pytest.raises(ModelError, match="gradient is NaN or infinite for 4 of 4 images"):
-        run_trial(
-            Root(), Root(), images, torch.tensor([0, 1, 2, 0]), torch.arange(4), PGD(epsilon=0.1), white_box=False
-        )
+        run_trial(Root(), Root(), images, labels, torch.arange(4), attack, white_box=False)
