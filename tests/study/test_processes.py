@@ -76,7 +76,7 @@ def test_workers_end_with_a_parent_that_is_killed(serial, tiny_study, tmp_path):
     assert_equal_rows(serial, tmp_path / "run")
 
 
-def wait_for(condition, seconds=60):
+def wait_for(condition, seconds=600):
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "it never came to be"

@@ -43,7 +43,9 @@ def run(
     folder: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Folder of the run.")] = None,
     executor: Annotated[Executors, typer.Option(help="One process, or several.")] = Executors.serial,
     workers: Annotated[int | None, typer.Option(min=1, help="How many processes (default: one a core).")] = None,
-    threads: Annotated[int | None, typer.Option(min=1, help="Cores a worker (default: cores / workers).")] = None,
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="Cores a worker (default: cores / workers, at most 8).")
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be computed, and stop.")] = False,
     debug: Debug = False,
 ) -> None:
@@ -80,9 +82,8 @@ def _conclude(study: Study, result: Run) -> None:
     from brinell.cli.table import print_table
     from brinell.reporting import write
 
-    page = write(result.root)
     print_table(result.root)
-    out.print(f"report: {page}", markup=False, soft_wrap=True)
+    out.print(f"report: {write(result.root)}", markup=False, soft_wrap=True)
     for ending in result.ended("unsupported"):
         err.print(f"unsupported: {ending.task.label}: {ending.message}", markup=False, soft_wrap=True)
     failed, blocked = result.ended("failed"), result.ended("blocked")

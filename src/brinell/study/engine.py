@@ -21,6 +21,8 @@ from brinell.study.study import Study
 from brinell.study.tasks import Ending, Status, Task, missing, tasks
 
 EXECUTORS: Final = ("serial", "processes")
+_MOST_THREADS: Final = 8
+"""Threads that a worker gets by itself: waiting for each other costs small networks more than further cores give."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,8 @@ def run(
 
     `study` is a YAML file, the name of a study that ships, or a `Study`; `overrides` are `dotted.path=value`. A task
     that fails does not stop the others; the next run tries it again. `executor` `processes` uses `workers` processes
-    (as many as there are cores) with `threads` each (cores / workers); rows are equal for equal `threads`.
+    (as many as there are cores) with `threads` each (cores / workers, at most 8: small networks get slower beyond);
+    rows are equal for equal `threads`.
 
     Raises:
         ConfigurationError, DataError, ModelError: the study is not accepted; nothing was computed.
@@ -104,7 +107,7 @@ def _share(executor: str, workers: int | None, threads: int | None) -> tuple[int
         if number is not None and number < 1:
             raise ConfigurationError(f"{name}: expected at least 1, not {number}")
     count = 1 if executor == "serial" else workers or cores()
-    return count, threads or max(1, cores() // count)
+    return count, threads or min(max(1, cores() // count), _MOST_THREADS)
 
 
 def training_examples(planned: StudyPlan, splits: Splits) -> int:
