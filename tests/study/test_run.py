@@ -10,9 +10,12 @@ import pytest
 import torch
 import yaml
 
+from brinell import container
+from brinell.compressors import COMPRESSORS
 from brinell.core import ROW_SCHEMA, TRACE_SCHEMA, ConfigurationError, StoreError, UnsupportedError
 from brinell.store import RunStore, read_footer
 from brinell.study import Planned, Study, plan, run, work
+from brinell.variants import natural_view
 from study.conftest import TINY
 
 
@@ -275,3 +278,30 @@ def test_a_run_is_a_path(done, tiny_study):
     result = run(tiny_study, out=done, threads=1)
     assert Path(result) == done
     assert os.fspath(result) == str(done)
+
+
+def test_variants_become_what_the_plan_says_of_them(tiny, tmp_path):
+    """Architecture and gradient are planned before anything is made; every compressor is tried on a binary parent."""
+    untrained = {"epochs": 0}
+    tiny["variants"] = {"base": {"model": "small", "train": untrained}}
+    tiny["variants"]["binary"] = {"from": "base", "compress": {"kind": "xnor_net", "train": untrained}}
+    for kind in COMPRESSORS:
+        for parent in ("base", "binary"):
+            if (parent, kind) not in {("base", "xnor_net"), ("binary", "xnor_net")}:
+                compress = {"kind": kind, "train": untrained}
+                tiny["variants"][f"{kind}-of-{parent}"] = {"from": parent, "compress": compress}
+    student = {"kind": "distill", "student": {"kind": "resnet8", "width": 3}, "train": untrained}
+    tiny["variants"]["student"] = {"from": "base", "compress": student}
+    tiny["variants"]["kept"] = {
+        "from": "binary",
+        "compress": {"kind": "distill", "initialize": "teacher", "train": untrained},
+    }
+    del tiny["attacks"]
+    run(Study.parse(tiny), out=tmp_path / "run", threads=1)
+    store = RunStore.open(tmp_path / "run")
+    views = {trial.judged_on: trial.view for trial in store.plan().trials}
+    for planned in store.plan().variants:
+        variant = container.read(store.variant(planned.key) / "variant.brinell")
+        assert variant.architecture.kind == planned.architecture
+        assert natural_view(variant.deployed()) == views[planned.key], planned.name
+    assert set(views.values()) == {"exact", "straight_through"}

@@ -12,6 +12,7 @@ from pydantic import field_validator
 
 from brinell.core import Progress, Spec, silent
 from brinell.data import Dataset
+from brinell.models import Architecture
 from brinell.variants import Variant
 
 
@@ -44,6 +45,19 @@ class Compressor(Spec):
             DivergenceError: training left the numbers.
             StoreError: `checkpoint` cannot be written, or belongs to another call.
         """
+
+    @property
+    def epochs(self) -> int:
+        """How often it goes through the training data, all stages together."""
+        return 0
+
+    def architecture_from(self, parent: Architecture) -> Architecture:
+        """What the compressed variant of a variant of `parent` is built from."""
+        return parent
+
+    def view_from(self, parent: str) -> str:
+        """The gradient that a white-box attacker begins with (`natural_view`), where the parent's is `parent`."""
+        return parent
 
     @field_validator("train", mode="before", check_fields=False)
     @classmethod

@@ -52,6 +52,19 @@ class Distill(Compressor):
     hard_label_weight: Fraction = Field(0.0, ge=0, le=1)
     train: Train = Train(epochs=30, batch_size=128, learning_rate=0.1, schedule="one_cycle")
 
+    @property
+    def epochs(self) -> int:
+        """Of its one training."""
+        return self.train.epochs
+
+    def architecture_from(self, parent: Architecture) -> Architecture:
+        """The student's."""
+        return self.student or parent
+
+    def view_from(self, parent: str) -> str:
+        """A student that starts afresh has no binary layers."""
+        return parent if self.initialize == "teacher" else "exact"
+
     def compress(
         self,
         variant: Variant,

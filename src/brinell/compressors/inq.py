@@ -61,6 +61,11 @@ class INQ(Compressor):
             raise ValueError("expected shares above 0 that rise to exactly 1, such as [0.5, 0.75, 1]")
         return value
 
+    @property
+    def epochs(self) -> int:
+        """Of every step."""
+        return self.train.epochs * len(self.shares or SHARES[self.weight_bits])
+
     def compress(
         self,
         variant: Variant,

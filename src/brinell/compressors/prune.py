@@ -51,6 +51,11 @@ class Prune(Compressor):
     rounds: int = Field(1, ge=1)
     train: Train = Train(epochs=8, batch_size=128, learning_rate=0.01)
 
+    @property
+    def epochs(self) -> int:
+        """Of every round."""
+        return self.train.epochs * self.rounds
+
     def compress(
         self,
         variant: Variant,

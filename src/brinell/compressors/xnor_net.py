@@ -31,6 +31,15 @@ class XNORNet(Compressor):
     float_layers: tuple[str, ...] = ()
     train: Train = Train(epochs=30, batch_size=128, learning_rate=1e-2, optimizer="adamw", weight_decay=0)
 
+    @property
+    def epochs(self) -> int:
+        """Of its one training."""
+        return self.train.epochs
+
+    def view_from(self, parent: str) -> str:
+        """A sign has no gradient but the one that training lends it."""
+        return "straight_through"
+
     def compress(
         self,
         variant: Variant,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
+from brinell.compressors import COMPRESSORS
 from brinell.core import Block, PlannedTrial, PlannedVariant
 
 _GRADIENT: Final = 3
@@ -13,7 +13,11 @@ _GRADIENT: Final = 3
 
 def variant_passes(variant: PlannedVariant, training_examples: int) -> float:
     """Training's forward and backward passes; 0 for weights taken as they are."""
-    return _epochs(variant.settings) * training_examples * _GRADIENT
+    if variant.family in COMPRESSORS:
+        epochs = COMPRESSORS.parse(variant.settings).epochs
+    else:
+        epochs = int(variant.settings.get("epochs", 0))
+    return epochs * training_examples * _GRADIENT
 
 
 def trial_passes(trial: PlannedTrial, block: Block) -> float:
@@ -24,11 +28,3 @@ def trial_passes(trial: PlannedTrial, block: Block) -> float:
     restarts = int(trial.spec.get("restarts", 1))
     crafting = sum(steps.values()) * restarts * _GRADIENT
     return (block.stop - block.start) * (crafting + 2 * len(trial.points))
-
-
-def _epochs(settings: Mapping[str, Any]) -> float:
-    train = settings.get("train", settings)
-    stages = max(
-        (len(value) for name, value in settings.items() if name in ("shares", "portions") and value), default=1
-    )
-    return float(train.get("epochs", 0)) * stages if isinstance(train, Mapping) else 0.0

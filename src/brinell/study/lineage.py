@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from brinell.compressors import Compressor, Distill, XNORNet
+from brinell.compressors import Compressor
 from brinell.core import BrinellError, ConfigurationError, PlannedVariant, content_key, file_digest
 from brinell.data import Dataset
 from brinell.models import Architecture, load_weights
@@ -91,8 +91,7 @@ def _of_parent(name: str, compressor: Compressor, parent: Planned, seed: int, sp
         data=_learnt_from(splits.train),
         seed=seed,
     )
-    architecture = compressor.student if isinstance(compressor, Distill) else None
-    architecture = architecture or parent.architecture
+    architecture = compressor.architecture_from(parent.architecture)
     record = PlannedVariant(
         name=name,
         key=key,
@@ -103,15 +102,7 @@ def _of_parent(name: str, compressor: Compressor, parent: Planned, seed: int, sp
         architecture=architecture.kind,
         settings=compressor.config(),
     )
-    return Planned(record, architecture, _view(compressor, parent.view))
-
-
-def _view(compressor: Compressor, parent: str) -> str:
-    """The gradient a white-box attacker has of what the compressor makes of a variant with the gradient `parent`."""
-    if isinstance(compressor, XNORNet):
-        return "straight_through"
-    fresh = isinstance(compressor, Distill) and compressor.initialize == "random"
-    return "exact" if fresh else parent
+    return Planned(record, architecture, compressor.view_from(parent.view))
 
 
 def _learnt_from(train: Dataset) -> list[Any]:
