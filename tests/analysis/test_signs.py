@@ -35,31 +35,36 @@ HONEST = [("fgsm", 0.1, 1, 0.6), ("fgsm", 0.2, 1, 0.3), ("pgd", 0.1, 10, 0.5), (
 
 
 def test_an_honest_network_shows_none() -> None:
-    assert signs(readings(*HONEST)).is_empty()
-    assert signs(pl.DataFrame(schema=RERUN_SCHEMA)).is_empty()
+    assert signs(readings(*HONEST), 0.1).is_empty()
+    assert signs(pl.DataFrame(schema=RERUN_SCHEMA), 0.1).is_empty()
 
 
 @pytest.mark.parametrize(("share", "count"), [(0.049, 0), (0.05, 1), (None, 0)])
 def test_zero_gradients(share: float, count: int) -> None:
-    assert signs(readings(*HONEST, zero=share)).height == count
+    assert signs(readings(*HONEST, zero=share), 0.1).height == count
 
 
 def test_accuracy_that_rises_with_epsilon() -> None:
-    (found,) = signs(readings(("pgd", 0.1, 10, 0.3), ("pgd", 0.2, 10, 0.5), ("pgd", 0.4, 10, 0.4))).to_dicts()
+    (found,) = signs(readings(("pgd", 0.1, 10, 0.3), ("pgd", 0.2, 10, 0.5), ("pgd", 0.4, 10, 0.4)), 0.1).to_dicts()
     assert (found["sign"], found["epsilon"], found["value"]) == ("rises with epsilon", 0.2, 0.5)
     assert (found["other_attack"], found["other_epsilon"], found["other_value"]) == ("pgd", 0.1, 0.3)
 
 
 def test_one_step_that_beats_many() -> None:
-    (found,) = signs(readings(("fgsm", 0.1, 1, 0.2), ("pgd", 0.1, 10, 0.5))).to_dicts()
+    (found,) = signs(readings(("fgsm", 0.1, 1, 0.2), ("pgd", 0.1, 10, 0.5)), 0.1).to_dicts()
     assert (found["sign"], found["attack"], found["value"]) == ("one step beats many", "pgd", 0.5)
     assert (found["other_attack"], found["other_steps"], found["other_value"]) == ("fgsm", 1, 0.2)
 
 
 def test_a_difference_inside_the_intervals_is_none() -> None:
-    assert signs(readings(("fgsm", 0.1, 1, 0.5), ("pgd", 0.1, 10, 0.53))).is_empty()
+    assert signs(readings(("fgsm", 0.1, 1, 0.5), ("pgd", 0.1, 10, 0.53)), 0.1).is_empty()
 
 
 def test_transfer_says_nothing_about_the_variants_own_gradient() -> None:
     frame = readings(("fgsm", 0.1, 1, 0.2), ("pgd", 0.1, 10, 0.5))
-    assert signs(frame.with_columns(crafted_on=pl.lit("other"))).is_empty()
+    assert signs(frame.with_columns(crafted_on=pl.lit("other")), 0.1).is_empty()
+
+
+def test_a_step_that_overshoots_to_guessing_is_none() -> None:
+    assert signs(readings(("fgsm", 0.1, 1, 0.05), ("fgsm", 0.2, 1, 0.11)), 0.1).is_empty()
+    assert signs(readings(("fgsm", 0.1, 1, 0.05), ("fgsm", 0.2, 1, 0.15)), 0.1).height == 1

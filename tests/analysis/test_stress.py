@@ -17,8 +17,8 @@ from brinell.core import Point
         ([Point(0.1, 5), Point(0.2, 5), Point(0.1, 20), Point(0.2, 20)], Stress("epsilon", 20)),
         ([Point(0.1, 5), Point(0.1, 20)], Stress("steps", 0.1)),
         ([Point(None, 5), Point(None, 20)], Stress("steps", None)),
-        ([Point(None, 5)], Stress("steps", None)),
-        ([Point(0.1, 1)], Stress("epsilon", 1)),
+        ([Point(None, 5)], Stress("steps", None, swept=False)),
+        ([Point(0.1, 1)], Stress("epsilon", 1, swept=False)),
     ],
 )
 def test_axis(points: list[Point], axis: Stress) -> None:

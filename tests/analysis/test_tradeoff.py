@@ -73,3 +73,12 @@ def test_ratio_is_the_baselines_dense_bytes_over_the_file() -> None:
 @pytest.mark.parametrize("value", [math.nan, math.inf, -1, "12", None, True, 0])
 def test_a_size_that_is_none_gives_no_ratio(value: object) -> None:
     assert costs({"encoded_bytes": value, "dense_bytes": 400}, None)["compression_ratio"] is None
+
+
+def test_a_baseline_that_nothing_is_made_from_has_no_choice() -> None:
+    assert choose(variants(alone=("alone", 10, 0.9, 0.5))) == []
+
+
+def test_nothing_smaller_is_told_from_nothing_measured() -> None:
+    (bigger,) = choose(variants(base=("base", 10, 0.9, 0.5), a=("base", 11, 0.9, 0.5)))
+    assert (bigger.measured, bigger.variant) == (1, None)

@@ -88,7 +88,11 @@ def fake_plan(fakes: tuple[Fake, ...] = FAKES, *, examples: int = 400, classes: 
 def write_fake_run(root: Path, fakes: tuple[Fake, ...] = FAKES, *, examples: int = 400, classes: int = 10) -> RunStore:
     """A whole run in the folder `root`."""
     store, plan = RunStore(root), fake_plan(fakes, examples=examples, classes=classes)
-    environment = {"brinell": "0.1.0", "python": "3.11.2", "torch": "2.13.0", "machine": "2 cores", "commit": "0" * 40}
+    environment = {
+        "versions": {"python": "3.11.2", "brinell": "0.1.0", "torch": "2.13.0"},
+        "commit": None,
+        "machine": {"cores": 2, "gpu": None},
+    }
     store.write_study("name: fake\n", plan, environment)
     records = {variant.key: fake for variant, fake in zip(plan.variants, fakes, strict=True)}
     dense = max(fake.encoded_bytes for fake in fakes) * 1.07

@@ -50,7 +50,7 @@ def test_on_what_it_stands(whole: dict[str, str]) -> None:
 def test_an_honest_study_says_that_it_looked(tmp_path: Path) -> None:
     found = text(answer(load(write_fake_run(tmp_path, FAKES[:2], examples=100))))
     assert found["Only looks robust?"].startswith("No variant shows a sign of masked gradients")
-    assert found["lead"] == "No smaller variant of baseline is measured and above suspicion yet."
+    assert found["lead"] == "No measured variant of baseline is both smaller and above suspicion."
 
 
 def test_nothing_keeps_up(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from brinell.reporting.figures.attack_curves import DRAWN
 from brinell.reporting.palette import styles
 from brinell.reporting.theme import plain
 from brinell.store import RunStore
-from reporting.fake_run import FAKES, fake_plan, half_finished, many, write_fake_run
+from reporting.fake_run import BASELINE, FAKES, fake_plan, half_finished, many, write_fake_run
 
 
 @pytest.fixture(scope="module")
@@ -126,6 +126,19 @@ def test_two_networks_get_panels_of_their_own(tmp_path: Path) -> None:
         "pgd, 20 steps on large",
     ]
     assert len(found["attack-curves"].panels) == 4
+
+
+def test_a_network_that_nothing_is_made_from_stands_beside_every_family(tmp_path: Path) -> None:
+    lonely = replace(BASELINE, name="published")
+    found = drawn(load(write_fake_run(tmp_path, (*FAKES[:2], lonely), examples=100)))
+    assert [panel.title for panel in found["stress-strain"].panels] == ["fgsm", "pgd, 20 steps"]
+    assert "published" in str(found["stress-strain"].panels[0].spec)
+
+
+def test_one_strength_is_no_curve(evaluation: Evaluation) -> None:
+    stresses = {name: replace(axis, swept=name == "fgsm") for name, axis in evaluation.stresses.items()}
+    found = drawn(replace(evaluation, stresses=stresses))
+    assert [panel.title for panel in found["stress-strain"].panels] == ["fgsm"]
 
 
 def test_half_finished_and_empty(tmp_path: Path) -> None:

@@ -54,7 +54,8 @@ BREAKING_SCHEMA = {
     "strongest": pl.Float64,
     "breaking_stress": pl.Float64,
 }
-"""`breaking_stress` is null where the line was not reached by the `strongest` stress measured."""
+"""One row a variant and an attack whose stress is swept. `breaking_stress` is null where the line was not reached by
+the `strongest` stress measured."""
 
 
 @dataclass(frozen=True)
@@ -119,8 +120,8 @@ def load(store: RunStore) -> Evaluation:
         breaking=_breaking(averaged, stresses, line),
         pairs=stack(measured.pairs, PAIR_SCHEMA),
         worst=worst,
-        reference=reference(worst, variants, line),
-        signs=signs(averaged),
+        reference=reference(worst, attacked, variants, line),
+        signs=signs(averaged, line),
         traces=stack(measured.traces, TRACE_SCHEMA),
         coverage=_coverage(plan, names, states, measured, failures),
         problems=tuple(dict.fromkeys(measured.problems)),
@@ -197,7 +198,7 @@ def _breaking(reruns: pl.DataFrame, stresses: Mapping[str, Stress], line: float)
     for (attack, variant), frame in white_box.group_by("attack", "variant", maintain_order=True):
         axis = stresses[str(attack)]
         curve = axis.select(frame).drop_nulls("stress")
-        if curve.is_empty():
+        if curve.is_empty() or not axis.swept:
             continue
         start = [(0.0, curve["clean_accuracy"][0])]
         reached = breaking_stress([*start, *curve.select("stress", "robust_accuracy").iter_rows()], line)

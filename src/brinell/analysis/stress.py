@@ -19,6 +19,8 @@ class Stress:
 
     quantity: Quantity
     held: float | None
+    swept: bool = True
+    """Whether there is more than one stress to draw a curve through."""
 
     @property
     def other(self) -> Quantity:
@@ -37,5 +39,5 @@ def stress(points: Iterable[Point]) -> Stress:
     epsilons = {point.epsilon for point in points if point.epsilon is not None}
     steps = {point.steps for point in points}
     if len(epsilons) > 1 or (epsilons and len(steps) == 1):
-        return Stress("epsilon", float(max(steps)))
-    return Stress("steps", max(epsilons, default=None))
+        return Stress("epsilon", float(max(steps)), swept=len(epsilons) > 1)
+    return Stress("steps", max(epsilons, default=None), swept=len(steps) > 1)

@@ -16,10 +16,12 @@ class Choice:
     """The best trade-off among the compressed variants of `baseline`.
 
     `within` says that it loses at most `TOLERANCE` of either accuracy; otherwise it is the one that comes nearest.
-    `variant` is `None` where no smaller variant is measured and above suspicion.
+    `variant` is `None` where none of the `measured` variants (beside a measured baseline) is both smaller and above
+    suspicion.
     """
 
     baseline: str
+    measured: int = 0
     variant: str | None = None
     within: bool = False
     clean_loss: float = 0.0
@@ -42,18 +44,23 @@ def front(points: Sequence[tuple[float | None, float | None]]) -> list[bool]:
 
 
 def choose(table: pl.DataFrame, suspects: Collection[str] = ()) -> list[Choice]:
-    """One choice for each baseline in `table`: `variant, baseline, encoded_bytes, clean_accuracy, robust_accuracy`.
+    """One choice for each baseline that something is made from.
+
+    `table` has `variant, baseline, encoded_bytes, clean_accuracy, robust_accuracy`.
 
     Only smaller files than the baseline's come into question, and no suspect: accuracy under attacks that cannot see
     the gradient is no robustness.
     """
     known = table.drop_nulls(["encoded_bytes", "clean_accuracy", "robust_accuracy"])
     rows = {row["variant"]: row for row in known.iter_rows(named=True)}
+    made_from = table.filter(pl.col("variant") != pl.col("baseline"))["baseline"].unique(maintain_order=True)
     choices = []
-    for name in table["baseline"].unique(maintain_order=True):
+    for name in made_from:
         children = [row for row in rows.values() if row["baseline"] == name != row["variant"]]
         base = rows.get(name)
-        options = [] if base is None else [_option(base, row) for row in children if row["variant"] not in suspects]
+        counted = 0 if base is None else len(children)
+        trusted = [row for row in children if row["variant"] not in suspects]
+        options = [] if base is None else [_option(base, row, counted) for row in trusted]
         smaller = [option for option in options if option.size_ratio > 1]
         keeping = [option for option in smaller if option.within]
         if keeping:
@@ -61,15 +68,16 @@ def choose(table: pl.DataFrame, suspects: Collection[str] = ()) -> list[Choice]:
         elif smaller:
             choices.append(min(smaller, key=lambda option: max(option.clean_loss, option.robust_loss)))
         else:
-            choices.append(Choice(name))
+            choices.append(Choice(name, counted))
     return choices
 
 
-def _option(base: dict[str, float], row: dict[str, float]) -> Choice:
+def _option(base: dict[str, float], row: dict[str, float], measured: int) -> Choice:
     clean_loss = base["clean_accuracy"] - row["clean_accuracy"]
     robust_loss = base["robust_accuracy"] - row["robust_accuracy"]
     return Choice(
         baseline=str(base["variant"]),
+        measured=measured,
         variant=str(row["variant"]),
         within=max(clean_loss, robust_loss) <= TOLERANCE + 1e-9,
         clean_loss=clean_loss,

@@ -53,13 +53,18 @@ def _choices(evaluation: Evaluation) -> list[Sentence]:
     known = evaluation.variants.join(at.select("variant", "robust_accuracy"), on="variant", how="left")
     figures = {row["variant"]: row for row in known.iter_rows(named=True)}
     suspects = set(evaluation.signs["variant"])
-    return [_choice(evaluation, choice, figures) for choice in choose(known, suspects)]
+    choices = sorted(choose(known, suspects), key=lambda choice: (choice.variant is None, not choice.within))
+    if not choices:
+        return [("The study compresses nothing, so there is nothing to choose.",)]
+    return [_choice(evaluation, choice, figures) for choice in choices]
 
 
 def _choice(evaluation: Evaluation, choice: Choice, figures: dict[str, dict[str, float]]) -> Sentence:
     base = Name(choice.baseline)
+    if not choice.measured:
+        return ("No compressed variant of ", base, " is measured yet.")
     if choice.variant is None:
-        return ("No smaller variant of ", base, " is measured and above suspicion yet.")
+        return ("No measured variant of ", base, " is both smaller and above suspicion.")
     row, name = figures[choice.variant], Name(choice.variant)
     reference = evaluation.reference
     within = radius(reference.epsilon, reference.norm) if reference else ""
@@ -69,13 +74,13 @@ def _choice(evaluation: Evaluation, choice: Choice, figures: dict[str, dict[str,
         kept = _kept(evaluation, choice.variant)
         start = f" is the best trade-off: {size(row['encoded_bytes'])}, {smaller}"
         return (name, start, base, f", with {figures_of} within {within}; {kept}.")
-    loss = f"{_lost(choice.clean_loss)} clean and {_lost(choice.robust_loss)} robust"
+    loss = f"{_lost(choice.clean_loss)} clean and {_lost(choice.robust_loss)} robust accuracy within {within}"
     return (
         f"No compressed variant keeps within {100 * TOLERANCE:.0f} points of ",
         base,
         " both clean and robust. ",
         name,
-        f" comes nearest, {smaller.removesuffix(' than ')}: it gives up {loss} (points, within {within}).",
+        f" comes nearest, {smaller.removesuffix(' than ')}: it gives up {loss}.",
     )
 
 
@@ -98,7 +103,7 @@ def _at_reference(evaluation: Evaluation) -> pl.Expr:
 
 
 def _lost(loss: float) -> str:
-    return f"{100 * loss:.1f}" if loss > 0.0005 else "nothing"
+    return f"{100 * loss:.1f} points of" if loss > 0.0005 else "no"
 
 
 def _breaking(evaluation: Evaluation) -> list[Sentence]:

@@ -34,6 +34,19 @@ def span(counts: Iterable[int]) -> str:
     return whole(counts[0], "example") if len(counts) == 1 else f"{counts[0]:,} to {whole(counts[-1], 'example')}"
 
 
+def families(evaluation: Evaluation) -> list[tuple[str, list[str]]]:
+    """Variants that belong into one panel, under the name of the network that they are made from.
+
+    A network that nothing is made from stands beside every family; a single family needs no name.
+    """
+    of_baseline = dict(evaluation.variants.select("variant", "baseline").iter_rows())
+    roots = [root for root in dict.fromkeys(of_baseline.values()) if list(of_baseline.values()).count(root) > 1]
+    alone = {variant for variant, root in of_baseline.items() if root not in roots}
+    if len(roots) < 2:
+        return [("", list(of_baseline))]
+    return [(root, [name for name, own in of_baseline.items() if own == root or name in alone]) for root in roots]
+
+
 def named(attacks: Iterable[str]) -> str:
     """Attacks as a list in a sentence."""
     return listing(list(attacks))

@@ -61,7 +61,7 @@ def render(
         figures=figures,
         tables=tables,
         attacks={trial.attack: settings(trial.spec) for trial in evaluation.plan.trials if trial.kind != CLEAN},
-        environment={name: str(value) for name, value in evaluation.environment.items()},
+        environment={name: _fact(value) for name, value in evaluation.environment.items()},
         commands=_commands(folder),
         hashes=[inline.digest(code) for code in scripts],
         # Our own files, and what `inline` has made safe:
@@ -69,6 +69,13 @@ def render(
         payload=Markup(payload),  # noqa: S704
         scripts=[Markup(code) for code in scripts],  # noqa: S704
     )
+
+
+def _fact(value: object) -> str:
+    """What the run's environment says, on one line."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {_fact(part)}" for name, part in value.items())
+    return "unknown" if value is None else str(value)
 
 
 def _template(name: str) -> str:

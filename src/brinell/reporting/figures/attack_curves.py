@@ -11,7 +11,7 @@ import polars as pl
 
 from brinell.analysis import Evaluation
 from brinell.reporting.chart import ROWS, Figure, Panel, Pick, aim, breaking_rule, opacity, panel, scales, shown
-from brinell.reporting.describe import made_of
+from brinell.reporting.describe import families, made_of
 from brinell.reporting.formats import radius, whole
 from brinell.reporting.palette import Style
 
@@ -27,7 +27,8 @@ def figure(evaluation: Evaluation, styles: Mapping[str, Style]) -> Figure | None
     rows = [row for (attack, epsilon), frame in _strengths(traced) for row in _rows(frame, _at(frame))]
     picks = list(dict.fromkeys(row["at"] for row in rows))
     attacks = list(dict.fromkeys(traced["attack"]))
-    families = _families(evaluation, rows)
+    networks = _families(evaluation, rows)
+    only = picks[0] if len(picks) == 1 else ""
     runs = whole(traced["runs"].max() or 0, "run")  # type: ignore[arg-type]
     line = evaluation.line
     return Figure(
@@ -38,14 +39,16 @@ def figure(evaluation: Evaluation, styles: Mapping[str, Style]) -> Figure | None
         made=f"Mean of up to {runs} (seeds times restarts). {made_of(evaluation, attacks)}",
         alt="Accuracy and loss over the steps of the attack, one line for each variant.",
         panels=tuple(
-            part for family, chosen in families for part in _pair(family, chosen, line, styles, at=True, legend=False)
+            part
+            for network, chosen in networks
+            for part in _pair(_joined(only, network), chosen, line, styles, at=True, legend=False)
         ),
         sheet=tuple(
             part
             for at in picks
-            for family, chosen in families
+            for network, chosen in networks
             for part in _pair(
-                f"{at}, {family}" if family else at,
+                _joined(at, network),
                 [row for row in chosen if row["at"] == at],
                 line,
                 styles,
@@ -58,6 +61,10 @@ def figure(evaluation: Evaluation, styles: Mapping[str, Style]) -> Figure | None
         picked=_first(evaluation, picks),
         pick_title="Attack",
     )
+
+
+def _joined(at: str, network: str) -> str:
+    return " on ".join(part for part in (at, network) if part)
 
 
 def _strengths(traced: pl.DataFrame) -> Any:
@@ -100,12 +107,9 @@ def _rows(frame: pl.DataFrame, at: str) -> list[dict[str, Any]]:
 
 
 def _families(evaluation: Evaluation, rows: Sequence[dict[str, Any]]) -> list[tuple[str, list[dict[str, Any]]]]:
-    """Rows by network; a single network needs no name."""
-    of_baseline = dict(evaluation.variants.select("variant", "baseline").iter_rows())
-    found: dict[str, list[dict[str, Any]]] = {}
-    for row in rows:
-        found.setdefault(of_baseline[row["variant"]], []).append(row)
-    return [("", list(rows))] if len(found) == 1 else list(found.items())
+    """Rows by network, of those that were traced."""
+    found = [(name, [row for row in rows if row["variant"] in family]) for name, family in families(evaluation)]
+    return [(name, chosen) for name, chosen in found if chosen]
 
 
 def _pair(
@@ -121,7 +125,7 @@ def _pair(
         return []
     on = f"{name}: " if name else ""
     share = alt.Y("accuracy:Q", title=None, scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format=".0%", tickCount=5))
-    loss = alt.Y("loss:Q", title=None, axis=alt.Axis(tickCount=5, format="~g"))
+    loss = alt.Y("loss:Q", title=None, axis=alt.Axis(tickCount=5))
     solid = shown(_curves(share, styles, dash=[1, 0], legend=legend), at=at)
     dashed = shown(_curves(loss, styles, dash=[5, 3], legend=legend), at=at)
     return [

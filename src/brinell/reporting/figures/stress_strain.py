@@ -10,13 +10,15 @@ import polars as pl
 
 from brinell.analysis import Evaluation, Stress, breaking_strain
 from brinell.reporting.chart import FADED, ROWS, Figure, Panel, aim, opacity, panel, scales, shown
-from brinell.reporting.describe import made_of
+from brinell.reporting.describe import families, made_of
 from brinell.reporting.formats import interval, percent, radius
 from brinell.reporting.palette import Style
 
+_SHORT = "format(datum.value, '~g')"
+
 
 def figure(evaluation: Evaluation, styles: Mapping[str, Style]) -> Figure | None:
-    """One panel an attack and a network; `None` where nothing was attacked."""
+    """One panel an attack and a network; `None` where no attack's stress is swept."""
     parts = [
         (title, rows, limits) for attack in evaluation.stresses for title, rows, limits in _networks(evaluation, attack)
     ]
@@ -29,7 +31,7 @@ def figure(evaluation: Evaluation, styles: Mapping[str, Style]) -> Figure | None
         reading="Strain is the share of its clean accuracy that a network loses: 0 is unharmed, 1 has nothing left. A "
         "curve that stays low is strong, a slow rise is ductile, a sudden one brittle. At the dotted line guessing "
         "would do as well.",
-        made=made_of(evaluation, list(evaluation.stresses)),
+        made=made_of(evaluation, [attack for attack, axis in evaluation.stresses.items() if axis.swept]),
         alt="Strain over stress, one panel for each attack, one line for each variant.",
         panels=tuple(_panel(title, rows, limits, styles, legend=False) for title, rows, limits in parts),
         sheet=tuple(_panel(title, rows, limits, styles, legend=True) for title, rows, limits in parts),
@@ -42,12 +44,9 @@ def _networks(evaluation: Evaluation, attack: str) -> list[tuple[str, list[dict[
     axis = evaluation.stresses[attack]
     white_box = evaluation.reruns.filter((pl.col("attack") == attack) & (pl.col("crafted_on") == pl.col("variant")))
     curves = axis.select(white_box).drop_nulls(["stress", "strain"])
-    of_baseline = dict(evaluation.variants.select("variant", "baseline").iter_rows())
-    order = {name: place for place, name in enumerate(of_baseline)}
+    order = {name: place for place, name in enumerate(evaluation.variants["variant"])}
     found = []
-    several = len(set(of_baseline.values())) > 1
-    for baseline in dict.fromkeys(of_baseline.values()):
-        family = [name for name, root in of_baseline.items() if root == baseline]
+    for network, family in families(evaluation) if axis.swept else []:
         chosen = curves.filter(pl.col("variant").is_in(family)).sort(
             pl.col("variant").replace_strict(order, return_dtype=pl.Int64), "stress"
         )
@@ -55,7 +54,7 @@ def _networks(evaluation: Evaluation, attack: str) -> list[tuple[str, list[dict[
             continue
         clean = chosen.group_by("variant", maintain_order=True).first()["clean_accuracy"]
         breaks = [value for value in (breaking_strain(share, evaluation.line) for share in clean) if value is not None]
-        title = f"{_title(attack, axis, chosen['norm'][0])}{f' on {baseline}' if several else ''}"
+        title = f"{_title(attack, axis, chosen['norm'][0])}{f' on {network}' if network else ''}"
         found.append((title, _rows(chosen, axis), (min(breaks), max(breaks))))
     return found
 
@@ -104,7 +103,7 @@ def _panel(
     title: str, rows: list[dict[str, Any]], limits: tuple[float, float], styles: Mapping[str, Style], *, legend: bool
 ) -> Panel:
     name = rows[0]["axis"]
-    suffix = "datum.value === 0 ? '0' : datum.label + '/255'" if name == "epsilon" else "datum.label"
+    suffix = f"{_SHORT} + (datum.value === 0 ? '' : '/255')" if name == "epsilon" else _SHORT
     x = alt.X("stress:Q", title=name, axis=_ticks(rows, suffix), scale=alt.Scale(nice=False))
     top = max(1.0, *(row["strain"] for row in rows))
     bottom = min(0.0, *(row["strain"] for row in rows))

@@ -25,18 +25,18 @@ def table(evaluation: Evaluation, attack: str) -> Table:
     planned = dict.fromkeys(evaluation.coverage.filter(pl.col("attack") == attack)["variant"])
     axis = evaluation.stresses[attack]
     heads = [_head(point, norm, one_step) for point in points]
-    breaks = Column("Breaks at", f"Smallest {axis.quantity} at or under guessing, interpolated")
+    breaks = [Column("Breaks at", f"Smallest {axis.quantity} at or under guessing, interpolated")] if axis.swept else []
     return Table(
         name=f"attack-{attack}",
         title=attack,
         caption="Robust accuracy, its Wilson 95% interval, and ± the spread over seeds. "
         + made_of(evaluation, [attack]),
-        columns=(Column("Variant", numeric=False), *heads, breaks),
+        columns=(Column("Variant", numeric=False), *heads, *breaks),
         rows=tuple(
             (
                 Cell(variant, variant, variant=variant),
                 *(_cell(cells.get((variant, *point))) for point in points),
-                _breaks(evaluation, attack, variant, norm),
+                *(_breaks(evaluation, attack, variant, norm) for _ in breaks),
             )
             for variant in planned
         ),
