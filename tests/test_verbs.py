@@ -34,3 +34,15 @@ def test_importing_a_room_does_not_hide_a_verb():
     assert callable(brinell.attack)
     assert callable(brinell.report)
     assert callable(brinell.run)
+
+
+def test_a_run_is_what_report_takes(tmp_path):
+    study = tmp_path / "study.yaml"
+    study.write_text(
+        "data: {kind: digits, test: {examples: 10}}\n"
+        "models: {small: {kind: resnet8, width: 2}}\n"
+        "variants: {base: {model: small, train: {epochs: 0}}}\n"
+        "attacks: {fgsm: {kind: fgsm, epsilon: 8/255}}\n"
+    )
+    run = brinell.run(study, out=tmp_path / "run", threads=1)
+    assert brinell.report(run) == brinell.report(str(tmp_path / "run")) == tmp_path / "run" / "report" / "index.html"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from brinell.analysis import load
@@ -13,13 +14,13 @@ from brinell.reporting.tables import tables
 from brinell.store import RunStore, write_text
 
 
-def write(root: Path) -> Path:
+def write(root: str | os.PathLike[str]) -> Path:
     """Write `report/` into the run's folder: the page, whose path is returned, and each figure and table as files.
 
     Raises:
         StoreError: `root` is no run's folder, its `study.json` is damaged, or the report cannot be written.
     """
-    store = RunStore.open(root)
+    store = RunStore.open(Path(root))
     evaluation = load(store)
     look = styles(evaluation.variants)
     drawn, tabled = figures(evaluation, look), tables(evaluation)
