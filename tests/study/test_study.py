@@ -9,7 +9,7 @@ import yaml
 from brinell.core import ConfigurationError, Point
 from brinell.study import Study, shipped
 
-REMOVE = object()
+REMOVE = "(left out)"
 
 
 def changed(config, path, value):
