@@ -15,6 +15,12 @@ settings.load_profile("brinell")
 torch.set_num_threads(1)  # sums are then added up in one order, so that equal means bit-equal
 
 
+@pytest.fixture(autouse=True)
+def seeded() -> None:
+    """Every test draws the same numbers in any order and on any worker: a failure is one that can be repeated."""
+    torch.manual_seed(0)
+
+
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """The folder of real images and checkpoints beside the repository."""
