@@ -8,6 +8,8 @@ from typing import Any
 from torch import fx, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from brinell.nn.modes import replace
+
 
 class _Tracer(fx.Tracer):
     """Looks into containers only: a layer that is not PyTorch's own (a binary one) is taken as it is."""
@@ -39,7 +41,7 @@ def fold_batch_norms(module: nn.Module) -> nn.Module:
         before = _folds_into(node, parts, calls)
         if before is None:
             continue
-        _put(shipped, before.target, fuse_conv_bn_eval(parts[before.target], parts[node.target]))
+        replace(shipped, before.target, fuse_conv_bn_eval(parts[before.target], parts[node.target]))
         node.replace_all_uses_with(before)
         graph.erase_node(node)
     return fx.GraphModule(shipped, graph).eval().requires_grad_(False)
@@ -55,8 +57,3 @@ def _folds_into(node: fx.Node, parts: dict[str, nn.Module], calls: dict[str, int
     if type(parts[str(before.target)]) is not nn.Conv2d or parts[str(node.target)].running_mean is None:
         return None
     return before if calls[str(node.target)] == calls[str(before.target)] == 1 else None
-
-
-def _put(module: nn.Module, name: str, part: nn.Module) -> None:
-    parent, _, child = name.rpartition(".")
-    setattr(module.get_submodule(parent), child, part)
