@@ -11,6 +11,7 @@ strong: robust accuracy and median distance within 1 % of ours, or better.
 from __future__ import annotations
 
 import argparse
+import copy
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -86,7 +87,7 @@ def judged(network: nn.Module, clean: Tensor, labels: Tensor, results: list[Tens
 
 
 def time_peer(name: str, peer: Peer, problem: Problem, norm: str) -> Score:
-    counting = Counting(problem.network)
+    counting = Counting(copy.deepcopy(problem.network))  # some peers leave it in training mode, statistics and all
     start = time.perf_counter()
     results = peer(counting, problem.images, problem.labels)
     crafted = (counting.forwards, counting.backwards)
