@@ -1,6 +1,7 @@
 """The masking probe on networks whose robustness is known to be real, and on ones that are known to pretend.
 
-Thresholds were calibrated on `MASKED` and `HONEST`; `UNSEEN_MASKED` and `UNSEEN_HONEST` were only tried afterwards.
+Thresholds were calibrated on `MASKED` and `HONEST`. Of the others only the distilled and the residual network are truly
+unseen: forms of the noisy, the linear and the tanh one were tried while the probe was written (docs/masking.md).
 """
 
 from __future__ import annotations
