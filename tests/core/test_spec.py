@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import Field
 
-from brinell.core import ConfigurationError, Execution, Fraction, Registry, Spec
+from brinell.core import ConfigurationError, Execution, Fraction, Later, Registry, Spec
 
 
 class Inner(Spec):
@@ -192,3 +192,27 @@ def test_an_unknown_kind_by_index_is_a_configuration_error() -> None:
 def test_two_members_of_one_kind_are_a_mistake() -> None:
     with pytest.raises(ValueError, match="two members of the member registry"):
         Registry("member", Outer, Revised)
+
+
+class Grown(Spec):
+    """A spec that got a setting after results existed."""
+
+    kind = "grown"
+    size: int = 1
+    extra: Annotated[int, Later()] = 0
+
+
+def test_a_later_field_leaves_old_keys_valid_until_it_is_used() -> None:
+    assert "extra" not in Grown().identity()
+    assert Grown(extra=0).key == Grown().key != Grown(extra=1).key
+    assert Grown(extra=1).identity()["extra"] == 1
+
+
+def test_a_nested_member_is_read_from_its_kind_or_left_alone() -> None:
+    registry: Registry[Spec] = Registry("grown thing", Grown)
+    assert registry.read("grown") == Grown()
+    assert registry.read({"kind": "grown", "size": 3}) == Grown(size=3)
+    assert registry.read(Grown(size=2)) == Grown(size=2)
+    assert registry.read(None) is None
+    with pytest.raises(ValueError, match="unknown grown thing 'green'"):
+        registry.read("green")

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import torch
 import torch.nn.functional as F
@@ -22,15 +21,6 @@ from brinell.training import Batch, Loss, Train
 from brinell.variants import Step, Variant
 
 
-def _architecture(value: Any) -> Any:
-    if not isinstance(value, (str, Mapping)):
-        return value
-    try:
-        return MODELS.parse(value)
-    except ConfigurationError as error:
-        raise ValueError(str(error)) from None
-
-
 class Distill(Compressor):
     """Train a student on the Kullback-Leibler divergence from the teacher's softmax at `temperature`.
 
@@ -43,7 +33,7 @@ class Distill(Compressor):
 
     kind = "distill"
 
-    student: Annotated[Architecture | None, BeforeValidator(_architecture)] = None
+    student: Annotated[Architecture | None, BeforeValidator(MODELS.read)] = None
     """`None`: the teacher's own architecture, without what earlier compressors changed in it."""
     initialize: Literal["random", "teacher"] = "random"
     """Where the student starts from; `teacher` needs the same architecture and keeps its binary layers."""

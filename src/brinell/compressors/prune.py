@@ -15,7 +15,7 @@ from brinell.compressors.budget import Budget
 from brinell.compressors.common import float_weights, largest, stages
 from brinell.compressors.compressor import Compressor
 from brinell.compressors.rates import RATES, Rates, Uniform
-from brinell.core import ConfigurationError, Progress, silent
+from brinell.core import Progress, silent
 from brinell.data import Dataset
 from brinell.training import Train
 from brinell.variants import Step, Variant
@@ -24,15 +24,6 @@ MASKS: Final[dict[str, Callable[[Tensor, int], Tensor]]] = {
     "weight": lambda weight, count: largest(weight.abs(), count)
 }
 """By granularity: where the weights lie that a layer keeps, `count` of them."""
-
-
-def _rates(value: Any) -> Any:
-    if not isinstance(value, (str, Mapping)):
-        return value
-    try:
-        return RATES.parse(value)
-    except ConfigurationError as error:
-        raise ValueError(str(error)) from None
 
 
 class Prune(Compressor):
@@ -47,7 +38,7 @@ class Prune(Compressor):
 
     granularity: Literal["weight"] = "weight"
     budget: Budget = Budget(macs=0.5)
-    rates: Annotated[SerializeAsAny[Rates], BeforeValidator(_rates)] = Uniform()
+    rates: Annotated[SerializeAsAny[Rates], BeforeValidator(RATES.read)] = Uniform()
     rounds: int = Field(1, ge=1)
     train: Train = Train(epochs=8, batch_size=128, learning_rate=0.01)
 

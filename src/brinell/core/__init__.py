@@ -22,7 +22,7 @@ from brinell.core.records import (
     StudyPlan,
 )
 from brinell.core.seeds import derive
-from brinell.core.spec import Execution, Fraction, Registry, Spec, explain
+from brinell.core.spec import Execution, Fraction, Later, Registry, Spec, explain
 
 __all__ = [
     "ROW_SCHEMA",
@@ -34,6 +34,7 @@ __all__ = [
     "DivergenceError",
     "Execution",
     "Fraction",
+    "Later",
     "ModelError",
     "PlannedTrial",
     "PlannedVariant",

@@ -17,6 +17,10 @@ class Execution:
     """Marks a field that changes speed only (`Annotated[int, Execution()]`) and so stays out of the key."""
 
 
+class Later:
+    """Marks a field added after results existed: at its default it stays out of the key, so that they stay valid."""
+
+
 def _fraction(value: object) -> object:
     if isinstance(value, bool):
         raise ValueError("expected a number or a ratio such as '8/255'")
@@ -57,8 +61,11 @@ class Spec(BaseModel):
         """The JSON-able fields that decide the result, with the kind and its revision."""
         fields = {}
         for name, info in type(self).model_fields.items():
-            if not any(isinstance(mark, Execution) for mark in info.metadata):
-                fields[name] = _identity(getattr(self, name))
+            value = getattr(self, name)
+            speed = any(isinstance(mark, Execution) for mark in info.metadata)
+            unused = value == info.default and any(isinstance(mark, Later) for mark in info.metadata)
+            if not speed and not unused:
+                fields[name] = _identity(value)
         return {"kind": self.kind, "revision": self.revision, **fields}
 
     def config(self) -> dict[str, Any]:
@@ -195,3 +202,12 @@ class Registry(Generic[S]):
         if "kind" not in config:
             raise ConfigurationError(f"{where or self.family}.kind: missing; accepted: {', '.join(self)}")
         return self.member(config["kind"], f"{where}.kind" if where else "").parse(config, where)
+
+    def read(self, value: Any) -> Any:
+        """As `parse` for a mapping or a kind, anything else unchanged: the `BeforeValidator` of a nested member."""
+        if not isinstance(value, (str, Mapping)):
+            return value
+        try:
+            return self.parse(value)
+        except ConfigurationError as error:
+            raise ValueError(str(error)) from None
