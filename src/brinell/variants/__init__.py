@@ -1,6 +1,8 @@
 """`Variant`: a network's tensors, what was done to it, and the modules it can be run as."""
 
-from brinell.variants.structure import CHANGES, BinaryLayers, Change, rebuild
+from brinell.variants.binary_layers import BinaryLayers
+from brinell.variants.change import Change
+from brinell.variants.structure import CHANGES, rebuild
 from brinell.variants.variant import Step, Variant
 from brinell.variants.views import VIEWS, natural_view, set_view
 

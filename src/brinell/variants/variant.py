@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from brinell.core import ModelError, UnsupportedError
 from brinell.models import Architecture
 from brinell.nn import deploy
-from brinell.variants.structure import Change, rebuild
+from brinell.variants.change import Change
+from brinell.variants.structure import rebuild
 from brinell.variants.views import natural_view, set_view
 
 
