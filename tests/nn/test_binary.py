@@ -24,7 +24,7 @@ def test_sign_has_two_values_and_zero_is_positive() -> None:
 @pytest.mark.parametrize(
     ("surrogate", "derivative"),
     [
-        ("clip", [0, 1, 1, 1, 0, 0]),
+        ("clip", [0, 0, 1, 1, 0, 0]),
         ("identity", [1, 1, 1, 1, 1, 1]),
         ("wide", [1 / 3, 1 / 3, 1 / 3, 1 / 3, 1 / 3, 0]),
         ("polynomial", [0, 0, 1, 2, 0, 0]),

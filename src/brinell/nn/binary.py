@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from brinell.nn.straight_through import sign
+from brinell.nn.straight_through import sign, signs
 
 
 class BinaryConv2d(nn.Module):
@@ -45,8 +45,12 @@ class BinaryConv2d(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """`(N, in, H, W)` to `(N, out, H', W')`."""
         weight, scale = self.bits_and_scale()
-        sums: Tensor = F.conv2d(sign(self.norm(x), self.surrogate), weight, **self.options)
-        out: Tensor = sums * scale.view(-1, 1, 1)
+        bits = sign(self.norm(x), self.surrogate)
+        if torch.is_autocast_enabled(x.device.type):
+            # Sums would be rounded to bfloat16 in any case, and scaling them is a pass over all maps.
+            out: Tensor = F.conv2d(bits, weight * scale.view(-1, 1, 1, 1), **self.options)
+        else:
+            out = F.conv2d(bits, weight, **self.options) * scale.view(-1, 1, 1)
         return out if self.bias is None else out + self.bias.view(-1, 1, 1)
 
     def bits_and_scale(self) -> tuple[Tensor, Tensor]:
@@ -94,7 +98,7 @@ class _XNORWeight(torch.autograd.Function):
     @staticmethod
     def forward(context: Any, weight: Tensor) -> tuple[Tensor, Tensor]:
         context.save_for_backward(weight)
-        return torch.where(weight >= 0, 1.0, -1.0).to(weight.dtype), weight.abs().flatten(1).mean(1)
+        return signs(weight), weight.abs().flatten(1).mean(1)
 
     @staticmethod
     def backward(context: Any, *gradients: Tensor) -> Tensor:

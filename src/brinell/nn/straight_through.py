@@ -8,15 +8,17 @@ from typing import Any, Final
 import torch
 from torch import Tensor
 
-SURROGATES: Final[dict[str, Callable[[Tensor], Tensor]]] = {
-    "clip": lambda x: (x.abs() <= 1).to(x.dtype),
-    "identity": torch.ones_like,
-    "tanh": lambda x: 1 - torch.tanh(x).square(),
-    "wide": lambda x: (x.abs() <= 3).to(x.dtype) / 3,
-    "polynomial": lambda x: (2 - 2 * x.abs()).clamp_min(0),
+_inside = torch.ops.aten.hardtanh_backward
+
+SURROGATES: Final[dict[str, Callable[[Tensor, Tensor], Tensor]]] = {
+    "clip": lambda gradient, x: _inside(gradient, x, -1.0, 1.0),
+    "identity": lambda gradient, x: gradient,
+    "tanh": lambda gradient, x: gradient * (1 - torch.tanh(x).square()),
+    "wide": lambda gradient, x: _inside(gradient, x, -3.0, 3.0) / 3,
+    "polynomial": lambda gradient, x: gradient * (2 - 2 * x.abs()).clamp_min(0),
 }
-"""The derivative that replaces sign's, by name. `clip` (Courbariaux 2016; XNOR-Net) is what networks are trained with;
-`polynomial` is Bi-Real Net's (Liu 2018)."""
+"""`(gradient, x)` to the gradient times the derivative that replaces sign's, by name. `clip`, 1 where |x| < 1
+(Courbariaux 2016; XNOR-Net), is what networks are trained with; `polynomial` is Bi-Real Net's (Liu 2018)."""
 
 
 class _Sign(torch.autograd.Function):
@@ -24,12 +26,18 @@ class _Sign(torch.autograd.Function):
     def forward(context: Any, x: Tensor, surrogate: str) -> Tensor:
         context.save_for_backward(x)
         context.surrogate = surrogate
-        return torch.where(x >= 0, 1.0, -1.0).to(x.dtype)
+        return signs(x)
 
     @staticmethod
     def backward(context: Any, *gradients: Tensor) -> tuple[Tensor, None]:
         (x,) = context.saved_tensors
-        return gradients[0] * SURROGATES[context.surrogate](x), None
+        return SURROGATES[context.surrogate](gradients[0], x), None
+
+
+def signs(x: Tensor) -> Tensor:
+    """+1 where x >= 0 (also at zero and at minus zero), else -1; NaN stays NaN."""
+    # Two sign kernels take a fifth of the time of one `where` with numbers for its branches.
+    return x.sign().add_(0.5).sign_()
 
 
 def sign(x: Tensor, surrogate: str = "clip") -> Tensor:
