@@ -25,6 +25,7 @@ IDENTITY = {
     *("augment", "label_smoothing", "gradient_clip", "precision", "holdout", "train"),
     *("student", "initialize", "temperature", "temperature_squared", "hard_label_weight"),
     *("granularity", "budget", "rates", "rounds", "weight_bits", "partition", "shares", "keep_zeros", "float_layers"),
+    *("hidden", "dropout"),
     *("classes", "in_channels", "size", "width", "mean", "std", "layers"),
 }
 """Fields that decide a result, and so enter the key. `batch_size` is `Train`'s: a step's gradient is its batch's."""

@@ -11,6 +11,9 @@ from brinell.models import MODELS, build
 
 every = pytest.mark.parametrize("kind", list(MODELS))
 
+FIXED_SIZE = {"cifar_alexnet"}
+"""Its fully connected layers take images of the size it was built for only."""
+
 
 @every
 def test_images_become_logits_of_its_classes(kind: str) -> None:
@@ -20,7 +23,9 @@ def test_images_become_logits_of_its_classes(kind: str) -> None:
     with torch.inference_mode():
         logits = model(torch.rand(2, *shape))
         assert logits.shape == (2, 7)
-        assert model(torch.rand(2, shape[0], 2 * shape[1], 2 * shape[2])).shape == (2, 7)
+    other = model if kind not in FIXED_SIZE else build(kind, classes=7, size=2 * shape[1])
+    with torch.inference_mode():
+        assert other(torch.rand(2, shape[0], 2 * shape[1], 2 * shape[2])).shape == (2, 7)
 
 
 @every
@@ -49,6 +54,28 @@ def test_the_module_says_what_built_it(kind: str) -> None:
 def test_the_depth_is_that_of_the_name(kind: str, depth: int) -> None:
     layers = [part for part in build(kind).modules() if isinstance(part, (nn.Conv2d, nn.Linear))]
     assert len(layers) == depth
+
+
+def test_the_cifar_alexnet_is_the_one_of_the_robustness_paper() -> None:
+    module = build("cifar_alexnet")
+    shapes = {
+        name: tuple(layer.weight.shape)
+        for name, layer in module.model.named_modules()
+        if isinstance(layer, (nn.Conv2d, nn.Linear))
+    }
+    assert list(shapes.values()) == [
+        (64, 3, 3, 3),
+        (192, 64, 3, 3),
+        (384, 192, 3, 3),
+        (256, 384, 3, 3),
+        (256, 256, 3, 3),
+        (4096, 1024),
+        (4096, 4096),
+        (10, 4096),
+    ]
+    assert sum(parameter.numel() for parameter in module.parameters()) == 23_272_266  # 93 MB
+    assert module.model.conv1.stride == (2, 2)
+    assert [layer.p for layer in module.modules() if isinstance(layer, nn.Dropout)] == [0.5]
 
 
 def test_shortcuts_are_option_a() -> None:

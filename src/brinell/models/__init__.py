@@ -6,11 +6,13 @@ from torch import nn
 
 from brinell.core import Registry
 from brinell.models.architecture import Architecture
+from brinell.models.cifar_alexnet import CifarAlexNet
 from brinell.models.cifar_resnet import ResNet8, ResNet20, ResNet56
 from brinell.models.normalized import Normalized
+from brinell.models.squeezenet import SqueezeNet10
 from brinell.models.weights import load_weights
 
-MODELS: Registry[Architecture] = Registry("model", ResNet8, ResNet20, ResNet56)
+MODELS: Registry[Architecture] = Registry("model", ResNet8, ResNet20, ResNet56, SqueezeNet10, CifarAlexNet)
 
 
 def build(kind: str, weights: str | Path | None = None, **fields: object) -> nn.Module:
@@ -29,4 +31,15 @@ def build(kind: str, weights: str | Path | None = None, **fields: object) -> nn.
     return model.eval()
 
 
-__all__ = ["MODELS", "Architecture", "Normalized", "ResNet8", "ResNet20", "ResNet56", "build", "load_weights"]
+__all__ = [
+    "MODELS",
+    "Architecture",
+    "CifarAlexNet",
+    "Normalized",
+    "ResNet8",
+    "ResNet20",
+    "ResNet56",
+    "SqueezeNet10",
+    "build",
+    "load_weights",
+]
