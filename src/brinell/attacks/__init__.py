@@ -7,10 +7,12 @@ from brinell.attacks.deepfool import DeepFool
 from brinell.attacks.fgsm import FGSM
 from brinell.attacks.gen_attack import GenAttack
 from brinell.attacks.local_search import LocalSearch
+from brinell.attacks.outcome import Outcome
 from brinell.attacks.pgd import PGD
 from brinell.attacks.rows import Columns, TrialResult
+from brinell.attacks.transfer import Adversarials, craft, judge_crafted, transfer
 from brinell.attacks.trial import clean_predictions, run_trial
-from brinell.attacks.verb import BrinellWarning, Outcome, attack, warn_at_chance
+from brinell.attacks.verb import BrinellWarning, attack, warn_at_chance
 from brinell.core import Registry
 
 ATTACKS: Registry[Attack] = Registry("attack", FGSM, BIM, PGD, CarliniWagner, DeepFool, LocalSearch, GenAttack)
@@ -20,6 +22,7 @@ __all__ = [
     "BIM",
     "FGSM",
     "PGD",
+    "Adversarials",
     "Attack",
     "Batch",
     "BrinellWarning",
@@ -33,6 +36,9 @@ __all__ = [
     "TrialResult",
     "attack",
     "clean_predictions",
+    "craft",
+    "judge_crafted",
     "run_trial",
+    "transfer",
     "warn_at_chance",
 ]

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import ClassVar, Literal, NamedTuple, Self
+from dataclasses import dataclass, replace
+from typing import ClassVar, Final, Literal, NamedTuple, Self
 
 import torch
 from torch import Tensor
 
 from brinell.attacks.oracle import Oracle
 from brinell.core import ConfigurationError, Point, Spec
+
+COUNTS: Final = ("first_success_step", "restart", "forwards", "backwards", "zero_gradients", "queries")
+"""Fields of `Crafted` that hold one number an example and point."""
 
 
 class Batch(NamedTuple):
@@ -39,6 +42,33 @@ class Crafted:
     zero_gradients: Tensor | None = None
     queries: Tensor | None = None
     traces: dict[str, list[float]] | None = None
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Some examples from place `start` on, what was crafted of them at every point, and which of them were spared."""
+
+    start: int
+    batch: Batch
+    spare: Tensor
+    crafted: Crafted
+
+    @property
+    def stop(self) -> int:
+        """The place after its last example."""
+        return self.start + len(self.batch.images)
+
+    def sparing(self, spare: Tensor) -> Chunk:
+        """As if these examples had been spared as well: they are the clean images again, which took nothing."""
+        at = spare.nonzero()[:, 0]
+        images = self.crafted.images.clone()
+        images[:, at] = self.batch.images[at]
+
+        def nothing(counts: Tensor | None) -> Tensor | None:
+            return None if counts is None else counts.clone().index_fill_(1, at.to(counts.device), 0)
+
+        counts = {name: nothing(getattr(self.crafted, name)) for name in COUNTS}
+        return replace(self, spare=self.spare | spare, crafted=Crafted(images, **counts))  # type: ignore[arg-type]
 
 
 class Attack(Spec):

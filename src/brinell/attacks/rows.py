@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from brinell.attacks.attack import Attack, Batch, Crafted
+from brinell.attacks.attack import Attack, Batch, Chunk, Crafted
 from brinell.attacks.judge import Verdict, judge, rounded_to_bytes
 from brinell.attacks.oracle import Scores
 from brinell.core import Point
@@ -42,18 +42,15 @@ class Part:
 def chunk_rows(
     attack: Attack,
     network: Scores,
-    batch: Batch,
+    chunk: Chunk,
     points: Sequence[Point],
-    crafted: Crafted,
-    spare: Tensor,
     clean: Columns,
-    start: int,
     rounded: bool,
     keep_images: bool,
 ) -> Part:
     """Clip and judge every point of one chunk."""
-    stop = start + len(batch.images)
-    before = {name: clean[name][start:stop] for name in ("prediction", "rank", "margin")}
+    batch, crafted, spare = chunk.batch, chunk.crafted, chunk.spare
+    before = {name: clean[name][chunk.start : chunk.stop] for name in ("prediction", "rank", "margin")}
     columns: dict[str, list[Any]] = {}
     judged_images = []
     for row, point in enumerate(points):

@@ -1,0 +1,126 @@
+"""Crafting: candidates for a block of examples, a chunk at a time, before anybody judges them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Literal
+
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from brinell.attacks.attack import COUNTS, Attack, Batch, Chunk, Crafted
+from brinell.attacks.judge import scores
+from brinell.attacks.oracle import Oracle, Scores, placed
+from brinell.attacks.rows import AUTO
+from brinell.attacks.targets import check_targets, drawn_targets
+from brinell.core import ConfigurationError, Point, UnsupportedError
+
+BatchSize = int | Literal["auto"]
+
+
+def chunks(
+    attack: Attack,
+    oracle: Oracle,
+    batch: Batch,
+    points: Sequence[Point],
+    spare: Tensor,
+    seed: int,
+    trace_every: int | None,
+    size: BatchSize,
+) -> Iterator[Chunk]:
+    """Craft for every example that is not spared, `size` of them at a time."""
+    size = chunk_size(points, len(batch.images)) if size == "auto" else size
+    for start in range(0, len(batch.images), size):
+        part = Batch(*(None if value is None else value[start : start + size] for value in batch))  # type: ignore[arg-type]
+        left_alone = spare[start : start + size]
+        yield Chunk(start, part, left_alone, _craft(attack, oracle, part, points, left_alone, seed, trace_every))
+
+
+def chunk_size(points: Sequence[Point], examples: int) -> int:
+    """Images a chunk when the caller does not say: a fixed number of (image, epsilon) cells."""
+    radii = len({point.epsilon for point in points}) or 1
+    return max(1, min(examples, AUTO // radii))
+
+
+def _craft(
+    attack: Attack,
+    oracle: Oracle,
+    batch: Batch,
+    points: Sequence[Point],
+    spare: Tensor,
+    seed: int,
+    trace_every: int | None,
+) -> Crafted:
+    """Craft for those not spared, and put the spared ones back in their places, unchanged."""
+    keep = (~spare).nonzero()[:, 0]
+    if len(keep) == len(batch.images):
+        return attack.craft(oracle, batch, points, seed=seed, trace_every=trace_every)
+    images = batch.images.expand(len(points), *batch.images.shape).clone()
+    nothing = torch.zeros((len(points), len(spare)), dtype=torch.int32, device=spare.device)
+    if not len(keep):
+        return Crafted(images, nothing, nothing, nothing, nothing)
+    targets = None if batch.targets is None else batch.targets[keep]
+    part = Batch(batch.images[keep], batch.labels[keep], targets, batch.ids[keep])
+    crafted = attack.craft(oracle, part, points, seed=seed, trace_every=trace_every)
+    images[:, keep] = crafted.images
+
+    def spread(counts: Tensor | None) -> Tensor | None:
+        return None if counts is None else nothing.index_copy(1, keep, counts.to(nothing))
+
+    return Crafted(images, **{name: spread(getattr(crafted, name)) for name in COUNTS})  # type: ignore[arg-type]
+
+
+def prepared(
+    attack: Attack,
+    images: Tensor,
+    labels: Tensor,
+    ids: Tensor,
+    targets: Tensor | None,
+    seed: int,
+    place: torch.device,
+    network: nn.Module | Scores,
+) -> Batch:
+    """The examples on their device, with targets drawn where the attack needs them and none are given.
+
+    Raises:
+        ConfigurationError, DataError: targets that are not one other class for each example.
+    """
+    if targets is None and attack.targeted_only:
+        targets = drawn_targets(labels, ids, scores(placed(network, place), images[:1].to(place)).shape[1], seed)
+    check_targets(targets, labels)
+    return Batch(images.to(place), labels.to(place), None if targets is None else targets.to(place), ids.to(place))
+
+
+def spared(attack: Attack, batch: Batch, rank: NDArray[Any], allowed: bool) -> Tensor:
+    """`(N,)`: what is misclassified already by its `rank`, where the attack leaves that alone."""
+    wrong = torch.as_tensor(rank > 0, device=batch.images.device)
+    return wrong & (allowed and attack.spares_the_wrong and batch.targets is None)
+
+
+def check_request(attack: Attack, points: Sequence[Point], trace_every: int | None, crafted_on: object) -> None:
+    """Refuse what the attack cannot do.
+
+    Raises:
+        ConfigurationError: no points, points it does not sweep, or a trace it does not have.
+        UnsupportedError: a gradient attack on something that gives none.
+    """
+    if not points:
+        raise ConfigurationError("points: at least one is needed")
+    for point in points:
+        attack.at(point)
+    if trace_every is not None and (not attack.traceable or trace_every < 1):
+        reason = "expected 1 or more" if attack.traceable else f"{attack.kind} has no steps to trace"
+        raise ConfigurationError(f"trace_every: {reason}, not {trace_every}")
+    if attack.needs == "gradient" and not isinstance(crafted_on, nn.Module):
+        raise UnsupportedError(
+            f"{attack.kind} needs gradients, and {type(crafted_on).__name__} gives none; attack it through scores, "
+            "or craft on another variant and transfer"
+        )
+
+
+def chosen_device(device: str | torch.device | None) -> torch.device:
+    """The device asked for, or the best there is."""
+    if device is not None:
+        return torch.device(device)
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")

@@ -1,0 +1,132 @@
+"""Transfer: adversarials that are crafted once, on one network, and judged on any number of others."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from brinell.attacks.attack import Attack, Chunk
+from brinell.attacks.crafting import BatchSize, check_request, chosen_device, chunks, prepared, spared
+from brinell.attacks.oracle import Oracle, Scores, own_randomness, placed
+from brinell.attacks.outcome import Outcome, outcome
+from brinell.attacks.rows import Columns, TrialResult, chunk_rows, joined
+from brinell.attacks.trial import clean_predictions
+from brinell.core import Point, Progress, derive, silent
+from brinell.variants import Variant
+
+
+@dataclass(frozen=True, eq=False)
+class Adversarials:
+    """What one attack with one seed made of a block of examples on one network, at every point; nobody judged it."""
+
+    attack: Attack
+    points: tuple[Point, ...]
+    seed: int
+    chunks: tuple[Chunk, ...]
+
+
+def craft(
+    crafted_on: nn.Module | Scores,
+    images: Tensor,
+    labels: Tensor,
+    ids: Tensor,
+    attack: Attack,
+    *,
+    points: Sequence[Point] | None = None,
+    targets: Tensor | None = None,
+    seed: int = 0,
+    device: str | torch.device | None = None,
+    batch_size: BatchSize = "auto",
+    progress: Progress = silent,
+) -> Adversarials:
+    """Attack `crafted_on`, sparing nobody: what it gets wrong another network may get right.
+
+    Raises:
+        ConfigurationError, DataError, ModelError, UnsupportedError: see `run_trial`.
+    """
+    points = tuple(points) if points is not None else (attack.point,)
+    check_request(attack, points, None, crafted_on)
+    place = chosen_device(device)
+    batch = prepared(attack, images, labels, ids, targets, seed, place, crafted_on)
+    oracle = Oracle(crafted_on, place, getattr(attack, "precision", "float32"))
+    nobody = torch.zeros(len(images), dtype=torch.bool, device=place)
+    parts = []
+    with own_randomness(derive(seed, "model")):
+        for chunk in chunks(attack, oracle, batch, points, nobody, seed, None, batch_size):
+            parts.append(chunk)
+            progress(attack.kind, chunk.stop, len(images))
+    return Adversarials(attack, points, seed, tuple(parts))
+
+
+def judge_crafted(
+    judged: nn.Module | Scores,
+    adversarials: Adversarials,
+    *,
+    clean: Columns,
+    white_box: bool = False,
+    rounded: bool = True,
+    keep_images: bool = False,
+) -> TrialResult:
+    """The rows of `adversarials` on `judged`, whose predictions without an attack are `clean`.
+
+    They are those of `run_trial` with the same two networks, float rounding aside: with `white_box` too, where what
+    is misclassified already counts as spared by an attack that does so.
+    """
+    network = placed(judged, adversarials.chunks[0].batch.images.device)
+    parts = []
+    with own_randomness(derive(adversarials.seed, "model")):
+        for chunk in adversarials.chunks:
+            spare = spared(adversarials.attack, chunk.batch, clean["rank"][chunk.start : chunk.stop], white_box)
+            own = chunk.sparing(spare) if white_box else chunk
+            parts.append(
+                chunk_rows(adversarials.attack, network, own, adversarials.points, clean, rounded, keep_images)
+            )
+    return joined(parts, len(adversarials.points))
+
+
+def transfer(
+    source: nn.Module | Variant | Scores,
+    judges: Mapping[str, nn.Module | Variant | Scores],
+    images: Tensor,
+    labels: Tensor,
+    attack: Attack,
+    *,
+    targets: Tensor | None = None,
+    seed: int = 0,
+    example_ids: Tensor | None = None,
+    view: str | None = None,
+    batch_size: BatchSize = "auto",
+    device: str | torch.device | None = None,
+    progress: Progress | None = None,
+) -> dict[str, Outcome]:
+    """Craft on `source` once, and judge the result on each of the `judges`: an outcome by name.
+
+    Every image is attacked, those that `source` gets wrong included; `source` may be one of the judges. Arguments are
+    those of `brinell.attack`; `forwards` and `backwards` are what crafting took on `source`.
+
+    Raises:
+        DataError, ModelError, ConfigurationError, UnsupportedError: see `run_trial`.
+    """
+    ids = torch.arange(len(labels)) if example_ids is None else example_ids
+    crafted = craft(
+        source.view(view) if isinstance(source, Variant) else source,
+        images,
+        labels,
+        ids,
+        attack,
+        targets=targets,
+        seed=seed,
+        device=device,
+        batch_size=batch_size,
+        progress=progress or silent,
+    )
+    outcomes = {}
+    for name, judge in judges.items():
+        network = judge.deployed() if isinstance(judge, Variant) else judge
+        clean = clean_predictions(network, images, labels, ids, seed=seed, device=device, batch_size=batch_size)
+        result = judge_crafted(network, crafted, clean=clean, rounded=False, keep_images=True)
+        outcomes[name] = outcome(result, targeted=targets is not None)
+    return outcomes
