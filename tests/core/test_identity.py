@@ -26,7 +26,9 @@ IDENTITY = {
     *("student", "initialize", "temperature", "temperature_squared", "hard_label_weight"),
     *("granularity", "budget", "rates", "rounds", "weight_bits", "partition", "shares", "keep_zeros", "float_layers"),
     *("hidden", "dropout"),
-    *("classes", "in_channels", "size", "width", "mean", "std", "layers"),
+    *("adversarial", "fraction", "weight", "epsilon_rule"),
+    *("classes", "in_channels", "size", "width", "mean", "std", "layers", "channel_order", "classifier_padding"),
+    *("resize",),
 }
 """Fields that decide a result, and so enter the key. `batch_size` is `Train`'s: a step's gradient is its batch's."""
 

@@ -1,15 +1,18 @@
 """One loop, `fit`, on Lightning Fabric; resumable bit for bit."""
 
-from brinell.training.batches import Batch, Batches
+from brinell.training.adversarial import Adversarial
+from brinell.training.batch import Batch, Loss
+from brinell.training.batches import Batches
 from brinell.training.checkpoint import digest, histories
 from brinell.training.evaluate import accuracy
 from brinell.training.history import TRAINING_SCHEMA, Epoch, History, training_columns
-from brinell.training.loop import AfterStep, Loss, fit, hold_out
+from brinell.training.loop import AfterStep, fit, hold_out
 from brinell.training.placement import choose_device
 from brinell.training.settings import Train
 
 __all__ = [
     "TRAINING_SCHEMA",
+    "Adversarial",
     "AfterStep",
     "Batch",
     "Batches",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -12,17 +11,8 @@ from torch import Tensor
 
 from brinell.core import derive
 from brinell.data import Dataset
+from brinell.training.batch import Batch
 from brinell.training.settings import Train
-
-
-class Batch(NamedTuple):
-    """What a loss is computed on: float32 images in [0, 1], labels and ids, and where in the training it stands."""
-
-    images: Tensor
-    labels: Tensor
-    ids: Tensor
-    epoch: int
-    number: int
 
 
 @dataclass(frozen=True)

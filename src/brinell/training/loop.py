@@ -15,16 +15,14 @@ from torch.optim import SGD, AdamW, Optimizer
 
 from brinell.core import DataError, DivergenceError, ModelError, Progress, derive, silent
 from brinell.data import Dataset
-from brinell.training.batches import Batch, Batches
+from brinell.training.batch import Batch, Loss
+from brinell.training.batches import Batches
 from brinell.training.checkpoint import Checkpoint, Position, identity
 from brinell.training.evaluate import accuracy
 from brinell.training.history import Epoch, History
 from brinell.training.placement import choose_device, isolated, on, set_layout, takes_channels_last, training_mode
 from brinell.training.schedules import learning_rate
 from brinell.training.settings import Train
-
-Loss = Callable[[nn.Module, Batch], Tensor]
-"""The mean loss of a batch. The module is the one in training, behind Fabric's precision: it is for calling only."""
 
 AfterStep = Callable[[nn.Module], None]
 """Called without gradients after every step of the optimiser, to put weights back where they have to be."""
@@ -84,7 +82,10 @@ def fit(
     with isolated(place):
         module.to(place)
         try:
-            run = _Run(module, on(data, place), train, seed, loss or _cross_entropy(train), after_step, held, place)
+            loss = loss or _cross_entropy(train)
+            if train.adversarial is not None:
+                loss = train.adversarial.mixed(loss, module, seed, bf16=train.precision == "bf16")
+            run = _Run(module, on(data, place), train, seed, loss, after_step, held, place)
             return History(label, tuple(run.train_all(saved, progress, label)))
         finally:
             set_layout(module.eval().to(home), torch.contiguous_format)

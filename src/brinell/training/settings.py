@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from brinell.core import Fraction, Spec
+from brinell.core import Fraction, Later, Spec
+from brinell.training.adversarial import Adversarial
 
 
 class Train(Spec):
@@ -38,6 +39,8 @@ class Train(Spec):
     """`bf16` computes convolutions and products in bfloat16; weights, gradients and batch norm stay float32."""
     holdout: int = Field(0, ge=0)
     """Examples of the training split that are kept for choices and for each epoch's accuracy, not trained on."""
+    adversarial: Annotated[Adversarial | None, Later()] = None
+    """Replace a share of every batch by adversarial examples; `None` trains on clean images only."""
 
     @model_validator(mode="after")
     def _nesterov_needs_momentum(self) -> Self:
