@@ -8,9 +8,15 @@ from typing import Any
 
 import polars as pl
 
+PACKERS = ("deflate", "xz", "zstd", "zpaq")
+"""General-purpose compressors that a variant's own dense float32 file was given to, where they were installed."""
+
 COST_SCHEMA = {
     "encoded_bytes": pl.Int64,
     "dense_bytes": pl.Int64,
+    "nominal_bytes": pl.Int64,
+    "entropy_bytes": pl.Int64,
+    **{f"{packer}_bytes": pl.Int64 for packer in PACKERS},
     "compression_ratio": pl.Float64,
     "parameters": pl.Int64,
     "weights": pl.Int64,
@@ -20,12 +26,15 @@ COST_SCHEMA = {
     "xnor_ops": pl.Int64,
     "ncc": pl.Float64,
 }
-"""`compression_ratio` is the baseline's dense float32 bytes over this variant's file, everything in it."""
+"""`compression_ratio` is the baseline's dense float32 bytes over this variant's file, everything in it. `nominal_bytes`
+are those that the compressor's own arithmetic promises, `entropy_bytes` the least that coding value by value takes."""
 
 
 def costs(own: Mapping[str, Any] | None, baseline: Mapping[str, Any] | None) -> dict[str, int | float | None]:
     """The columns of `COST_SCHEMA` from a variant's record and its baseline's (its own where that one is unknown)."""
-    own = own or {}
+    packed = (own or {}).get("general_purpose")
+    packers = packed if isinstance(packed, Mapping) else {}
+    own = {**(own or {}), **{f"{packer}_bytes": packers.get(packer) for packer in PACKERS}}
     found = {name: number(own.get(name), whole=kind == pl.Int64) for name, kind in COST_SCHEMA.items()}
     dense = number((baseline or {}).get("dense_bytes")) or found["dense_bytes"]
     encoded = found["encoded_bytes"]

@@ -58,6 +58,24 @@ def variant_states(
     return states
 
 
+def coverage(
+    plan: StudyPlan,
+    names: Mapping[str, str],
+    states: Mapping[str, State],
+    examples: Mapping[tuple[str, str], int],
+    failures: Mapping[str, Failure],
+) -> pl.DataFrame:
+    """`COVERAGE_SCHEMA`; `examples` are those measured, by (attack, trial key)."""
+    rows = []
+    for trial in plan.trials:
+        measured = examples.get((trial.attack, trial.key), 0)
+        found = trial_state(trial, measured, states, failures, names)
+        judged, crafted = (names.get(key, key) for key in (trial.judged_on, trial.crafted_on))
+        planned = planned_examples(trial)
+        rows.append((judged, trial.attack, crafted, trial.seed, planned, measured, found.state, found.reason))
+    return pl.DataFrame(rows, schema=COVERAGE_SCHEMA, orient="row")
+
+
 def trial_state(
     trial: PlannedTrial,
     examples: int,

@@ -8,54 +8,27 @@ from typing import Any
 
 import polars as pl
 
-from brinell.analysis.breaking import breaking_line, breaking_stress
-from brinell.analysis.costs import COST_SCHEMA, costs
-from brinell.analysis.coverage import COVERAGE_SCHEMA, State, planned_examples, trial_state, variant_states
-from brinell.analysis.intervals import with_interval
-from brinell.analysis.measure import CLEAN, Measured, measure, stack
+from brinell.analysis.breaking import breaking_line
+from brinell.analysis.coverage import coverage, variant_states
+from brinell.analysis.measure import CLEAN, measure, stack
 from brinell.analysis.names import labels
 from brinell.analysis.pairs import PAIR_SCHEMA
 from brinell.analysis.readings import READING_SCHEMA
 from brinell.analysis.reference import Reference, reference
 from brinell.analysis.reruns import reruns
 from brinell.analysis.rows import first_line
+from brinell.analysis.security import security
 from brinell.analysis.signs import signs
+from brinell.analysis.strength import breaking_steps, strength
 from brinell.analysis.stress import Stress, stress
+from brinell.analysis.techniques import boxes
 from brinell.analysis.traces import TRACE_SCHEMA
+from brinell.analysis.training import notes, training
+from brinell.analysis.transfer import transfers
+from brinell.analysis.variants import variants
 from brinell.analysis.worst_case import WORST_SCHEMA
 from brinell.core import BrinellError, StudyPlan
 from brinell.store import RunStore
-
-VARIANT_SCHEMA = {
-    "variant": pl.String,
-    "key": pl.String,
-    "seed": pl.Int64,
-    "family": pl.String,
-    "architecture": pl.String,
-    "parent": pl.String,
-    "baseline": pl.String,
-    "state": pl.String,
-    "reason": pl.String,
-    "examples": pl.Int64,
-    "clean_accuracy": pl.Float64,
-    "clean_accuracy_low": pl.Float64,
-    "clean_accuracy_high": pl.Float64,
-    "top5_accuracy": pl.Float64,
-    **COST_SCHEMA,
-}
-"""One row a planned variant; accuracies are of its clean predictions on `examples`."""
-
-BREAKING_SCHEMA = {
-    "variant": pl.String,
-    "attack": pl.String,
-    "quantity": pl.String,
-    "held": pl.Float64,
-    "line": pl.Float64,
-    "strongest": pl.Float64,
-    "breaking_stress": pl.Float64,
-}
-"""One row a variant and an attack whose stress is swept. `breaking_stress` is null where the line was not reached by
-the `strongest` stress measured."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +40,7 @@ class Evaluation:
     line: float
     """The breaking line: accuracy of random guessing."""
     variants: pl.DataFrame
+    """`VARIANT_SCHEMA`: every planned variant, its costs and clean accuracy."""
     readings: pl.DataFrame
     """`READING_SCHEMA`: each attack on each variant, each seed, each point; the clean ones stand in `variants`."""
     reruns: pl.DataFrame
@@ -74,6 +48,11 @@ class Evaluation:
     stresses: Mapping[str, Stress]
     """The stress axis of each attack."""
     breaking: pl.DataFrame
+    """`BREAKING_SCHEMA`: where each variant breaks under each attack, and its character."""
+    breaking_steps: pl.DataFrame
+    """`STEP_SCHEMA`: the first step under the line of attacks that were traced."""
+    boxes: pl.DataFrame
+    """`BOX_SCHEMA`: how each technique fares under each attack."""
     pairs: pl.DataFrame
     """`PAIR_SCHEMA`: each variant and its baseline; attacks include `clean` and `worst case`."""
     worst: pl.DataFrame
@@ -84,6 +63,14 @@ class Evaluation:
     """`SIGN_SCHEMA`: what speaks against a variant's robustness."""
     traces: pl.DataFrame
     """`TRACE_SCHEMA`: loss and accuracy along the steps."""
+    transfers: pl.DataFrame
+    """`TRANSFER_SCHEMA`: adversarials made on one variant, judged on another."""
+    security: pl.DataFrame
+    """`SECURITY_SCHEMA`: accuracy against distance, from minimum-norm attacks."""
+    training: pl.DataFrame
+    """`TRAINING_SCHEMA`: every epoch of every variant's training."""
+    notes: Mapping[str, tuple[dict[str, Any], ...]]
+    """What the steps that made a variant noted."""
     coverage: pl.DataFrame
     """`COVERAGE_SCHEMA`: what is measured and what is missing."""
     problems: tuple[str, ...]
@@ -104,28 +91,40 @@ def load(store: RunStore) -> Evaluation:
     states = variant_states(plan, made, failures, names)
     every = stack(measured.readings, READING_SCHEMA)
     attacked = _planned_order(every.filter(pl.col("kind") != CLEAN), plan, names)
-    variants = _variants(store, plan, names, states, every, measured.problems)
+    table = variants(store, plan, names, states, every, measured.problems)
     line = breaking_line(plan.classes)
-    worst = stack(measured.worst, WORST_SCHEMA)
-    averaged = reruns(attacked)
-    stresses = {trial.attack: stress(trial.points) for trial in plan.trials if trial.kind != CLEAN}
+    worst, averaged = stack(measured.worst, WORST_SCHEMA), reruns(attacked)
+    traced = stack(measured.traces, TRACE_SCHEMA)
+    stresses = _stresses(plan)
     return Evaluation(
         plan=plan,
         environment=_environment(store, measured.problems),
         line=line,
-        variants=variants,
+        variants=table,
         readings=attacked,
         reruns=averaged,
         stresses=stresses,
-        breaking=_breaking(averaged, stresses, line),
+        breaking=strength(averaged, stresses, line),
+        breaking_steps=breaking_steps(traced, line),
+        boxes=boxes(averaged, table),
         pairs=stack(measured.pairs, PAIR_SCHEMA),
         worst=worst,
-        reference=reference(worst, attacked, variants, line),
+        reference=reference(worst, attacked, table, line),
         signs=signs(averaged, line),
-        traces=stack(measured.traces, TRACE_SCHEMA),
-        coverage=_coverage(plan, names, states, measured, failures),
+        traces=traced,
+        transfers=transfers(averaged, plan),
+        security=security(measured.distances),
+        training=training(store, plan, names, measured.problems),
+        notes=notes(store, plan, names, measured.problems),
+        coverage=coverage(plan, names, states, measured.examples, failures),
         problems=tuple(dict.fromkeys(measured.problems)),
     )
+
+
+def _stresses(plan: StudyPlan) -> dict[str, Stress]:
+    """Of attacks on the network that is judged; those crafted on another show in the matrix of transfers."""
+    white_box = [trial for trial in plan.trials if trial.kind != CLEAN and trial.judged_on == trial.crafted_on]
+    return {trial.attack: stress(trial.points, trial.kind) for trial in white_box}
 
 
 def _planned_order(readings: pl.DataFrame, plan: StudyPlan, names: Mapping[str, str]) -> pl.DataFrame:
@@ -142,83 +141,9 @@ def _planned_order(readings: pl.DataFrame, plan: StudyPlan, names: Mapping[str, 
     )
 
 
-def _variants(
-    store: RunStore,
-    plan: StudyPlan,
-    names: Mapping[str, str],
-    states: Mapping[str, State],
-    readings: pl.DataFrame,
-    problems: list[str],
-) -> pl.DataFrame:
-    records = {variant.key: _costs(store, variant.key, problems) for variant in plan.variants}
-    clean = {row["variant"]: row for row in readings.filter(pl.col("kind") == CLEAN).iter_rows(named=True)}
-    rows = []
-    for variant in plan.variants:
-        found = clean.get(names[variant.key], {})
-        rows.append(
-            {
-                "variant": names[variant.key],
-                "key": variant.key,
-                "seed": variant.seed,
-                "family": variant.family,
-                "architecture": variant.architecture,
-                "parent": None if variant.parent is None else names.get(variant.parent),
-                "baseline": names.get(variant.baseline, names[variant.key]),
-                "state": states[variant.key].state,
-                "reason": states[variant.key].reason,
-                "examples": found.get("examples", 0),
-                "clean_accuracy": found.get("clean_accuracy"),
-                "top5_accuracy": found.get("top5_accuracy"),
-                **costs(records[variant.key], records.get(variant.baseline)),
-            }
-        )
-    schema = {name: kind for name, kind in VARIANT_SCHEMA.items() if not name.endswith(("_low", "_high"))}
-    return with_interval(pl.DataFrame(rows, schema=schema), "clean_accuracy")
-
-
-def _costs(store: RunStore, key: str, problems: list[str]) -> dict[str, Any] | None:
-    try:
-        return store.costs(key)
-    except BrinellError as error:
-        problems.append(f"A variant's costs are left out: {first_line(store, error)}")
-        return None
-
-
 def _environment(store: RunStore, problems: list[str]) -> dict[str, Any]:
     try:
         return store.environment()
     except BrinellError as error:
         problems.append(f"The environment is left out: {first_line(store, error)}")
         return {}
-
-
-def _breaking(reruns: pl.DataFrame, stresses: Mapping[str, Stress], line: float) -> pl.DataFrame:
-    rows = []
-    white_box = reruns.filter(pl.col("crafted_on") == pl.col("variant"))
-    for (attack, variant), frame in white_box.group_by("attack", "variant", maintain_order=True):
-        axis = stresses[str(attack)]
-        curve = axis.select(frame).drop_nulls("stress")
-        if curve.is_empty() or not axis.swept:
-            continue
-        start = [(0.0, curve["clean_accuracy"][0])]
-        reached = breaking_stress([*start, *curve.select("stress", "robust_accuracy").iter_rows()], line)
-        rows.append((variant, attack, axis.quantity, axis.held, line, curve["stress"].max(), reached))
-    return pl.DataFrame(rows, schema=BREAKING_SCHEMA, orient="row")
-
-
-def _coverage(
-    plan: StudyPlan,
-    names: Mapping[str, str],
-    states: Mapping[str, State],
-    measured: Measured,
-    failures: Mapping[str, Any],
-) -> pl.DataFrame:
-    rows = []
-    for trial in plan.trials:
-        examples = measured.examples.get((trial.attack, trial.key), 0)
-        found = trial_state(trial, examples, states, failures, names)
-        judged, crafted = (names.get(key, key) for key in (trial.judged_on, trial.crafted_on))
-        rows.append(
-            (judged, trial.attack, crafted, trial.seed, planned_examples(trial), examples, found.state, found.reason)
-        )
-    return pl.DataFrame(rows, schema=COVERAGE_SCHEMA, orient="row")

@@ -11,6 +11,7 @@ import polars as pl
 from brinell.analysis.pairs import PAIR_SCHEMA, compare
 from brinell.analysis.readings import READING_SCHEMA, readings
 from brinell.analysis.rows import read_rows, read_traces
+from brinell.analysis.security import Distances, distances
 from brinell.analysis.traces import TRACE_SCHEMA, traces
 from brinell.analysis.worst_case import WORST_SCHEMA, combine, nearest, standing, worst_case
 from brinell.core import PlannedTrial, StudyPlan
@@ -30,6 +31,8 @@ class Measured:
     pairs: list[pl.DataFrame] = field(default_factory=list)
     worst: list[pl.DataFrame] = field(default_factory=list)
     traces: list[pl.DataFrame] = field(default_factory=list)
+    distances: list[Distances] = field(default_factory=list)
+    """How far the minimum-norm attacks had to go."""
     examples: dict[tuple[str, str], int] = field(default_factory=dict)
     """Examples measured, by (attack, trial key)."""
     problems: list[str] = field(default_factory=list)
@@ -48,6 +51,8 @@ def measure(store: RunStore, plan: StudyPlan, labels: Mapping[str, str]) -> Meas
         if rows.is_empty():
             continue
         found.readings.append(_named(readings(rows), trial, labels))
+        if trial.kind != CLEAN:
+            near.setdefault(trial.judged_on, []).append(nearest(rows))
         if trial.judged_on != trial.crafted_on:
             continue
         baseline = baselines[trial.judged_on]
@@ -57,7 +62,7 @@ def measure(store: RunStore, plan: StudyPlan, labels: Mapping[str, str]) -> Meas
         elif (other := of_baselines.get((trial.attack, baseline, trial.seed))) is not None:
             found.pairs.append(_compared(outcomes, other, trial, labels, baseline))
         if trial.kind != CLEAN:
-            near.setdefault(trial.judged_on, []).append(nearest(rows))
+            found.distances.extend(distances(rows, labels[trial.judged_on], trial.attack, norm_of(trial)))
             _trace(store, trial, found, sums)
     found.traces.extend(_averaged(sums, plan.trials, labels))
     _worst_cases(found, plan, {key: combine(trials) for key, trials in near.items()})
@@ -143,7 +148,7 @@ def _averaged(
 def _worst_cases(found: Measured, plan: StudyPlan, combined: Mapping[str, pl.DataFrame]) -> None:
     """Worst cases of every variant at every radius it was read at, and their comparison with the baseline's."""
     attacks = stack(found.readings, READING_SCHEMA).filter(
-        (pl.col("attack") != CLEAN) & (pl.col("crafted_on") == pl.col("variant")) & pl.col("epsilon").is_not_null()
+        (pl.col("attack") != CLEAN) & pl.col("epsilon").is_not_null()
     )
     radii = attacks.group_by("variant", "norm", "epsilon", maintain_order=True).agg(
         pl.col("attack").unique(maintain_order=True)

@@ -23,7 +23,10 @@ READING_SCHEMA = {
     "robust_accuracy_low": pl.Float64,
     "robust_accuracy_high": pl.Float64,
     "top5_accuracy": pl.Float64,
+    "clean_top5_accuracy": pl.Float64,
+    "target_accuracy": pl.Float64,
     "strain": pl.Float64,
+    "top5_strain": pl.Float64,
     "attack_success_rate": pl.Float64,
     "rounded_examples": pl.Int64,
     "rounded_accuracy": pl.Float64,
@@ -37,8 +40,10 @@ READING_SCHEMA = {
 }
 """One row is one (variant, attack, source, seed, epsilon, steps). Shares are of `examples`, but `attack_success_rate`
 of those that were right before, and `rounded_accuracy` of the `rounded_examples` whose 8-bit verdict is not void.
-`strain` is (A - A*) / A on the same examples, null where A is 0. Passes and queries are means an example. Medians are
-of the examples that the attack broke; null where it broke none."""
+`strain` is (A - A*) / A on the same examples, null where A is 0; `top5_strain` the same of top-5 accuracies.
+`target_accuracy` is the share classified as the attack's target (null without one); a tie counts against the network
+there too. Passes and queries are means an example. Medians are of the examples that the attack broke; null where it
+broke none."""
 
 
 def readings(rows: pl.DataFrame) -> pl.DataFrame:
@@ -52,6 +57,8 @@ def readings(rows: pl.DataFrame) -> pl.DataFrame:
         correct=right.sum().cast(pl.Int64),
         broken=broken.sum(),
         top5_accuracy=(pl.col("rank") < 5).mean(),
+        clean_top5_accuracy=(pl.col("clean_rank") < 5).mean(),
+        target_accuracy=(pl.col("target_rank") == 0).mean(),
         rounded_examples=pl.col("rank_rounded").count().cast(pl.Int64),
         rounded_accuracy=(pl.col("rank_rounded") == 0).mean(),
         zero_gradient_share=_share(pl.col("zero_gradients").sum(), pl.col("backwards").sum(), pl.col("zero_gradients")),
@@ -64,6 +71,7 @@ def readings(rows: pl.DataFrame) -> pl.DataFrame:
         clean_accuracy=pl.col("clean_correct") / pl.col("examples"),
         robust_accuracy=pl.col("correct") / pl.col("examples"),
         strain=_ratio(pl.col("clean_correct") - pl.col("correct"), pl.col("clean_correct")),
+        top5_strain=_ratio(pl.col("clean_top5_accuracy") - pl.col("top5_accuracy"), pl.col("clean_top5_accuracy")),
         attack_success_rate=_ratio(pl.col("broken"), pl.col("clean_correct")),
     )
     wanted = [name for name in list(READING_SCHEMA)[6:] if not name.endswith(("_low", "_high"))]

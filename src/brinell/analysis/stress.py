@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 import polars as pl
 
@@ -33,11 +34,33 @@ class Stress:
         return chosen.with_columns(pl.col(self.quantity).cast(pl.Float64).alias("stress")).sort("stress")
 
 
-def stress(points: Iterable[Point]) -> Stress:
-    """Epsilon where it is swept, at the most steps; otherwise the steps, at the one epsilon."""
+PAPER: Final[Mapping[str, tuple[Quantity, float]]] = {
+    "pgd": ("epsilon", 3.0),
+    "local_search": ("steps", 16 / 255),
+    "gen_attack": ("steps", 8 / 255),
+}
+"""By kind of attack: what BreakingBED sweeps (section 4.2), and the value at which it holds the other quantity."""
+
+
+def stress(points: Iterable[Point], kind: str = "") -> Stress:
+    """The axis of the paper, where its value of what is held is read; otherwise epsilon at the most steps.
+
+    An attack that is read at one epsilon sweeps its steps.
+    """
     points = list(points)
+    if (paper := PAPER.get(kind)) is not None and (found := _held_at(points, *paper)) is not None:
+        return found
     epsilons = {point.epsilon for point in points if point.epsilon is not None}
     steps = {point.steps for point in points}
     if len(epsilons) > 1 or (epsilons and len(steps) == 1):
         return Stress("epsilon", float(max(steps)), swept=len(epsilons) > 1)
     return Stress("steps", max(epsilons, default=None), swept=len(steps) > 1)
+
+
+def _held_at(points: Sequence[Point], quantity: Quantity, held: float) -> Stress | None:
+    """The axis of `quantity` at `held`, where it is swept there."""
+    read = [(point.epsilon, point.steps) if quantity == "epsilon" else (point.steps, point.epsilon) for point in points]
+    at = [(value, other) for value, other in read if other is not None and math.isclose(other, held)]
+    if len({value for value, _ in at}) < 2:
+        return None
+    return Stress(quantity, float(at[0][1]))

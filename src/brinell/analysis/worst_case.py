@@ -1,4 +1,4 @@
-"""The worst case per example: broken at a radius if any white-box row of the variant misclassifies within it."""
+"""The worst case per example: broken at a radius if any row of the variant, of any attack, misclassifies within it."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ WORST_SCHEMA: dict[str, Any] = {
     "robust_accuracy_low": pl.Float64,
     "robust_accuracy_high": pl.Float64,
 }
-"""`attacks` are those read at this very radius; rows of others count where their distance fits. `examples` are those
-that every attack of the variant has covered."""
+"""`attacks` are those read at this very radius; rows of others count where their distance fits: those of minimum-norm
+attacks and those crafted on another network. `examples` are those that every trial of the variant has covered."""
 
 
 def nearest(rows: pl.DataFrame) -> pl.DataFrame:

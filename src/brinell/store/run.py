@@ -107,7 +107,7 @@ class RunStore:
     # Variants: a folder that exists is done
 
     def variant(self, key: str) -> Path:
-        """Folder of a variant: `variant.brinell`, `latent.safetensors`, `costs.json`, `training.parquet`."""
+        """Folder of a variant: `variant.brinell`, `costs.json`, `figures.json`, and more where it has them."""
         return self.root / "variants" / key
 
     def has_variant(self, key: str) -> bool:
@@ -122,6 +122,18 @@ class RunStore:
         """What the variant costs; `None` while it is not made."""
         path = self.variant(key) / "costs.json"
         return read_json(path) if path.is_file() else None
+
+    def figures(self, key: str) -> list[dict[str, Any]]:
+        """What the steps that made the variant noted, the oldest first: records of `kind` and `figures`.
+
+        Raises:
+            StoreError: the file is not what was written.
+        """
+        path = self.variant(key) / "figures.json"
+        steps = read_json(path).get("steps") if path.is_file() else []
+        if not isinstance(steps, list):
+            raise StoreError(f"{path} holds no list of steps")
+        return steps
 
     # Rows and traces: a file that exists is done
 

@@ -101,6 +101,7 @@ def _make(bench: Bench, task: Task, progress: Progress) -> None:
         if variant.latent is not None:
             container.write_latent(variant, folder / "latent.safetensors")
         write_text(folder / "costs.json", json.dumps(_costs(bench, planned, variant, encoded), indent=1))
+        write_text(folder / "figures.json", json.dumps(_figures(variant), indent=1, default=str))
         if epochs := training_columns(histories(scratch)):
             write_table(folder / "training.parquet", table(epochs, TRAINING_SCHEMA), {"variant": planned.name})
     bench.store.clear_scratch(planned.key)
@@ -134,6 +135,13 @@ def _costs(bench: Bench, planned: PlannedVariant, variant: Variant, encoded_byte
     if planned.baseline != planned.key:
         costs["dense_bytes"] = (bench.store.costs(planned.baseline) or costs)["dense_bytes"]
     return costs
+
+
+def _figures(variant: Variant) -> dict[str, Any]:
+    """What each step noted, for a report, which does not open the file of a network."""
+    return {
+        "steps": [{"kind": step.kind, "seed": step.seed, "figures": dict(step.figures)} for step in variant.lineage]
+    }
 
 
 # Trials

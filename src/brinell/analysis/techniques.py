@@ -1,0 +1,90 @@
+"""Compression techniques: what variants of several networks have in common, and how they fare under each attack."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import polars as pl
+
+from brinell.core import PlannedVariant, StudyPlan
+
+UNCOMPRESSED = "uncompressed"
+
+_UNTOLD = ("kind", "revision", "train", "student")
+
+BOX_SCHEMA = {
+    "attack": pl.String,
+    "technique": pl.String,
+    "low": pl.Float64,
+    "first_quartile": pl.Float64,
+    "median": pl.Float64,
+    "third_quartile": pl.Float64,
+    "high": pl.Float64,
+    "readings": pl.Int64,
+    "variants": pl.Int64,
+}
+"""The distribution of the accuracies that a technique is left with under an attack, over all strengths, steps and
+networks (BreakingBED, figure 4). Quartiles are interpolated linearly."""
+
+
+def techniques(plan: StudyPlan) -> dict[str, str]:
+    """Technique by variant key: the compressor's kind, with the settings that tell its uses here apart.
+
+    Training, a distilled student's architecture and seeds are not told apart: they are how and on what a technique is
+    carried out.
+    """
+    settings = {variant.key: dict(_flat(variant.settings)) for variant in plan.variants}
+    found = {}
+    for variant in plan.variants:
+        alike = [settings[other.key] for other in plan.variants if other.family == variant.family]
+        own = settings[variant.key]
+        telling = [name for name in own if any(other.get(name) != own[name] for other in alike)]
+        found[variant.key] = _name(variant, [_said(name, own[name]) for name in telling])
+    return found
+
+
+def boxes(reruns: pl.DataFrame, variants: pl.DataFrame) -> pl.DataFrame:
+    """Five numbers for each attack and technique: `BOX_SCHEMA`."""
+    white_box = reruns.filter(pl.col("crafted_on") == pl.col("variant"))
+    joined = white_box.join(variants.select("variant", "technique"), on="variant", maintain_order="left")
+    share = pl.col("robust_accuracy")
+    return (
+        joined.drop_nulls("robust_accuracy")
+        .group_by("attack", "technique", maintain_order=True)
+        .agg(
+            low=share.min(),
+            first_quartile=share.quantile(0.25, "linear"),
+            median=share.median(),
+            third_quartile=share.quantile(0.75, "linear"),
+            high=share.max(),
+            readings=pl.len(),
+            variants=pl.col("variant").n_unique(),
+        )
+        .select(pl.col(name).cast(kind) for name, kind in BOX_SCHEMA.items())
+    )
+
+
+def _name(variant: PlannedVariant, telling: list[str]) -> str:
+    if variant.parent is None:
+        return UNCOMPRESSED
+    return " ".join([variant.family, *telling])
+
+
+def _flat(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Settings by dotted name; of a nested spec only what it is, or one choice would be told by a dozen settings."""
+    for name, value in settings.items():
+        if name in _UNTOLD and not prefix:
+            continue
+        if isinstance(value, Mapping) and "kind" not in value:
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value["kind"] if isinstance(value, Mapping) else value
+
+
+def _said(name: str, value: object) -> str:
+    """A setting in short: a word says itself, a number needs its name."""
+    if isinstance(value, str):
+        return value
+    last = name.rsplit(".", 1)[-1]
+    return f"{last} {value:.3g}" if isinstance(value, float) else f"{last} {value}"

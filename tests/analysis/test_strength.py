@@ -1,0 +1,84 @@
+"""Breaking and character from readings; the first step under the line from traces."""
+
+from __future__ import annotations
+
+import polars as pl
+import pytest
+
+from brinell.analysis.readings import READING_SCHEMA
+from brinell.analysis.reruns import reruns
+from brinell.analysis.strength import BREAKING_SCHEMA, STEP_SCHEMA, breaking_steps, strength
+from brinell.analysis.stress import Stress
+from brinell.analysis.traces import TRACE_SCHEMA
+
+
+def readings(accuracies: dict[float, float], clean: float = 1.0, source: str = "net") -> pl.DataFrame:
+    rows = [
+        {
+            "variant": "net",
+            "attack": "fgsm",
+            "kind": "fgsm",
+            "crafted_on": source,
+            "norm": "linf",
+            "seed": 0,
+            "epsilon": epsilon,
+            "steps": 1,
+            "examples": 100,
+            "clean_accuracy": clean,
+            "robust_accuracy": accuracy,
+            "strain": (clean - accuracy) / clean,
+        }
+        for epsilon, accuracy in accuracies.items()
+    ]
+    return pl.DataFrame(rows, schema=READING_SCHEMA)
+
+
+def test_a_brittle_network() -> None:
+    found = strength(reruns(readings({2.0: 0.4, 4.0: 0.1, 16.0: 0.0})), {"fgsm": Stress("epsilon", 1.0)}, 0.1)
+    assert found.columns == list(BREAKING_SCHEMA)
+    (row,) = found.to_dicts()
+    assert row["breaking_stress"] == pytest.approx(4.0)
+    assert row["breaking_strain"] == pytest.approx(0.9)
+    assert row["toughness"] == pytest.approx((2 * 0.7 + 2 * 0.25 + 12 * 0.05) / 16)
+    assert row["ductility"] == pytest.approx((2 + 2 * (0.81 - 0.6) / 0.3 - 2 * 0.09 / 0.6) / 16)
+    assert row["character"] == "brittle"
+
+
+def test_not_reached_is_null_and_transfers_are_not_asked() -> None:
+    axis = {"fgsm": Stress("epsilon", 1.0)}
+    (row,) = strength(reruns(readings({2.0: 0.9, 16.0: 0.8})), axis, 0.1).to_dicts()
+    assert (row["breaking_stress"], row["strongest"], row["character"]) == (None, 16.0, "strong")
+    assert strength(reruns(readings({2.0: 0.1}, source="other")), axis, 0.1).is_empty()
+
+
+def trace(accuracies: list[float]) -> pl.DataFrame:
+    rows = [
+        {
+            "variant": "net",
+            "attack": "pgd",
+            "norm": "linf",
+            "epsilon": 0.1,
+            "step": 5 * place,
+            "runs": 5,
+            "examples": 100,
+            "accuracy": accuracy,
+            "loss": float(place),
+        }
+        for place, accuracy in enumerate(accuracies)
+    ]
+    return pl.DataFrame(rows, schema=TRACE_SCHEMA)
+
+
+@pytest.mark.parametrize(
+    ("accuracies", "step"), [([0.9, 0.3, 0.1, 0.05], 10), ([0.9, 0.14], None), ([0.1], 0), ([0.9, 0.05, 0.2], 5)]
+)
+def test_the_first_step_under_the_line(accuracies: list[float], step: int | None) -> None:
+    found = breaking_steps(trace(accuracies), 0.1)
+    assert found.columns == list(STEP_SCHEMA)
+    (row,) = found.to_dicts()
+    assert row["breaking_step"] == step
+    assert (row["last_step"], row["accuracy"], row["loss"]) == (
+        5 * (len(accuracies) - 1),
+        accuracies[-1],
+        float(len(accuracies) - 1),
+    )
