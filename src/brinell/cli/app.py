@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from brinell.cli import attack, compress, inspect, listing, report, run, status
+from brinell.cli import attack, compress, importing, inspect, listing, report, run, status
 from brinell.cli.console import errors, flowing, out, say_error
 from brinell.core import BrinellError
 
@@ -27,6 +27,7 @@ app.command("list", help=flowing(listing.HELP))(listing.list_members)
 app.command("inspect", help=flowing(inspect.HELP))(inspect.inspect)
 app.command("attack", help=flowing(attack.HELP))(attack.attack)
 app.command("compress", help=flowing(compress.HELP))(compress.compress)
+app.add_typer(importing.app, name="import")
 
 
 def _version(asked: bool) -> None:

@@ -1,5 +1,6 @@
 """The `.brinell` file: a runnable variant in as few bytes as DEFLATE allows, exactly."""
 
+from brinell.container.deep_compression import read_deep_compression
 from brinell.container.deflate import Effort
 from brinell.container.inspection import InspectedTensor, Inspection, inspect
 from brinell.container.latent import read_latent, write_latent
@@ -14,6 +15,7 @@ __all__ = [
     "inspect",
     "load",
     "read",
+    "read_deep_compression",
     "read_latent",
     "save",
     "write",

@@ -6,9 +6,10 @@ from brinell.core import Registry
 from brinell.data.cifar10 import Cifar10
 from brinell.data.dataset import Dataset, check_images, from_tensors
 from brinell.data.digits import Digits
+from brinell.data.imagenet import ImageNet
 from brinell.data.source import Source
 
-DATASETS: Registry[Source] = Registry("data set", Digits, Cifar10)
+DATASETS: Registry[Source] = Registry("data set", Digits, Cifar10, ImageNet)
 
 
 def build(kind: str, split: str = "train", examples: int | None = None, seed: int = 0, **fields: Any) -> Dataset:
@@ -22,4 +23,4 @@ def build(kind: str, split: str = "train", examples: int | None = None, seed: in
     return dataset if examples is None else dataset.take(examples, seed)
 
 
-__all__ = ["DATASETS", "Cifar10", "Dataset", "Digits", "Source", "build", "check_images", "from_tensors"]
+__all__ = ["DATASETS", "Cifar10", "Dataset", "Digits", "ImageNet", "Source", "build", "check_images", "from_tensors"]

@@ -12,7 +12,8 @@ from pydantic import model_validator
 
 from brinell.core import DataError, Execution, file_digest, require
 from brinell.data.dataset import Dataset
-from brinell.data.parquet import decode, find_parquet, read_parquet
+from brinell.data.images import decode
+from brinell.data.parquet import find_parquet, read_parquet
 from brinell.data.source import Source, check_split
 
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")

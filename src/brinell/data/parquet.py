@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import io
-from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 import polars as pl
-from PIL import Image
 
 from brinell.core import DataError
+from brinell.data.images import Fit, decode
 
 
 def find_parquet(root: Path, split: str) -> list[Path]:
@@ -21,8 +19,10 @@ def find_parquet(root: Path, split: str) -> list[Path]:
     return []
 
 
-def read_parquet(files: list[Path], columns: tuple[str, ...], size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-    """Images `(N, 3, height, width)` uint8 and labels `(N,)` int64.
+def read_parquet(
+    files: list[Path], columns: tuple[str, ...], size: tuple[int, int], fit: Fit = lambda image: image
+) -> tuple[np.ndarray, np.ndarray]:
+    """Images `(N, 3, height, width)` uint8, each brought to that `size` by `fit`, and labels `(N,)` int64.
 
     Raises:
         DataError: a column is missing or of another type, an image cannot be decoded, or one has another size.
@@ -41,24 +41,4 @@ def read_parquet(files: list[Path], columns: tuple[str, ...], size: tuple[int, i
     if not labels.dtype.is_integer() or labels.null_count():
         raise DataError(f"{files[0]}: the column 'label' holds no whole numbers, or not everywhere")
     encoded = table[column].struct.field("bytes")
-    return decode(encoded, len(table), size, str(files[0])), labels.to_numpy().astype(np.int64)
-
-
-def decode(encoded: Iterable[bytes], count: int, size: tuple[int, int], where: str) -> np.ndarray:
-    """Decode `count` images (JPEG, PNG, ...) of one `size` (height, width) to RGB bytes `(count, 3, height, width)`.
-
-    Raises:
-        DataError: an image cannot be decoded, or has another size; the message names its row.
-    """
-    images = np.empty((count, 3, *size), dtype=np.uint8)
-    for row, data in enumerate(encoded):
-        try:
-            with Image.open(io.BytesIO(data)) as image:
-                pixels = np.asarray(image.convert("RGB"))
-        except Exception as error:
-            raise DataError(f"{where}: the image in row {row} cannot be decoded: {error}") from error
-        if pixels.shape[:2] != size:
-            found, expected = (f"{height} x {width}" for height, width in (pixels.shape[:2], size))
-            raise DataError(f"{where}: the image in row {row} is {found} pixels; expected {expected}")
-        images[row] = pixels.transpose(2, 0, 1)
-    return images
+    return decode(encoded, len(table), size, str(files[0]), fit), labels.to_numpy().astype(np.int64)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 from torch import nn
 
-from brinell.core import Spec, derive
-from brinell.models.normalized import Normalized
+from brinell.core import Later, Spec, derive
+from brinell.models.normalized import ChannelOrder, Normalized
 
 
 class Architecture(Spec):
@@ -21,6 +21,8 @@ class Architecture(Spec):
     """Height and width that images have by default; convolutional networks accept others."""
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    channel_order: Annotated[ChannelOrder, Later()] = "rgb"
+    """In which the bare network takes colours; images, `mean` and `std` are red, green, blue in any case."""
 
     def model_post_init(self, context: Any) -> None:
         """Check that the normalisation fits the channels."""
@@ -42,6 +44,6 @@ class Architecture(Spec):
         """The network behind its normalisation, with fresh weights that only `seed` decides."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(derive(seed, "weights"))
-            module = Normalized(self.network(), self.mean, self.std)
+            module = Normalized(self.network(), self.mean, self.std, self.channel_order)
         module.architecture = self
         return module

@@ -1,0 +1,109 @@
+"""ImageNet, or any part of it: photographs of any size, cut to one, from parquet files or a folder a class."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Final
+
+import numpy as np
+import torch
+from PIL import Image
+from pydantic import Field, model_validator
+
+from brinell.core import DataError, Execution, file_digest
+from brinell.data.dataset import Dataset
+from brinell.data.images import decode
+from brinell.data.parquet import find_parquet, read_parquet
+from brinell.data.source import Source, check_split
+
+_SPLITS: Final = {"train": ("train",), "test": ("validation", "val", "test"), "validation": ("validation", "val")}
+"""The folders and files of a split, the first that exists. ImageNet's own test labels are secret: its validation images
+are what everybody tests on."""
+
+_SUFFIXES: Final = {".jpg", ".jpeg", ".png", ".bmp", ".webp"}
+
+
+class ImageNet(Source):
+    """Photographs, their shorter side scaled to `resize` and the middle `size` x `size` pixels cut out.
+
+    `root` holds `<split>*.parquet` files as on the Hugging Face hub, or `<split>/<class>/*.jpg`, the classes numbered
+    in the order of their names. Everything is held in memory, as bytes: 3 * size * size an image. An example's id is its
+    place in the split.
+    """
+
+    kind = "imagenet"
+
+    root: Annotated[Path | None, Execution()] = None
+    classes: int = Field(1000, ge=1)
+    size: int = Field(224, ge=1)
+    resize: int = Field(256, ge=1)
+
+    @model_validator(mode="after")
+    def _fits(self) -> ImageNet:
+        if self.size > self.resize:
+            raise ValueError(f"size {self.size} cannot be cut out of a shorter side of resize {self.resize}")
+        return self
+
+    def load(self, split: str) -> Dataset:
+        """`train` or `validation`; `test` is the validation split."""
+        check_split(split, tuple(_SPLITS))
+        if self.root is None:
+            raise DataError("data.root: missing; give the folder of the images (--set data.root=FOLDER)")
+        if not self.root.is_dir():
+            raise DataError(f"data.root: no folder at {self.root}")
+        for name in _SPLITS[split]:
+            if files := find_parquet(self.root, name):
+                images, labels = read_parquet(files, ("image", "img"), (self.size, self.size), self._cut)
+                return self._dataset(split, images, labels, files, [str(label) for label in range(self.classes)])
+            if (self.root / name).is_dir():
+                return self._from_folder(split, self.root / name)
+        names = " or ".join(_SPLITS[split])
+        raise DataError(f"data.root: {self.root} holds neither {names} parquet files nor a folder of that name")
+
+    def _from_folder(self, split: str, folder: Path) -> Dataset:
+        names = sorted(path.name for path in folder.iterdir() if path.is_dir())
+        files = [
+            path for name in names for path in sorted((folder / name).iterdir()) if path.suffix.lower() in _SUFFIXES
+        ]
+        numbers = {name: number for number, name in enumerate(names)}
+        labels = np.array([numbers[path.parent.name] for path in files], dtype=np.int64)
+        images = decode(_contents(files), len(files), (self.size, self.size), str(folder), self._cut)
+        return self._dataset(split, images, labels, files, names)
+
+    def _cut(self, image: Image.Image) -> Image.Image:
+        """The middle of the scaled image; an odd rest goes to the right and the bottom by halves rounded to even."""
+        shorter = min(image.size)
+        if shorter != self.resize:
+            width, height = (max(self.resize, round(side * self.resize / shorter)) for side in image.size)
+            image = image.resize((width, height), Image.Resampling.BILINEAR)
+        left, top = (round((side - self.size) / 2) for side in image.size)
+        return image.crop((left, top, left + self.size, top + self.size))
+
+    def _dataset(
+        self, split: str, images: np.ndarray, labels: np.ndarray, files: list[Path], names: list[str]
+    ) -> Dataset:
+        if not len(labels):
+            raise DataError(f"imagenet/{split}: no examples in {self.root}")
+        if labels.min() < 0 or labels.max() >= self.classes or len(names) != self.classes:
+            found = f"{len(names)} classes and labels {labels.min()} to {labels.max()}"
+            raise DataError(f"imagenet/{split}: expected {self.classes} classes, found {found}; set data.classes")
+        content = [f"{self.size}/{self.resize}", *map(file_digest, files)]
+        return Dataset(
+            name=self.kind,
+            split=split,
+            images=torch.from_numpy(images),
+            labels=torch.from_numpy(labels),
+            ids=torch.arange(len(labels)),
+            class_names=tuple(names),
+            fingerprint=hashlib.sha256("".join(content).encode()).hexdigest(),
+        )
+
+
+def _contents(files: list[Path]) -> Iterator[bytes]:
+    for path in files:
+        try:
+            yield path.read_bytes()
+        except OSError as error:
+            raise DataError(f"cannot read {path}: {error}") from error

@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+import pytest
+
+from brinell.container import inspect
+from container.test_deep_compression import SMALL, example
+
+
+def test_import_writes_a_file(brinell, tmp_path):
+    (tmp_path / "a.net").write_bytes(example("cifar_alexnet")[1])
+    sets = [part for name, value in SMALL.items() for part in ("--set", f"{name}={value}")]
+    target = tmp_path / "a.brinell"
+    said = brinell("import", "deep-compression", tmp_path / "a.net", "--model", "cifar_alexnet", "--out", target, *sets)
+    assert said.status == 0, said.err
+    assert f"{target}: {target.stat().st_size:,} bytes" in said.out
+    assert inspect(target).architecture["channel_order"] == "bgr"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--model", "squeezenet1_0"], "is of another architecture"),
+        (["--model", "squeezenet"], "did you mean 'squeezenet1_0'?"),
+        (["--model", "cifar_alexnet", "--set", "clases=3"], "did you mean 'classes'?"),
+        (["--model", "cifar_alexnet", "--effort", "most"], "unknown effort 'most'; accepted: fast, default, best"),
+    ],
+)
+def test_mistakes(brinell, tmp_path, arguments, said):
+    (tmp_path / "a.net").write_bytes(example("cifar_alexnet")[1])
+    sets = (
+        [part for name, value in SMALL.items() for part in ("--set", f"{name}={value}")]
+        if "--effort" in arguments
+        else []
+    )
+    target = tmp_path / "a.brinell"
+    found = brinell("import", "deep-compression", tmp_path / "a.net", "--out", target, *arguments, *sets)
+    assert found.status == 1
+    assert said in found.err
+    assert not target.exists()
+
+
+def test_help_has_an_example(brinell):
+    assert "$ brinell import deep-compression" in brinell("import", "deep-compression", "--help").out
