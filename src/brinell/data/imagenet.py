@@ -29,8 +29,8 @@ class ImageNet(Source):
     """Photographs, their shorter side scaled to `resize` and the middle `size` x `size` pixels cut out.
 
     `root` holds `<split>*.parquet` files as on the Hugging Face hub, or `<split>/<class>/*.jpg`, the classes numbered
-    in the order of their names. Everything is held in memory, as bytes: 3 * size * size an image. An example's id is its
-    place in the split.
+    in the order of their names. Everything is held in memory, as bytes: 3 * size * size an image. An example's id is
+    its place in the split.
     """
 
     kind = "imagenet"

@@ -41,9 +41,10 @@ class _SqueezeNet(nn.Module):
             _pool(),
             _Fire(512, 64, 256),
         )
+        last = nn.Conv2d(512, classes, 1, padding=padding)
         self.classifier = nn.Sequential(
             nn.Dropout(0.5),
-            nn.Conv2d(512, classes, 1, padding=padding),
+            last,
             nn.ReLU(),
             nn.AdaptiveAvgPool2d(1),
             nn.Flatten(),
@@ -52,7 +53,7 @@ class _SqueezeNet(nn.Module):
             if isinstance(layer, nn.Conv2d):
                 nn.init.kaiming_uniform_(layer.weight)
                 nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
-        nn.init.normal_(self.classifier[1].weight, std=0.01)
+        nn.init.normal_(last.weight, std=0.01)
 
     def forward(self, x: Tensor) -> Tensor:
         logits: Tensor = self.classifier(self.features(x))
