@@ -3,8 +3,8 @@
 Little-endian, without a magic number and without shapes, which the architecture supplies. First a uint32 for each
 layer, how many entries it stores. Then layer after layer: a float32 code book (256 values for a convolution, 16 for a
 linear layer), float32 biases, the entries' codes (8 bits each, or 4, the lower half of a byte first), and their gaps (4
-bits each, in the same order). An entry lies its gap plus one places behind the entry before it. A gap of 15 whose code is 0,
-which stands for 0.0, is a filler: the way to a weight that is further than 15 zeros away.
+bits each, in the same order). An entry lies its gap plus one places behind the entry before it. A gap of 15 whose code
+is 0, which stands for 0.0, is a filler: the way to a weight that is further than 15 zeros away.
 """
 
 from __future__ import annotations
