@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from brinell.attacks.losses import best_other
 from brinell.attacks.oracle import Scores
@@ -50,6 +50,8 @@ def scores(network: Scores, images: Tensor) -> Tensor:
     Raises:
         ModelError: they are not usable; the message says what was found.
     """
+    if isinstance(network, nn.Module):
+        images = images.contiguous(memory_format=torch.channels_last)
     logits = network(images)
     if not isinstance(logits, Tensor) or logits.dim() != 2 or len(logits) != len(images):
         found = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__

@@ -19,8 +19,8 @@ from brinell.attacks.steps import inside
 from brinell.core import DataError, Fraction, Point
 from brinell.nn import uniform
 
-_AT_ONCE = 512
-"""Images a forward pass: candidates come by the thousand."""
+_AT_ONCE = 2048
+"""Candidates in memory at a time: they come by the thousand."""
 
 
 class LocalSearch(Attack):

@@ -15,6 +15,9 @@ from brinell.core import ModelError
 from brinell.nn import fold_batch_norms
 
 Precision = Literal["float32", "bf16"]
+AT_ONCE = {"cpu": 128, "cuda": 2048}
+"""Images a forward pass by the kind of device: on a processor the maps of more than that leave its caches."""
+
 Scores = Callable[[Tensor], Tensor]
 """Anything that maps images `(N, C, H, W)` to logits `(N, classes)`."""
 
@@ -32,14 +35,17 @@ class Oracle:
         self.exact = placed(network, device)
         self.autocast = torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")
         self.fast: Scores = self.exact
+        self.layout = torch.contiguous_format
         if isinstance(self.exact, nn.Module):
-            folded = fold_batch_norms(self.exact)
-            self.fast = folded.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+            self.layout = torch.channels_last
+            self.fast = fold_batch_norms(self.exact).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def logits(self, images: Tensor) -> Tensor:
-        """Logits `(N, classes)` without a graph."""
+        """Logits `(N, classes)` without a graph, of any number of images."""
+        size = AT_ONCE.get(images.device.type, 512)
         with torch.inference_mode():
-            return self._ask(images.contiguous(memory_format=torch.channels_last))
+            parts = [part.contiguous(memory_format=self.layout) for part in images.split(size)]
+            return torch.cat([self._ask(part) for part in parts])
 
     def _ask(self, images: Tensor) -> Tensor:
         with self.autocast:
@@ -95,13 +101,14 @@ class Oracle:
     def agrees(self, images: Tensor, labels: Tensor, targets: Tensor | None) -> Tensor:
         """Whether these images have succeeded by the deployed network's own logits, `(n,)`."""
         with torch.inference_mode():
-            return succeeded(self.exact(images), labels, targets)
+            return succeeded(self.exact(images.contiguous(memory_format=torch.channels_last)), labels, targets)
 
 
 def placed(network: nn.Module | Scores, device: torch.device) -> nn.Module | Scores:
     """A frozen copy of a module on the device, so that the caller's own is never touched; a function as it is."""
     if isinstance(network, nn.Module):
-        return copy.deepcopy(network).to(device).eval().requires_grad_(False)
+        copied = copy.deepcopy(network).to(device).eval().requires_grad_(False)
+        return copied.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
     return network
 
 

@@ -17,7 +17,7 @@ from brinell.core import Point
 from brinell.nn import distances
 
 Columns = dict[str, np.ndarray[Any, Any]]
-AUTO = 256
+AUTO = 128
 """Images times epsilons a chunk: large enough to keep the cores busy, small enough for their caches."""
 
 
