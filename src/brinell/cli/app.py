@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from brinell.cli import attack, compress, importing, inspect, listing, report, run, status
+from brinell.cli import attack, compare, compress, importing, inspect, listing, report, run, status
 from brinell.cli.console import errors, flowing, out, say_error
 from brinell.core import BrinellError
 
@@ -23,6 +23,7 @@ app = typer.Typer(
 app.command("run", help=flowing(run.HELP))(run.run)
 app.command("report", help=flowing(report.HELP))(report.report)
 app.command("status", help=flowing(status.HELP))(status.status)
+app.command("compare", help=flowing(compare.HELP))(compare.compare)
 app.command("list", help=flowing(listing.HELP))(listing.list_members)
 app.command("inspect", help=flowing(inspect.HELP))(inspect.inspect)
 app.command("attack", help=flowing(attack.HELP))(attack.attack)

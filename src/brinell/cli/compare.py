@@ -1,0 +1,139 @@
+"""`brinell compare`: what changed from one run to another."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import polars as pl
+import typer
+from rich.table import Table
+
+from brinell.cli.console import Debug, out, say_error
+from brinell.core import ConfigurationError
+from brinell.store import RunStore
+
+HELP = """Say what changed from one run to another, on the examples that both measured.
+
+Variants and attacks are the same where their names are. Accuracies are compared by McNemar's exact test; a difference
+that it does not see is printed as no difference. With --fail-if the exit status is 1 when a change crosses a limit, or
+when the second run lacks what the limit speaks of, so that it can guard a model in CI.
+
+[bold]Examples[/]
+
+$ brinell compare runs/before runs/after
+
+$ brinell compare runs/before runs/after --fail-if 'robust_accuracy < -0.02' --fail-if 'encoded_bytes > 5%'
+
+$ brinell compare runs/before runs/after --fail-if 'robust_accuracy under pgd of "int8 small" < -0.01'
+"""
+
+SHOWN = 20
+"""Readings printed at most; the rest is counted."""
+
+Conditions = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--fail-if", metavar="CONDITION", help="METRIC [under ATTACK] [of VARIANT] < NUMBER; repeat it for more."
+    ),
+]
+
+
+def compare(
+    before: Annotated[Path, typer.Argument(metavar="RUN", help="The run to compare with.")],
+    after: Annotated[Path, typer.Argument(metavar="RUN", help="The run that may have changed.")],
+    fail_if: Conditions = None,
+    debug: Debug = False,
+) -> None:
+    """See `HELP`."""
+    from brinell.analysis.changes import changes
+    from brinell.analysis.conditions import Condition, parse
+
+    conditions: list[Condition] = [parse(text) for text in fail_if or ()]
+    found = changes(RunStore.open(before), RunStore.open(after))
+    _print(found.frame)
+    for note in found.notes:
+        out.print(f"note: {note}", markup=False, soft_wrap=True)
+    failed = False
+    for condition in conditions:
+        rows = condition.select(found.frame)
+        if rows.is_empty():
+            raise ConfigurationError(f"--fail-if {condition.text!r}: neither run has such a reading")
+        crossed = [row for row in rows.iter_rows(named=True) if condition.crossed(row)]
+        failed |= bool(crossed)
+        for row in crossed[:SHOWN]:
+            say_error(f"{condition.text}: {_where(row)} {_values(row)}")
+        if len(crossed) > SHOWN:
+            say_error(f"{condition.text}: and {len(crossed) - SHOWN} more")
+    if failed:
+        raise typer.Exit(1)
+
+
+def _print(frame: pl.DataFrame) -> None:
+    """What differs: readings whose test says so, and costs that are not the same; what does not is counted."""
+    tested = frame.filter(pl.col("p_value").is_not_null() & (pl.col("metric") != "top5_accuracy"))
+    same = tested.filter(pl.col("verdict") == "no difference")
+    differing = tested.filter(pl.col("verdict") != "no difference").sort("change", maintain_order=True)
+    moved = frame.filter(pl.col("p_value").is_null() & (pl.col("change") != 0))
+    lacking = frame.filter(pl.col("before").is_null() != pl.col("after").is_null())
+    table = Table("what", "variant", "before", "after", "change", "p", "verdict", box=None, pad_edge=False)
+    for part in (differing, moved, lacking):
+        for row in part.head(SHOWN).iter_rows(named=True):
+            table.add_row(*_cells(row))
+    if table.row_count:
+        out.print(table)
+    hidden = sum(max(0, len(part) - SHOWN) for part in (differing, moved, lacking))
+    more = f"; {hidden} more differ" if hidden else ""
+    out.print(f"{len(same)} of {len(tested)} paired readings show no difference{more}")
+
+
+def _cells(row: dict[str, Any]) -> tuple[str, ...]:
+    p_value = "" if row["p_value"] is None else f"{row['p_value']:.2g}"
+    change = "" if row["change"] is None else _change(row)
+    return (
+        _what(row),
+        row["variant"],
+        _value(row, "before"),
+        _value(row, "after"),
+        change,
+        p_value,
+        row["verdict"] or "",
+    )
+
+
+def _what(row: dict[str, Any]) -> str:
+    parts = [row["metric"]]
+    if row["attack"] not in (None, "worst case"):
+        parts.append(f"under {row['attack']}")
+    if row["attack"] is not None and row["epsilon"] is not None:
+        linf = row["norm"] == "linf"
+        parts.append(f"at {255 * row['epsilon']:.4g}/255" if linf else f"at {row['epsilon']:.4g} {row['norm']}")
+    if row["attack"] is not None and row["steps"] is not None:
+        parts.append(f"{row['steps']} steps")
+    return " ".join(parts)
+
+
+def _where(row: dict[str, Any]) -> str:
+    return f"{_what(row)} of {row['variant']}"
+
+
+def _values(row: dict[str, Any]) -> str:
+    if row["after"] is None:
+        return "is not measured in the second run"
+    return f"went from {_value(row, 'before')} to {_value(row, 'after')} ({_change(row)})"
+
+
+def _share(row: dict[str, Any]) -> bool:
+    return str(row["metric"]).endswith(("accuracy", "worst_case"))
+
+
+def _value(row: dict[str, Any], side: str) -> str:
+    value = row[side]
+    return "missing" if value is None else f"{value:.1%}" if _share(row) else f"{value:,.6g}"
+
+
+def _change(row: dict[str, Any]) -> str:
+    if _share(row):
+        return f"{100 * row['change']:+.1f} points"
+    relative = f" ({row['change'] / row['before']:+.1%})" if row["before"] else ""
+    return f"{row['change']:+,.6g}{relative}"
