@@ -7,6 +7,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from brinell.core import StoreError, StudyPlan
@@ -147,3 +148,26 @@ def test_checkpoints_go_when_the_variant_is_made(store: RunStore) -> None:
     (store.scratch("v") / "state").write_text("x")
     store.clear_scratch("v")
     assert not (store.root / "scratch" / "v").exists()
+
+
+def test_a_probe_is_done_when_its_record_is_there(tmp_path):
+    store = RunStore(tmp_path)
+    assert not store.has_probe("p")
+    store.write_probe("p", {"masked": True}, {"image": np.arange(6, dtype=np.uint8).reshape(1, 2, 3)})
+    assert store.has_probe("p")
+    assert store.read_probe("p") == {"masked": True}
+    assert store.read_arrays("p")["image"].tolist() == [[[0, 1, 2], [3, 4, 5]]]
+    store.arrays_path("p").write_bytes(store.arrays_path("p").read_bytes()[:50])
+    for damage in (b"", b"PK", b"\x93NUMPY", None):
+        if damage is not None:
+            store.arrays_path("p").write_bytes(damage)
+        with pytest.raises(StoreError, match="arrays"):
+            store.read_arrays("p")
+
+
+def test_arrays_are_never_unpickled(tmp_path):
+    store = RunStore(tmp_path)
+    store.arrays_path("p").parent.mkdir()
+    np.savez(store.arrays_path("p"), bad=np.array([{"a": 1}], dtype=object))
+    with pytest.raises(StoreError, match="cannot read the arrays"):
+        store.read_arrays("p")

@@ -109,6 +109,18 @@ class PlannedTrial(_Record):
     blocks: tuple[Block, ...]
 
 
+class PlannedProbe(_Record):
+    """One question to one variant; its answer is `probes/<key>.json`, with `arrays/<key>.npz` where it has pictures."""
+
+    key: str
+    kind: str
+    """`masking`, `activation_maps`, `latency`, `energy` or `gallery`."""
+    variant: str
+    """Key of the variant that is asked."""
+    spec: dict[str, Any]
+    seed: int
+
+
 class StudyPlan(_Record):
     """Everything a study will compute, resolved: what `study.json` holds and what a report starts from."""
 
@@ -121,3 +133,4 @@ class StudyPlan(_Record):
     config: dict[str, Any]
     variants: tuple[PlannedVariant, ...]
     trials: tuple[PlannedTrial, ...]
+    probes: tuple[PlannedProbe, ...] = ()

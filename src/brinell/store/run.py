@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
+import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from brinell.core import BrinellError, StoreError, StudyPlan, explain
-from brinell.store.atomic import atomic_folder, sweep, write_text
+from brinell.store.atomic import atomic_folder, sweep, write_bytes, write_text
 from brinell.store.lock import locked
 from brinell.store.tables import read_table, write_table
 
@@ -169,6 +174,45 @@ class RunStore:
     def read_traces(self, trial: str, block: str) -> pl.DataFrame:
         """One block's traces."""
         return read_table(self.traces_path(trial, block))
+
+    # Probes: a record that exists is done
+
+    def probe_path(self, key: str) -> Path:
+        """File of a probe's record."""
+        return self.root / "probes" / f"{key}.json"
+
+    def arrays_path(self, key: str) -> Path:
+        """File of a probe's arrays."""
+        return self.root / "arrays" / f"{key}.npz"
+
+    def has_probe(self, key: str) -> bool:
+        """Whether the probe is answered."""
+        return self.probe_path(key).is_file()
+
+    def write_probe(self, key: str, record: Mapping[str, Any], arrays: Mapping[str, Any] | None = None) -> None:
+        """Keep an answer. Its arrays are written first: the record is what says that the probe is done."""
+        if arrays is not None:
+            buffer = io.BytesIO()
+            np.savez_compressed(buffer, **arrays)
+            write_bytes(self.arrays_path(key), buffer.getvalue())
+        write_text(self.probe_path(key), _json(record))
+
+    def read_probe(self, key: str) -> dict[str, Any]:
+        """A probe's record."""
+        return read_json(self.probe_path(key))
+
+    def read_arrays(self, key: str) -> dict[str, NDArray[Any]]:
+        """A probe's arrays.
+
+        Raises:
+            StoreError: the file is missing or damaged.
+        """
+        path = self.arrays_path(key)
+        try:
+            with np.load(path, allow_pickle=False) as found:
+                return {name: found[name] for name in found.files}
+        except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+            raise StoreError(f"cannot read the arrays {path}: {error}") from error
 
     # What failed, what is running
 
