@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import Any
 
 import pytest
@@ -35,3 +36,20 @@ def tiny() -> dict[str, Any]:
 def tiny_study(tiny: dict[str, Any]) -> Study:
     """The study."""
     return Study.parse(tiny)
+
+
+REMOVE = "(left out)"
+
+
+def changed(config, path, value):
+    """A copy of `config` with `value` at the dotted `path`."""
+    config = deepcopy(config)
+    *above, last = path.split(".")
+    inside = config
+    for part in above:
+        inside = inside.setdefault(part, {})
+    if value is REMOVE:
+        del inside[last]
+    else:
+        inside[last] = value
+    return config

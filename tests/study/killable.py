@@ -17,9 +17,8 @@ from typing import Any
 import lightning_fabric  # noqa: F401
 import sklearn.datasets  # noqa: F401
 
-import brinell.study.work as work
 from brinell.store import atomic
-from brinell.study import Study, run
+from brinell.study import Study, judging, run
 from brinell.training import loop
 
 
@@ -48,7 +47,7 @@ def child(order: dict[str, Any]) -> None:
     events = Events(Path(order["log"]), order["die_at"])
     loop._Run._step = events.before(loop._Run._step, "step")
     loop._SAVE_WITHIN = loop._SAVE_AFTER = 0.0  # a checkpoint after every step
-    work.run_trial = events.before(work.run_trial, "block")
+    judging.run_trial = events.before(judging.run_trial, "block")
     atomic._sync = events.before(atomic._sync, "sync")
     run(Study.from_yaml(order["study"]), out=order["root"], threads=1)
 

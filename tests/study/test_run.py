@@ -14,7 +14,7 @@ from brinell import container
 from brinell.compressors import COMPRESSORS
 from brinell.core import ROW_SCHEMA, TRACE_SCHEMA, ConfigurationError, StoreError, UnsupportedError
 from brinell.store import RunStore, read_footer
-from brinell.study import Planned, Study, plan, run, work
+from brinell.study import Planned, Study, making, plan, run
 from brinell.variants import natural_view
 from study.conftest import TINY
 
@@ -57,6 +57,7 @@ def test_a_run_holds_what_was_planned(done, tiny_study):
         assert {path.name for path in store.variant(variant.key).iterdir()} == {
             "variant.brinell",
             "costs.json",
+            "figures.json",
             "training.parquet",
         }
         costs = store.costs(variant.key)
@@ -172,14 +173,14 @@ def test_making_variants_never_reads_the_test_split(tiny_study, tmp_path, monkey
 
 def broken(monkeypatch, error, when=lambda planned: True):
     """Make training of the variants that `when` picks raise."""
-    make = work._from_parent
+    make = making._from_parent
 
     def fail(bench, planned, scratch, progress):
         if when(planned):
             raise error
         return make(bench, planned, scratch, progress)
 
-    monkeypatch.setattr(work, "_from_parent", fail)
+    monkeypatch.setattr(making, "_from_parent", fail)
 
 
 def test_a_failure_is_recorded_blocks_what_needs_it_and_is_retried(done, tiny_study, tmp_path, monkeypatch):

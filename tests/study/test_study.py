@@ -1,30 +1,12 @@
 from __future__ import annotations
 
-from copy import deepcopy
-
 import pytest
 import torch
 import yaml
 
 from brinell.core import ConfigurationError, Point
 from brinell.study import Study, shipped
-
-REMOVE = "(left out)"
-
-
-def changed(config, path, value):
-    """A copy of `config` with `value` at the dotted `path`."""
-    config = deepcopy(config)
-    *above, last = path.split(".")
-    inside = config
-    for part in above:
-        inside = inside.setdefault(part, {})
-    if value is REMOVE:
-        del inside[last]
-    else:
-        inside[last] = value
-    return config
-
+from study.conftest import REMOVE, changed
 
 BAD = [
     ("atacks", {}, "atacks: unknown key; did you mean 'attacks'?"),

@@ -58,6 +58,8 @@ def _white_box(reruns: pl.DataFrame, plan: StudyPlan, attack: str, crossing: pl.
     spec = next(trial.spec for trial in plan.trials if trial.attack == attack)
     same = (trial.attack for trial in plan.trials if trial.attack != attack and _hyper(trial.spec) == _hyper(spec))
     found = next(same, None)
+    if found is None:
+        return reruns.clear()
     points = crossing.select("epsilon", "steps").unique()
     white = reruns.filter((pl.col("attack") == found) & (pl.col("variant") == pl.col("crafted_on")))
     return white.join(points, on=["epsilon", "steps"], how="semi", nulls_equal=True)

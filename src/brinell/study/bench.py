@@ -49,7 +49,8 @@ class Bench:
 
     def attack(self, trial: PlannedTrial) -> Attack:
         """The attack at its first point, as the study has it."""
-        return self.study.attacks[trial.attack].attack
+        entry = self.study.attacks.get(trial.attack) or self.study.transfers[trial.attack].attack
+        return entry.attack
 
     def variant(self, key: str) -> Variant:
         """A variant that is made, with its latent weights where it has them."""

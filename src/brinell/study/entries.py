@@ -81,4 +81,15 @@ class AttackEntry:
     examples: int | None = None
     seeds: tuple[int, ...] | None = None
     variants: tuple[str, ...] | None = None
+    view: str | None = None
+    """The gradient to look at; each variant's natural one where it is `None`."""
     trace_every: int | None = None
+
+
+@dataclass(frozen=True)
+class TransferEntry:
+    """One attack, crafted on every one of `sources` and judged on every one of `targets`; `None` is all variants."""
+
+    attack: AttackEntry
+    sources: tuple[str, ...] | None = None
+    targets: tuple[str, ...] | None = None

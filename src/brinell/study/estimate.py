@@ -20,11 +20,11 @@ def variant_passes(variant: PlannedVariant, training_examples: int) -> float:
     return epochs * training_examples * _GRADIENT
 
 
-def trial_passes(trial: PlannedTrial, block: Block) -> float:
-    """Crafting all points of one block, and judging each of them as floats and as bytes."""
+def trial_passes(trial: PlannedTrial, block: Block, *, judged: int = 1) -> float:
+    """Crafting all points of one block, and judging each of them as floats and as bytes on so many variants."""
     steps: dict[float | None, int] = {}
     for point in trial.points:
         steps[point.epsilon] = max(steps.get(point.epsilon, 0), point.steps)
     restarts = int(trial.spec.get("restarts", 1))
     crafting = sum(steps.values()) * restarts * _GRADIENT
-    return (block.stop - block.start) * (crafting + 2 * len(trial.points))
+    return (block.stop - block.start) * (crafting + 2 * judged * len(trial.points))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from brinell.core import Block, ConfigurationError, PlannedTrial, Point, StudyPlan, content_key
 from brinell.data import Dataset
@@ -11,6 +12,7 @@ from brinell.study.entries import AttackEntry
 from brinell.study.lineage import Planned, plan_variants
 from brinell.study.splits import Splits
 from brinell.study.study import Study
+from brinell.study.views import looked_at
 
 CLEAN = "clean"
 """Name and kind of the trial that holds a variant's predictions without an attack."""
@@ -22,7 +24,8 @@ def plan(study: Study, splits: Splits | None = None) -> StudyPlan:
     Keys hold settings, seeds and digests of data and weights: no paths, and no number of test examples.
 
     Raises:
-        ConfigurationError: a model does not fit the data, or more examples are asked for than there are.
+        ConfigurationError: a model does not fit the data, more examples are asked for than there are, or an attack
+            needs a gradient that a variant does not have.
         DataError, ModelError: data or weights are missing, damaged, or of another architecture.
     """
     splits = splits or Splits(study.data)
@@ -37,83 +40,105 @@ def plan(study: Study, splits: Splits | None = None) -> StudyPlan:
         examples=len(test),
         config=study.config(),
         variants=tuple(variant.record for variant in variants),
-        trials=(*_clean_trials(study, test, variants), *_attack_trials(study, test, variants)),
+        trials=(
+            *_clean_trials(study, test, variants),
+            *_attack_trials(study, test, variants),
+            *_transfer_trials(study, test, variants),
+        ),
     )
 
 
 def _clean_trials(study: Study, test: Dataset, variants: Sequence[Planned]) -> Iterator[PlannedTrial]:
     blocks = cut(test, len(test), study.block)
     for variant in variants:
-        yield _trial(CLEAN, {"kind": CLEAN, "revision": 1}, variant, (Point(0.0, 0),), blocks, test)
+        clean = _Run(CLEAN, {"kind": CLEAN, "revision": 1}, (Point(0.0, 0),), blocks)
+        yield _trial(clean, variant, variant, variant.view, test)
 
 
 def _attack_trials(study: Study, test: Dataset, variants: Sequence[Planned]) -> Iterator[PlannedTrial]:
     for name, entry in study.attacks.items():
-        examples = len(test) if entry.examples is None else entry.examples
-        if examples > len(test):
-            raise ConfigurationError(f"attacks.{name}.examples: {examples} asked for; data.test has {len(test)}")
-        blocks = cut(test, examples, study.block)
-        chosen = [item for item in variants if entry.variants is None or item.record.name in entry.variants]
-        for variant in chosen:
-            for seed in _seeds(entry, study):
-                yield _trial(
-                    name,
-                    entry.attack.identity(),
-                    variant,
-                    entry.points,
-                    blocks,
-                    test,
-                    seed=seed,
-                    random=entry.attack.random,
-                    trace_every=entry.trace_every,
-                )
+        where = f"attacks.{name}"
+        chosen = _among(variants, entry.variants)
+        views = [looked_at(entry.attack, entry.view, variant, where, "variants") for variant in chosen]
+        for run in _runs(name, entry, where, study, test):
+            for variant, view in zip(chosen, views, strict=True):
+                yield _trial(run, variant, variant, view, test)
 
 
-def _seeds(entry: AttackEntry, study: Study) -> tuple[int, ...]:
-    """What to run a random attack with; another owes nothing to a seed and runs once."""
-    if not entry.attack.random:
-        return (0,)
-    return tuple(dict.fromkeys(study.seeds.attacks if entry.seeds is None else entry.seeds))
+def _transfer_trials(study: Study, test: Dataset, variants: Sequence[Planned]) -> Iterator[PlannedTrial]:
+    for name, entry in study.transfers.items():
+        where = f"transfer.{name}"
+        sources = _among(variants, entry.sources)
+        views = [looked_at(entry.attack.attack, entry.attack.view, source, where, "sources") for source in sources]
+        for run in _runs(name, entry.attack, where, study, test):
+            for source, view in zip(sources, views, strict=True):
+                for target in _among(variants, entry.targets):
+                    if _of_one_seed(source, target):
+                        yield _trial(run, target, source, view, test)
 
 
-def _trial(
-    name: str,
-    spec: dict[str, object],
-    variant: Planned,
-    points: tuple[Point, ...],
-    blocks: tuple[Block, ...],
-    test: Dataset,
-    *,
-    seed: int = 0,
-    random: bool = False,
-    trace_every: int | None = None,
-) -> PlannedTrial:
+@dataclass(frozen=True)
+class _Run:
+    """One execution of an attack, on whichever variant."""
+
+    attack: str
+    spec: dict[str, object]
+    points: tuple[Point, ...]
+    blocks: tuple[Block, ...]
+    seed: int = 0
+    random: bool = False
+    trace_every: int | None = None
+
+
+def _runs(name: str, entry: AttackEntry, where: str, study: Study, test: Dataset) -> Iterator[_Run]:
+    """An attack with each of its seeds; one that is not random owes nothing to a seed and runs once."""
+    examples = len(test) if entry.examples is None else entry.examples
+    if examples > len(test):
+        raise ConfigurationError(f"{where}.examples: {examples} asked for; data.test has {len(test)}")
+    blocks = cut(test, examples, study.block)
+    seeds = study.seeds.attacks if entry.seeds is None else entry.seeds
+    for seed in dict.fromkeys(seeds) if entry.attack.random else (0,):
+        attack = entry.attack
+        yield _Run(name, attack.identity(), entry.points, blocks, seed, attack.random, entry.trace_every)
+
+
+def _among(variants: Sequence[Planned], names: tuple[str, ...] | None) -> list[Planned]:
+    return [variant for variant in variants if names is None or variant.record.name in names]
+
+
+def _of_one_seed(source: Planned, target: Planned) -> bool:
+    """Variants of several seeds meet their own; one that owes nothing to a seed meets all."""
+    seedless = any(variant.record.family == "model" for variant in (source, target))
+    return seedless or source.record.seed == target.record.seed
+
+
+def _trial(run: _Run, judged: Planned, crafted: Planned, view: str, test: Dataset) -> PlannedTrial:
     key = content_key(
         "trial",
-        attack=spec,
-        points=[list(point) for point in points],
-        judged_on=variant.record.key,
-        crafted_on=variant.record.key,
-        view=variant.view,
+        attack=run.spec,
+        points=[list(point) for point in run.points],
+        judged_on=judged.record.key,
+        crafted_on=crafted.record.key,
+        view=view,
         runtime="reference",
         data=[test.fingerprint, test.split],
-        seed=seed,
-        trace_every=trace_every,
+        seed=run.seed,
+        trace_every=run.trace_every,
     )
     return PlannedTrial(
         key=key,
-        attack=name,
-        kind=str(spec["kind"]),
-        spec=spec,
-        judged_on=variant.record.key,
-        crafted_on=variant.record.key,
-        seed=seed,
-        view=variant.view,
+        attack=run.attack,
+        kind=str(run.spec["kind"]),
+        spec=run.spec,
+        judged_on=judged.record.key,
+        crafted_on=crafted.record.key,
+        seed=run.seed,
+        view=view,
         runtime="reference",
-        random=random,
-        points=points,
-        trace_every=trace_every,
-        blocks=blocks,
+        random=run.random,
+        points=run.points,
+        trace_every=run.trace_every,
+        blocks=run.blocks,
     )
 
 

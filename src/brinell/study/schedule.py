@@ -13,12 +13,12 @@ class Schedule:
 
     def __init__(self, tasks: Sequence[Task], unsupported: Mapping[str, str]) -> None:
         self._unsupported = unsupported
-        self._needs = {task.id: set(task.after) for task in tasks}
+        self._needs = {task.id: {*task.after, *task.settled} for task in tasks}
         self._children: dict[str, list[Task]] = {task.id: [] for task in tasks}
         for task in tasks:
-            for parent in task.after:
+            for parent in self._needs[task.id]:
                 self._children[parent].append(task)
-        self._roots = [task for task in tasks if not task.after]
+        self._roots = [task for task in tasks if not self._needs[task.id]]
 
     def start(self) -> tuple[list[Ending], list[Task]]:
         """Endings that are known from the beginning, and the tasks that may begin."""
@@ -35,7 +35,7 @@ class Schedule:
                 needs = self._needs.get(child.id)
                 if needs is None:
                     continue
-                if ending.status == "done":
+                if ending.status == "done" or ending.task.id not in child.after:
                     needs.discard(ending.task.id)
                     if not needs:
                         known, free = self._sorted([child])

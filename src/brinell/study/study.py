@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any, Self
 
 from brinell.core import ConfigurationError
-from brinell.study.entries import AttackEntry, Data, Model, Seeds, VariantEntry
+from brinell.study.attack_sections import write_attack, write_transfer
+from brinell.study.entries import AttackEntry, Data, Model, Seeds, TransferEntry, VariantEntry
 from brinell.study.reading import find, override, parse
-from brinell.study.sections import read_study, write_attack, write_data, write_model, write_variant
+from brinell.study.sections import read_study, write_data, write_model, write_variant
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,7 @@ class Study:
     models: Mapping[str, Model]
     variants: Mapping[str, VariantEntry]
     attacks: Mapping[str, AttackEntry]
+    transfers: Mapping[str, TransferEntry]
     seeds: Seeds
     block: int
     """Examples a block: what one task computes, one file holds, and a kill may lose."""
@@ -64,6 +66,7 @@ class Study:
             "models": {name: write_model(model) for name, model in self.models.items()},
             "variants": {name: write_variant(entry) for name, entry in self.variants.items()},
             "attacks": {name: write_attack(entry) for name, entry in self.attacks.items()},
+            "transfer": {name: write_transfer(entry) for name, entry in self.transfers.items()},
             "seeds": self.seeds.model_dump(mode="json"),
             "block": self.block,
         }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -20,14 +20,23 @@ class Task:
     """One thing that a worker does in one go; `after` are the tasks that must be done before."""
 
     id: str
-    """The variant's key, or the trial's key and its block's name: also the name of its failure's file."""
+    """The variant's key, or what is crafted and its block's name: also the name of its failure's file."""
     label: str
     variant: PlannedVariant
-    trial: PlannedTrial | None
+    """The variant that is made, or attacked."""
+    trials: tuple[PlannedTrial, ...]
+    """None where a variant is made; several where adversarials are crafted once and judged on several variants."""
     block: Block | None
     after: tuple[str, ...]
     passes: float
     """Estimated forward passes of one image; a backward pass counts as two."""
+    settled: tuple[str, ...] = ()
+    """Tasks that must have ended before, well or not: what they were to make is left out if it is not there."""
+
+    @property
+    def trial(self) -> PlannedTrial | None:
+        """The first of its trials."""
+        return self.trials[0] if self.trials else None
 
     @property
     def rank(self) -> int:
@@ -46,52 +55,89 @@ class Ending:
     message: str = ""
 
 
-def block_task(trial: PlannedTrial, block: Block) -> str:
-    """The id of the task that computes one block of one trial."""
-    return f"{trial.key}.{block.name}"
-
-
 def tasks(plan: StudyPlan, *, training_examples: int = 0) -> tuple[Task, ...]:
-    """Everything a study does; `training_examples` is the size of the training split, for the estimates."""
+    """Everything a study does; `training_examples` is the size of the training split, for the estimates.
+
+    A block of a trial belongs to one task, whatever number of attacks share it: crafting for several variants comes
+    first, because it cannot leave one of them out.
+    """
     names, variants = labels(plan), {variant.key: variant for variant in plan.variants}
     making = [_make(variant, names[variant.key], training_examples) for variant in plan.variants]
     clean = {trial.judged_on: trial for trial in plan.trials if trial.kind == CLEAN}
-    judging = []
-    for trial in sorted(plan.trials, key=lambda trial: trial.kind != CLEAN):
-        what = f"{names[trial.judged_on]} · {_attack(trial, plan)}"
-        for index, block in enumerate(trial.blocks):
-            place = f" · {index + 1}/{len(trial.blocks)}" if len(trial.blocks) > 1 else ""
-            judging.append(_judge(f"{what}{place}", variants[trial.judged_on], trial, block, clean))
-    return tuple({task.id: task for task in (*making, *judging)}.values())
+    judging: list[Task] = []
+    taken: set[tuple[str, str]] = set()
+    for trials in sorted(_crafted_together(plan), key=lambda trials: (trials[0].kind != CLEAN, -len(trials))):
+        source, blocks = trials[0].crafted_on, trials[0].blocks
+        for index, block in enumerate(blocks):
+            left = tuple(trial for trial in trials if (trial.key, block.name) not in taken)
+            taken |= {(trial.key, block.name) for trial in left}
+            place = f" · {index + 1}/{len(blocks)}" if len(blocks) > 1 else ""
+            if left:
+                what = f"{names[source]} · {_attack(left, plan)}{_judges(left, names)}{place}"
+                judging.append(_judge(what, variants[source], left, block, clean))
+    order = {trial.key: place for place, trial in reversed(list(enumerate(plan.trials)))}
+    judging.sort(key=lambda task: (task.rank, min(order[trial.key] for trial in task.trials)))
+    return (*making, *judging)
+
+
+def _crafted_together(plan: StudyPlan) -> list[tuple[PlannedTrial, ...]]:
+    """Trials of one attack, seed and source."""
+    together: dict[tuple[str, int, str], list[PlannedTrial]] = {}
+    for trial in plan.trials:
+        together.setdefault((trial.attack, trial.seed, trial.crafted_on), []).append(trial)
+    return [tuple(trials) for trials in together.values()]
 
 
 def missing(everything: Sequence[Task], store: RunStore) -> tuple[Task, ...]:
     """The tasks whose results the store does not hold, waiting for each other only. This is the whole of resume."""
-    left = {task.id: task for task in everything if not _held(task, store)}
-    return tuple(replace(task, after=tuple(name for name in task.after if name in left)) for task in left.values())
+    left = {task.id: part for task in everything if (part := _lacking(task, store)) is not None}
+    return tuple(
+        replace(
+            task,
+            after=tuple(name for name in task.after if name in left),
+            settled=tuple(name for name in task.settled if name in left),
+        )
+        for task in left.values()
+    )
 
 
-def _held(task: Task, store: RunStore) -> bool:
-    if task.trial is None or task.block is None:
-        return store.has_variant(task.variant.key)
-    return store.has_rows(task.trial.key, task.block.name)
+def _lacking(task: Task, store: RunStore) -> Task | None:
+    """The task with those of its trials that are not judged yet; `None` if it is done."""
+    if task.block is None:
+        return None if store.has_variant(task.variant.key) else task
+    block = task.block
+    trials = tuple(trial for trial in task.trials if not store.has_rows(trial.key, block.name))
+    return replace(task, trials=trials, passes=_passes(trials, block)) if trials else None
 
 
 def _judge(
-    label: str, variant: PlannedVariant, trial: PlannedTrial, block: Block, clean: dict[str, PlannedTrial]
+    label: str,
+    source: PlannedVariant,
+    trials: tuple[PlannedTrial, ...],
+    block: Block,
+    clean: dict[str, PlannedTrial],
 ) -> Task:
-    needed = [trial.judged_on, trial.crafted_on]
-    if trial.kind != CLEAN:
-        needed += [block_task(clean[trial.judged_on], other) for other in overlapping(clean, trial, block)]
+    needed = {trial.key: _needed(trial, block, clean) for trial in trials}
+    together = dict.fromkeys(name for names in needed.values() for name in names)
+    alone = len(trials) == 1
     return Task(
-        id=block_task(trial, block),
+        id=block_task(trials, block),
         label=label,
-        variant=variant,
-        trial=trial,
+        variant=source,
+        trials=trials,
         block=block,
-        after=tuple(dict.fromkeys(needed)),
-        passes=trial_passes(trial, block),
+        after=tuple(together) if alone else (source.key,),
+        settled=() if alone else tuple(name for name in together if name != source.key),
+        passes=_passes(trials, block),
     )
+
+
+def _needed(trial: PlannedTrial, block: Block, clean: dict[str, PlannedTrial]) -> list[str]:
+    """What a trial's block waits for: its variants, and the clean predictions of the one it is judged on."""
+    needed = [trial.crafted_on, trial.judged_on]
+    if trial.kind != CLEAN:
+        needed += [block_task((clean[trial.judged_on],), other) for other in overlapping(clean, trial, block)]
+    return needed
 
 
 def overlapping(clean: dict[str, PlannedTrial], trial: PlannedTrial, block: Block) -> list[Block]:
@@ -99,9 +145,28 @@ def overlapping(clean: dict[str, PlannedTrial], trial: PlannedTrial, block: Bloc
     return [other for other in clean[trial.judged_on].blocks if other.start < block.stop and block.start < other.stop]
 
 
-def _attack(trial: PlannedTrial, plan: StudyPlan) -> str:
+def block_task(trials: tuple[PlannedTrial, ...], block: Block) -> str:
+    """The id of the task that computes one block of these trials."""
+    return f"{trials[0].key}.{block.name}"
+
+
+def _passes(trials: tuple[PlannedTrial, ...], block: Block) -> float:
+    """Crafting once, judging for each."""
+    return trial_passes(trials[0], block, judged=len(trials))
+
+
+def _attack(trials: tuple[PlannedTrial, ...], plan: StudyPlan) -> str:
+    trial = trials[0]
     several = len({other.seed for other in plan.trials if other.attack == trial.attack}) > 1
     return f"{trial.attack} (seed {trial.seed})" if several else trial.attack
+
+
+def _judges(trials: tuple[PlannedTrial, ...], names: Mapping[str, str]) -> str:
+    """Whom the adversarials of another variant are judged on."""
+    if len(trials) > 1:
+        return f" on {len(trials)} variants"
+    (trial,) = trials
+    return "" if trial.judged_on == trial.crafted_on else f" on {names[trial.judged_on]}"
 
 
 def _make(variant: PlannedVariant, label: str, training_examples: int) -> Task:
@@ -109,7 +174,7 @@ def _make(variant: PlannedVariant, label: str, training_examples: int) -> Task:
         id=variant.key,
         label=label,
         variant=variant,
-        trial=None,
+        trials=(),
         block=None,
         after=() if variant.parent is None else (variant.parent,),
         passes=variant_passes(variant, training_examples),

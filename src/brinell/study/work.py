@@ -1,39 +1,18 @@
-"""Doing one task: make a variant, predict without an attack, or attack one block of examples."""
+"""Doing one task, and saying how it ended."""
 
 from __future__ import annotations
 
 import errno
-import json
 import time
 import traceback
 from contextlib import suppress
-from dataclasses import replace
-from pathlib import Path
-from typing import Any
 
-import polars as pl
-
-from brinell import container
-from brinell.attacks import clean_predictions, run_trial
-from brinell.core import (
-    ROW_SCHEMA,
-    TRACE_SCHEMA,
-    Block,
-    BrinellError,
-    PlannedTrial,
-    PlannedVariant,
-    Progress,
-    StoreError,
-    UnsupportedError,
-)
-from brinell.costs import measure
-from brinell.models import load_weights
-from brinell.store import Failure, Running, table, write_table, write_text
+from brinell.core import BrinellError, Progress, StoreError, UnsupportedError
+from brinell.store import Failure, Running
 from brinell.study.bench import Bench
-from brinell.study.plan import CLEAN
-from brinell.study.tasks import Ending, Task, overlapping
-from brinell.training import TRAINING_SCHEMA, fit, histories, training_columns
-from brinell.variants import Step, Variant
+from brinell.study.judging import BlockedError, judge
+from brinell.study.making import make
+from brinell.study.tasks import Ending, Task
 
 _TOLD_EVERY = 0.2
 """Seconds between two words to whoever watches."""
@@ -51,7 +30,9 @@ def perform(bench: Bench, task: Task, tell: Progress) -> Ending:
     """
     bench.store.clear_failure(task.id)
     try:
-        (_make if task.trial is None else _judge)(bench, task, _spoken(bench, task, tell))
+        (make if task.trial is None else judge)(bench, task, _spoken(bench, task, tell))
+    except BlockedError as error:
+        return Ending(task, "blocked", str(error))
     except Exception as error:
         if _fatal(error):
             raise
@@ -86,113 +67,3 @@ def _spoken(bench: Bench, task: Task, tell: Progress) -> Progress:
 
     progress("starting", 0, 1)
     return progress
-
-
-# Variants
-
-
-def _make(bench: Bench, task: Task, progress: Progress) -> None:
-    planned = task.variant
-    scratch = bench.store.scratch(planned.key)
-    make = _from_model if planned.parent is None else _from_parent
-    variant = make(bench, planned, scratch, progress)
-    with bench.store.new_variant(planned.key) as folder:
-        encoded = container.write(variant, folder / "variant.brinell")
-        if variant.latent is not None:
-            container.write_latent(variant, folder / "latent.safetensors")
-        write_text(folder / "costs.json", json.dumps(_costs(bench, planned, variant, encoded), indent=1))
-        write_text(folder / "figures.json", json.dumps(_figures(variant), indent=1, default=str))
-        if epochs := training_columns(histories(scratch)):
-            write_table(folder / "training.parquet", table(epochs, TRAINING_SCHEMA), {"variant": planned.name})
-    bench.store.clear_scratch(planned.key)
-
-
-def _from_model(bench: Bench, planned: PlannedVariant, scratch: Path, progress: Progress) -> Variant:
-    entry = bench.study.variants[planned.name]
-    model = bench.study.models[str(entry.model)]
-    module = model.architecture.module(planned.seed)
-    if model.weights is not None:
-        load_weights(module, model.weights)
-    lineage: tuple[Step, ...] = ()
-    if entry.train is not None:
-        fit(module, bench.splits.train, entry.train, seed=planned.seed, checkpoint=scratch, progress=progress)
-        lineage = (Step("train", entry.train.config(), planned.seed),)
-    variant = Variant.of(module, input_shape=bench.input_shape, classes=bench.plan.classes)
-    return replace(variant, lineage=lineage)
-
-
-def _from_parent(bench: Bench, planned: PlannedVariant, scratch: Path, progress: Progress) -> Variant:
-    compressor = bench.study.variants[planned.name].compressor
-    parent = bench.variant(str(planned.parent))
-    if compressor is None:
-        raise AssertionError(f"{planned.name} has a parent and no compressor")
-    return compressor.compress(parent, bench.splits.train, seed=planned.seed, checkpoint=scratch, progress=progress)
-
-
-def _costs(bench: Bench, planned: PlannedVariant, variant: Variant, encoded_bytes: int) -> dict[str, Any]:
-    """Its own counts, its file's size, and the bytes of the dense network that its compression is measured against."""
-    costs: dict[str, Any] = {**measure(variant, bench.input_shape).record(), "encoded_bytes": encoded_bytes}
-    if planned.baseline != planned.key:
-        costs["dense_bytes"] = (bench.store.costs(planned.baseline) or costs)["dense_bytes"]
-    return costs
-
-
-def _figures(variant: Variant) -> dict[str, Any]:
-    """What each step noted, for a report, which does not open the file of a network."""
-    return {
-        "steps": [{"kind": step.kind, "seed": step.seed, "figures": dict(step.figures)} for step in variant.lineage]
-    }
-
-
-# Trials
-
-
-def _judge(bench: Bench, task: Task, progress: Progress) -> None:
-    trial, block = task.trial, task.block
-    if trial is None or block is None:
-        raise AssertionError(f"{task.id} is not a block of a trial")
-    images, labels, ids = (part[block.start : block.stop] for part in bench.test)
-    judged = bench.judged(trial.judged_on, trial.runtime)
-    footer = _footer(bench, task)
-    if trial.kind == CLEAN:
-        rows, traces = clean_predictions(judged, images, labels, ids, seed=trial.seed), None
-    else:
-        result = run_trial(
-            judged,
-            bench.crafted_on(trial.crafted_on, trial.view),
-            images,
-            labels,
-            ids,
-            bench.attack(trial),
-            points=trial.points,
-            seed=trial.seed,
-            clean=_clean(bench, trial, block),
-            trace_every=trial.trace_every,
-            progress=progress,
-        )
-        rows = result.rows
-        traces = None if result.traces is None else table(result.traces, TRACE_SCHEMA)
-    bench.store.write_rows(trial.key, block.name, table(rows, ROW_SCHEMA), footer, traces)
-
-
-def _clean(bench: Bench, trial: PlannedTrial, block: Block) -> dict[str, Any]:
-    """The judged variant's predictions on the block's examples, without an attack."""
-    clean = {other.judged_on: other for other in bench.plan.trials if other.kind == CLEAN}
-    blocks = overlapping(clean, trial, block)
-    rows = pl.concat([bench.store.read_rows(clean[trial.judged_on].key, other.name) for other in blocks])
-    part = rows.slice(block.start - blocks[0].start, block.stop - block.start)
-    return {name: part[name].to_numpy(writable=True) for name in ("prediction", "rank", "margin")}
-
-
-def _footer(bench: Bench, task: Task) -> dict[str, Any]:
-    """What made the rows, for whoever finds the file alone."""
-    trial, block = task.trial, task.block
-    if trial is None or block is None:
-        raise AssertionError(f"{task.id} is not a block of a trial")
-    return {
-        "block": block.model_dump(),
-        "data": {"name": bench.plan.dataset, "fingerprint": bench.plan.fingerprint},
-        "environment": dict(bench.environment),
-        "trial": trial.model_dump(mode="json", exclude={"blocks"}),
-        "variant": bench.variants[trial.judged_on].model_dump(mode="json"),
-    }

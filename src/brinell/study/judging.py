@@ -1,0 +1,117 @@
+"""Judging one block of examples: without an attack, attacked, or with adversarials of another variant."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import polars as pl
+from torch import Tensor
+
+from brinell.attacks import TrialResult, clean_predictions, craft, judge_crafted, run_trial
+from brinell.core import (
+    ROW_SCHEMA,
+    TRACE_SCHEMA,
+    Block,
+    BrinellError,
+    PlannedTrial,
+    Progress,
+    StoreError,
+    UnsupportedError,
+)
+from brinell.store import table
+from brinell.study.bench import Bench
+from brinell.study.plan import CLEAN
+from brinell.study.tasks import Task, overlapping
+
+Examples = tuple[Tensor, Tensor, Tensor]
+"""Images, labels, ids."""
+
+
+class BlockedError(BrinellError):
+    """Something that the task needs was not made; what could be done without it is done."""
+
+
+def judge(bench: Bench, task: Task, progress: Progress) -> None:
+    """Judge the task's block of examples on every variant of its trials, and keep the rows."""
+    trial, block = task.trial, task.block
+    if trial is None or block is None:
+        raise AssertionError(f"{task.id} is not a block of a trial")
+    images, labels, ids = (values[block.start : block.stop] for values in bench.test)
+    part = (images, labels, ids)
+    if trial.kind == CLEAN:
+        judged = bench.judged(trial.judged_on, trial.runtime)
+        _keep(bench, trial, block, TrialResult(clean_predictions(judged, *part, seed=trial.seed), None, None))
+    elif len(task.trials) == 1 and trial.judged_on == trial.crafted_on:
+        _keep(bench, trial, block, _white_box(bench, trial, block, part, progress))
+    else:
+        _transfer(bench, task.trials, block, part, progress)
+
+
+def _white_box(bench: Bench, trial: PlannedTrial, block: Block, part: Examples, progress: Progress) -> TrialResult:
+    return run_trial(
+        bench.judged(trial.judged_on, trial.runtime),
+        bench.crafted_on(trial.crafted_on, trial.view),
+        *part,
+        bench.attack(trial),
+        points=trial.points,
+        seed=trial.seed,
+        clean=_clean(bench, trial, block),
+        trace_every=trial.trace_every,
+        progress=progress,
+    )
+
+
+def _transfer(bench: Bench, trials: Sequence[PlannedTrial], block: Block, part: Examples, progress: Progress) -> None:
+    """Craft once, and judge on every variant that is there; what one of them cannot do does not hold up the others."""
+    first = trials[0]
+    errors: list[BrinellError] = []
+    absent: list[str] = []
+    source = bench.crafted_on(first.crafted_on, first.view)
+    crafted = craft(source, *part, bench.attack(first), points=first.points, seed=first.seed, progress=progress)
+    for done, trial in enumerate(trials):
+        progress("judging", done, len(trials))
+        name = bench.variants[trial.judged_on].name
+        try:
+            clean = _clean(bench, trial, block)
+        except StoreError:
+            absent.append(name)
+            continue
+        try:
+            judged = bench.judged(trial.judged_on, trial.runtime)
+            white_box = trial.judged_on == trial.crafted_on
+            _keep(bench, trial, block, judge_crafted(judged, crafted, clean=clean, white_box=white_box))
+        except BrinellError as error:
+            if isinstance(error, StoreError):
+                raise
+            errors.append(type(error)(f"judged on {name}: {error}"))
+    errors.sort(key=lambda error: isinstance(error, UnsupportedError))
+    if errors and not (absent and isinstance(errors[0], UnsupportedError)):
+        raise errors[0]
+    if absent:
+        raise BlockedError(f"{', '.join(absent)}: not made, or not judged without an attack")
+
+
+def _keep(bench: Bench, trial: PlannedTrial, block: Block, result: TrialResult) -> None:
+    traces = None if result.traces is None else table(result.traces, TRACE_SCHEMA)
+    bench.store.write_rows(trial.key, block.name, table(result.rows, ROW_SCHEMA), _footer(bench, trial, block), traces)
+
+
+def _clean(bench: Bench, trial: PlannedTrial, block: Block) -> dict[str, Any]:
+    """The judged variant's predictions on the block's examples, without an attack."""
+    clean = {other.judged_on: other for other in bench.plan.trials if other.kind == CLEAN}
+    blocks = overlapping(clean, trial, block)
+    rows = pl.concat([bench.store.read_rows(clean[trial.judged_on].key, other.name) for other in blocks])
+    part = rows.slice(block.start - blocks[0].start, block.stop - block.start)
+    return {name: part[name].to_numpy(writable=True) for name in ("prediction", "rank", "margin")}
+
+
+def _footer(bench: Bench, trial: PlannedTrial, block: Block) -> dict[str, Any]:
+    """What made the rows, for whoever finds the file alone."""
+    return {
+        "block": block.model_dump(),
+        "data": {"name": bench.plan.dataset, "fingerprint": bench.plan.fingerprint},
+        "environment": dict(bench.environment),
+        "trial": trial.model_dump(mode="json", exclude={"blocks"}),
+        "variant": bench.variants[trial.judged_on].model_dump(mode="json"),
+    }
