@@ -26,16 +26,17 @@ IDENTITY = {
     *("student", "initialize", "temperature", "temperature_squared", "hard_label_weight"),
     *("granularity", "budget", "rates", "rounds", "weight_bits", "partition", "shares", "keep_zeros", "float_layers"),
     *("hidden", "dropout"),
-    *("adversarial", "fraction", "weight", "epsilon_rule"),
+    *("adversarial", "fraction", "weight", "epsilon_rule", "sparsity", "c", "gamma", "power", "stop", "phases"),
     *("classes", "in_channels", "size", "width", "mean", "std", "layers", "channel_order", "classifier_padding"),
     *("resize",),
+    *("weight_bases", "activation_bases", "scales", "calibration"),
 }
 """Fields that decide a result, and so enter the key. `batch_size` is `Train`'s: a step's gradient is its batch's."""
 
 EXECUTION = {"root", "hub"}
 """Fields that change only speed or place (what a folder holds enters by its fingerprint), and so stay out."""
 
-REQUIRED = {"epsilon": 0.1, "layers": ["conv1", "conv2"]}
+REQUIRED = {"epsilon": 0.1, "layers": ["conv1", "conv2"], "weight_bases": 3, "activation_bases": 2, "scales": "filter"}
 """A value for each field without a default."""
 
 

@@ -1,8 +1,10 @@
 """Compressors, one file each: from a variant and training data to a smaller variant."""
 
+from brinell.compressors.abc_net import ABCNet
 from brinell.compressors.budget import Budget
 from brinell.compressors.compressor import Compressor
 from brinell.compressors.distill import Distill
+from brinell.compressors.dns import DNS
 from brinell.compressors.inq import INQ
 from brinell.compressors.prune import Prune
 from brinell.compressors.rates import RATES, Uniform
@@ -10,12 +12,14 @@ from brinell.compressors.verb import compress
 from brinell.compressors.xnor_net import XNORNet
 from brinell.core import Registry
 
-COMPRESSORS: Registry[Compressor] = Registry("compressor", Distill, Prune, XNORNet, INQ)
+COMPRESSORS: Registry[Compressor] = Registry("compressor", Distill, Prune, XNORNet, ABCNet, INQ, DNS)
 
 __all__ = [
     "COMPRESSORS",
+    "DNS",
     "INQ",
     "RATES",
+    "ABCNet",
     "Budget",
     "Compressor",
     "Distill",
