@@ -5,12 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
-from torch import nn
 
-from brinell import costs
+from brinell.compressors.binary import binary_candidates, binary_figures
 from brinell.compressors.common import stages
 from brinell.compressors.compressor import Compressor
-from brinell.core import ConfigurationError, ModelError, Progress, silent
+from brinell.core import Progress, silent
 from brinell.data import Dataset
 from brinell.training import Train
 from brinell.variants import BinaryLayers, Step, Variant
@@ -52,32 +51,11 @@ class XNORNet(Compressor):
     ) -> Variant:
         """The binary variant; its latent weights are kept beside what ships."""
         module = variant.trainable()
-        change = BinaryLayers(layers=self._layers(module, variant.input_shape))
+        change = BinaryLayers(layers=binary_candidates(module, variant.input_shape, self.float_layers))
         change.apply(module, latent=True)
         run = stages(
             self, variant, data, self.train, seed=seed, device=device, checkpoint=checkpoint, progress=progress
         )
         run.fit(1, module)
-        counted = costs.layers(module, variant.input_shape)
-        figures = {
-            "binary_layers": len(change.layers),
-            "binary_weights": sum(layer.weights for layer in counted if layer.kind == "binary"),
-            "float_weights": sum(layer.weights for layer in counted if layer.kind == "float"),
-        }
-        step = Step(self.kind, self.config(), seed, figures)
+        step = Step(self.kind, self.config(), seed, binary_figures(module, variant.input_shape))
         return variant.child(module, step, structure=(*variant.structure, change))
-
-    def _layers(self, module: nn.Module, input_shape: tuple[int, int, int]) -> tuple[str, ...]:
-        """The convolutions that become binary, in the order in which they run."""
-        parts = dict(module.named_modules())
-        order = [layer.name for layer in costs.layers(module, input_shape) if layer.output_shape]
-        convolutions = [name for name in order if isinstance(parts[name], nn.Conv2d)]
-        unknown = [name for name in self.float_layers if name not in convolutions]
-        if unknown:
-            raise ConfigurationError(
-                f"float_layers: {unknown[0]!r} is not a convolution of this model; it has {', '.join(convolutions)}"
-            )
-        rest = tuple(name for name in convolutions[1:] if name not in self.float_layers)
-        if not rest:
-            raise ModelError("no convolution is left to make binary: the first one and float_layers stay float")
-        return rest

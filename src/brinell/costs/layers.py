@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from math import prod
 from typing import Any, Final, Literal
 
 import torch
 from torch import Tensor, nn
 
 from brinell.core import ConfigurationError, ModelError
-from brinell.nn import BinaryConv2d, frozen_evaluation
+from brinell.nn import BinaryLayer, frozen_evaluation
 
 _TRANSPOSED: Final = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
-_COUNTED: Final = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear, BinaryConv2d, *_TRANSPOSED)
+_COUNTED: Final = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear, BinaryLayer, *_TRANSPOSED)
 
 
 @dataclass(frozen=True)
@@ -28,9 +29,11 @@ class LayerCost:
     macs: int
     """Multiply-accumulates, zero weights and padded cells included; 0 for a binary layer."""
     xnor_ops: int
-    """What a binary layer computes instead: one XNOR a multiply-accumulate."""
+    """What a binary layer computes instead: one XNOR a multiply-accumulate and pair of bases."""
     output_shape: tuple[int, ...]
     """Without the batch; empty for a layer that did not run."""
+    weight_bases: int = 1
+    """Bits a weight, in a binary layer."""
 
     @property
     def nonzero_macs(self) -> int:
@@ -74,19 +77,23 @@ def _blank(module: nn.Module, shape: tuple[int, ...]) -> Tensor:
 
 
 def _weights(name: str, part: Any) -> LayerCost:
-    kind: Literal["float", "binary"] = "binary" if isinstance(part, BinaryConv2d) else "float"
+    if isinstance(part, BinaryLayer):
+        count = prod(part.weight_shape)
+        return LayerCost(name, "binary", count, count, 0, 0, (), part.weight_bases)
     weight: Tensor = part.weight.detach()
-    return LayerCost(name, kind, weight.numel(), int(weight.count_nonzero()), 0, 0, ())
+    return LayerCost(name, "float", weight.numel(), int(weight.count_nonzero()), 0, 0, ())
 
 
 def _count(found: dict[str, LayerCost], name: str, part: Any, inputs: tuple[Tensor, ...], output: Tensor) -> None:
     # A row of the weight meets every output number once; in a transposed convolution, every input number.
     met = inputs[0] if isinstance(part, _TRANSPOSED) else output
-    operations = met.numel() * part.weight[0].numel()
     before = found.get(name) or _weights(name, part)
+    rows = part.weight_shape[0] if isinstance(part, BinaryLayer) else part.weight.shape[0]
+    operations = met.numel() * (before.weights // rows)
+    pairs = part.weight_bases * part.activation_bases if isinstance(part, BinaryLayer) else 0
     found[name] = replace(
         before,
-        macs=before.macs + (operations if before.kind == "float" else 0),
-        xnor_ops=before.xnor_ops + (operations if before.kind == "binary" else 0),
+        macs=before.macs + (0 if pairs else operations),
+        xnor_ops=before.xnor_ops + pairs * operations,
         output_shape=tuple(output.shape[1:]),
     )

@@ -11,7 +11,7 @@ from torch import nn
 
 from brinell.core import ConfigurationError
 from brinell.costs.layers import layers
-from brinell.nn import BinaryConv2d
+from brinell.nn import BinaryLayer
 
 XNORS_PER_MAC: Final = 48
 """A DSP48 block does 48 XNORs a cycle. It does two 16-bit products as well, of which the paper's figures (section 4.1,
@@ -29,7 +29,7 @@ class Costs:
     nonzero: int
     """Weights that are not zero."""
     memory_mb: float
-    """Nominal size of the weights in 10^6 bytes: 32 bits each, 1 in binary layers, whatever their values."""
+    """Nominal size of the weights in 10^6 bytes: 32 bits each, 1 a base in binary layers, whatever their values."""
     macs: int
     xnor_ops: int
     ncc: float
@@ -60,7 +60,7 @@ def measure(model: Any, input_shape: Sequence[int] | None = None, *, sparse: boo
     counted = layers(module, shape)
     held = {"float": 0, "binary": 0}
     for layer in counted:
-        held[layer.kind] += layer.nonzero if sparse else layer.weights
+        held[layer.kind] += (layer.nonzero if sparse else layer.weights) * layer.weight_bases
     macs = sum(layer.nonzero_macs if sparse else layer.macs for layer in counted)
     xnor_ops = sum(layer.xnor_ops for layer in counted)
     return Costs(
@@ -82,7 +82,7 @@ def _architecture_shape(model: Any) -> Sequence[int] | None:
 
 def _parameters(module: nn.Module) -> int:
     # A deployed binary layer keeps its bits and scales in buffers, for no optimiser may touch them.
-    binary = [part for part in module.modules() if isinstance(part, BinaryConv2d)]
+    binary = [part for part in module.modules() if isinstance(part, BinaryLayer)]
     buffers = chain.from_iterable(part.buffers(recurse=False) for part in binary)
     return sum(tensor.numel() for tensor in chain(module.parameters(), buffers))
 

@@ -1,16 +1,22 @@
 """Mechanism without policy: norms and projections, noise, straight-through functions, binary layers, masks."""
 
+from brinell.nn.abc_net import ABCConv2d, LatentABCConv2d
 from brinell.nn.binary import BinaryConv2d, LatentBinaryConv2d, xnor_weight
+from brinell.nn.binary_layer import BinaryLayer
 from brinell.nn.deploy import deploy
 from brinell.nn.fold import fold_batch_norms
 from brinell.nn.modes import frozen_evaluation, replace
 from brinell.nn.noise import gaussian, uniform, words
 from brinell.nn.norms import Norm, distances, project, steepest
+from brinell.nn.staircase import staircase
 from brinell.nn.straight_through import SURROGATES, sign
 
 __all__ = [
     "SURROGATES",
+    "ABCConv2d",
     "BinaryConv2d",
+    "BinaryLayer",
+    "LatentABCConv2d",
     "LatentBinaryConv2d",
     "Norm",
     "deploy",
@@ -21,6 +27,7 @@ __all__ = [
     "project",
     "replace",
     "sign",
+    "staircase",
     "steepest",
     "uniform",
     "words",

@@ -8,39 +8,23 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from brinell.nn.binary_layer import BinaryLayer
 from brinell.nn.straight_through import sign, signs
 
 
-class BinaryConv2d(nn.Module):
+class BinaryConv2d(BinaryLayer):
     """A deployed binary convolution: `scale * conv(sign(norm(x)), weight)` with weights of +-1.
 
-    Sums of +-1 are exact in float32, so that any kernel (float, or XNOR and popcount) gives bit-equal results. A padded
-    cell contributes nothing to the sum, in training and in deployment alike: a packed kernel gives it a bit and then
-    takes that bit's contribution off again at the border.
+    Sums of +-1 are exact in float32, so that any kernel (float, or XNOR and popcount) gives bit-equal results.
     """
-
-    surrogate: str = "clip"
-    """Whose derivative replaces sign's where a gradient is asked for; a `Variant`'s view sets it."""
 
     weight: Tensor
     scale: Tensor
 
     def __init__(self, like: nn.Conv2d) -> None:
-        super().__init__()
-        if isinstance(like.padding, str) or like.padding_mode != "zeros":
-            raise ValueError("binary convolutions pad with zeros, by a number")
-        self.options: dict[str, Any] = {
-            "stride": like.stride,
-            "padding": like.padding,
-            "dilation": like.dilation,
-            "groups": like.groups,
-        }
-        self.kernel_size: tuple[int, int] = (like.kernel_size[0], like.kernel_size[1])
-        self.in_channels, self.out_channels = like.in_channels, like.out_channels
-        self.norm = nn.BatchNorm2d(like.in_channels)
+        super().__init__(like)
         self.register_buffer("weight", like.weight.detach().new_ones(like.weight.shape))
         self.register_buffer("scale", torch.ones(like.out_channels))
-        self.bias = None if like.bias is None else nn.Parameter(like.bias.detach().clone())
 
     def forward(self, x: Tensor) -> Tensor:
         """`(N, in, H, W)` to `(N, out, H', W')`."""
@@ -81,7 +65,7 @@ class LatentBinaryConv2d(BinaryConv2d):
     @torch.no_grad()
     def deployed(self) -> BinaryConv2d:
         """The layer that ships."""
-        layer = BinaryConv2d(_like(self))
+        layer = BinaryConv2d(self.like())
         bits, scale = self.bits_and_scale()
         layer.weight, layer.scale = bits.detach().clone(), scale.detach().clone()
         layer.norm.load_state_dict(self.norm.state_dict())
@@ -119,18 +103,3 @@ def xnor_weight(weight: Tensor) -> tuple[Tensor, Tensor]:
     """
     bits, scale = _XNORWeight.apply(weight)  # type: ignore[no-untyped-call]
     return bits, scale
-
-
-def _like(layer: BinaryConv2d) -> nn.Conv2d:
-    # Without initial values: drawing them would move the global random state.
-    convolution: nn.Conv2d = nn.utils.skip_init(
-        nn.Conv2d,
-        layer.in_channels,
-        layer.out_channels,
-        layer.kernel_size,
-        bias=layer.bias is not None,
-        **layer.options,
-    )
-    if layer.bias is not None and convolution.bias is not None:
-        convolution.bias.data.copy_(layer.bias.detach())
-    return convolution

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from brinell.attacks import FGSM, PGD, Attack, Columns, GenAttack, clean_predictions, run_trial
 from brinell.core import DataError, Point, Progress, silent
-from brinell.nn import SURROGATES, BinaryConv2d
+from brinell.nn import SURROGATES, BinaryLayer
 from brinell.variants import Variant
 
 _STEPS: Final = 20
@@ -199,11 +199,11 @@ def _transfer(case: _Case, base: Right) -> Iterator[Evidence]:
 
 def _surrogates(case: _Case, base: Right) -> Iterator[Evidence]:
     """Check 5: other derivatives in place of sign's."""
-    if not any(isinstance(layer, BinaryConv2d) for layer in case.view.modules()):
+    if not any(isinstance(layer, BinaryLayer) for layer in case.view.modules()):
         return
     for name in SURROGATES:
         for layer in case.view.modules():
-            if isinstance(layer, BinaryConv2d):
+            if isinstance(layer, BinaryLayer):
                 layer.surrogate = name
         yield _stronger(f"the surrogate gradient {name}", base, case.right(_pgd(case))[0])
 

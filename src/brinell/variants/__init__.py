@@ -1,9 +1,21 @@
 """`Variant`: a network's tensors, what was done to it, and the modules it can be run as."""
 
+from brinell.variants.abc_layers import ABCLayers
 from brinell.variants.binary_layers import BinaryLayers
 from brinell.variants.change import Change
 from brinell.variants.structure import CHANGES, rebuild
 from brinell.variants.variant import Step, Variant
 from brinell.variants.views import VIEWS, natural_view, set_view
 
-__all__ = ["CHANGES", "VIEWS", "BinaryLayers", "Change", "Step", "Variant", "natural_view", "rebuild", "set_view"]
+__all__ = [
+    "CHANGES",
+    "VIEWS",
+    "ABCLayers",
+    "BinaryLayers",
+    "Change",
+    "Step",
+    "Variant",
+    "natural_view",
+    "rebuild",
+    "set_view",
+]

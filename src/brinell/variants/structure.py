@@ -7,10 +7,11 @@ from collections.abc import Iterable
 from torch import nn
 
 from brinell.core import Registry
+from brinell.variants.abc_layers import ABCLayers
 from brinell.variants.binary_layers import BinaryLayers
 from brinell.variants.change import Change
 
-CHANGES: Registry[Change] = Registry("structural change", BinaryLayers)
+CHANGES: Registry[Change] = Registry("structural change", BinaryLayers, ABCLayers)
 
 
 def rebuild(module: nn.Module, structure: Iterable[Change], *, latent: bool = False) -> nn.Module:

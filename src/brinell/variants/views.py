@@ -7,7 +7,7 @@ from typing import Final
 from torch import nn
 
 from brinell.core import UnsupportedError
-from brinell.nn import SURROGATES, BinaryConv2d
+from brinell.nn import SURROGATES, BinaryLayer
 
 VIEWS: Final = ("exact", "straight_through", *(f"surrogate:{name}" for name in SURROGATES), "none")
 """`exact`: the derivative; `straight_through`: sign's is the one the network was trained with; `surrogate:<name>`:
@@ -16,7 +16,7 @@ another stands in for it; `none`: no gradient (attacks through scores only)."""
 
 def natural_view(module: nn.Module) -> str:
     """The view a white-box attacker would begin with: `exact` where the network is differentiable."""
-    return "straight_through" if any(isinstance(layer, BinaryConv2d) for layer in module.modules()) else "exact"
+    return "straight_through" if any(isinstance(layer, BinaryLayer) for layer in module.modules()) else "exact"
 
 
 def set_view(module: nn.Module, gradient: str) -> None:
@@ -27,7 +27,7 @@ def set_view(module: nn.Module, gradient: str) -> None:
     """
     if gradient not in VIEWS:
         raise UnsupportedError(f"view: unknown view {gradient!r}; accepted: {', '.join(VIEWS)}")
-    binary = [layer for layer in module.modules() if isinstance(layer, BinaryConv2d)]
+    binary = [layer for layer in module.modules() if isinstance(layer, BinaryLayer)]
     if gradient == "exact" and binary:
         raise UnsupportedError(
             "view: a binary network has no exact gradient (it is zero almost everywhere); "

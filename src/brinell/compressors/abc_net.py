@@ -1,0 +1,87 @@
+"""ABC-Net: convolutions as sums of binary ones (Lin 2017)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final, Literal
+
+import torch
+from pydantic import Field
+from torch import nn
+
+from brinell.compressors.binary import binary_candidates, binary_figures
+from brinell.compressors.calibrate import calibrate
+from brinell.compressors.common import Stages, stages
+from brinell.compressors.compressor import Compressor
+from brinell.core import Progress, derive, silent
+from brinell.data import Dataset
+from brinell.training import Train
+from brinell.variants import ABCLayers, Step, Variant
+
+_AT_ONCE: Final = 64
+"""Images a pass of the calibration."""
+
+
+class ABCNet(Compressor):
+    """Approximate convolutions by `weight_bases` x `activation_bases` binary ones, and train them from the float net.
+
+    Weights are sum_m alpha_m B_m with B_m = sign(W - mean + u_m std), the u_m evenly from -1 to 1, and alphas by least
+    squares, each filter's own (`scales: filter`) or one a base (`layer`). Activations are sum_n beta_n A_n over batch-
+    normed inputs, with thresholds and betas that are trained. Gradients pass the weights' approximation as they are,
+    and each A_n where its ramp rises (section 3). The first convolution, all linear layers and `float_layers` stay
+    float.
+
+    `calibration` training images show each layer what its inputs are like: without them thresholds start evenly
+    spaced, behind batch norms that know nothing yet, and training takes several times as long.
+    """
+
+    kind = "abc_net"
+
+    weight_bases: int = Field(1, ge=1)
+    activation_bases: int = Field(1, ge=1)
+    scales: Literal["filter", "layer"] = "filter"
+    float_layers: tuple[str, ...] = ()
+    calibration: int = Field(512, ge=0)
+    train: Train = Train(epochs=30, batch_size=128, learning_rate=2e-3, optimizer="adamw", weight_decay=0)
+
+    @property
+    def epochs(self) -> int:
+        """Of its one training."""
+        return self.train.epochs
+
+    def view_from(self, parent: str) -> str:
+        """A sign has no gradient but the one that training lends it."""
+        return "straight_through"
+
+    def compress(
+        self,
+        variant: Variant,
+        data: Dataset,
+        *,
+        seed: int,
+        device: str | torch.device | None = None,
+        checkpoint: Path | None = None,
+        progress: Progress = silent,
+    ) -> Variant:
+        """The binary variant; its latent weights are kept beside what ships."""
+        module = variant.trainable()
+        change = ABCLayers(
+            layers=binary_candidates(module, variant.input_shape, self.float_layers),
+            weight_bases=self.weight_bases,
+            activation_bases=self.activation_bases,
+            scales=self.scales,
+        )
+        change.apply(module, latent=True)
+        run = stages(
+            self, variant, data, self.train, seed=seed, device=device, checkpoint=checkpoint, progress=progress
+        )
+        if self.calibration:
+            self._calibrate(variant, module, change.layers, run)
+        run.fit(1, module)
+        step = Step(self.kind, self.config(), seed, binary_figures(module, variant.input_shape))
+        return variant.child(module, step, structure=(*variant.structure, change))
+
+    def _calibrate(self, variant: Variant, module: nn.Module, layers: tuple[str, ...], run: Stages) -> None:
+        chosen = run.data.order(derive(run.seed, "calibration"))[: self.calibration]
+        images = (run.data.subset(some).tensors()[0].to(run.device) for some in chosen.split(_AT_ONCE))
+        calibrate(variant.deployed().to(run.device), module, layers, images)
