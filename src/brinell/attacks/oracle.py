@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from brinell.attacks.losses import succeeded
 from brinell.core import ModelError
-from brinell.nn import fold_batch_norms
+from brinell.nn import fold_batch_norms, fuse_relu
 
 Precision = Literal["float32", "bf16"]
 AT_ONCE = {"cpu": 128, "cuda": 2048}
@@ -35,21 +35,24 @@ class Oracle:
         self.exact = placed(network, device)
         self.autocast = torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")
         self.fast: Scores = self.exact
+        self.fused: Scores = self.exact
         self.layout = torch.contiguous_format
         if isinstance(self.exact, nn.Module):
             self.layout = torch.channels_last
-            self.fast = fold_batch_norms(self.exact).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+            folded = fold_batch_norms(self.exact).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+            dtype = torch.bfloat16 if precision == "bf16" else torch.float32
+            self.fast, self.fused = folded, fuse_relu(folded, dtype) if device.type == "cpu" else folded
 
     def logits(self, images: Tensor) -> Tensor:
         """Logits `(N, classes)` without a graph, of any number of images."""
         size = AT_ONCE.get(images.device.type, 512)
         with torch.inference_mode():
             parts = [part.contiguous(memory_format=self.layout) for part in images.split(size)]
-            return torch.cat([self._ask(part) for part in parts])
+            return torch.cat([self._ask(self.fused, part) for part in parts])
 
-    def _ask(self, images: Tensor) -> Tensor:
+    def _ask(self, network: Scores, images: Tensor) -> Tensor:
         with self.autocast:
-            logits = self.fast(images)
+            logits = network(images)
         return logits.float()
 
     def gradient(self, images: Tensor, objective: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor, Tensor]:
@@ -60,7 +63,7 @@ class Oracle:
         """
         with torch.enable_grad():
             inputs = images.detach().contiguous(memory_format=torch.channels_last).requires_grad_()
-            logits = self._ask(inputs)
+            logits = self._ask(self.fast, inputs)
             if not logits.requires_grad:
                 raise ModelError("the model's logits do not depend on its input by anything that can be derived")
             value = objective(logits)
@@ -77,7 +80,7 @@ class Oracle:
         """
         with torch.enable_grad():
             inputs = images.detach().contiguous(memory_format=torch.channels_last).requires_grad_()
-            logits = self._ask(inputs)
+            logits = self._ask(self.fast, inputs)
             gaps = logits.gather(1, classes) - logits.gather(1, labels[:, None])
             last = gaps.shape[1] - 1
             gradients = [

@@ -5,13 +5,16 @@ from brinell.nn.binary import BinaryConv2d, LatentBinaryConv2d, xnor_weight
 from brinell.nn.binary_layer import BinaryLayer
 from brinell.nn.deploy import deploy
 from brinell.nn.fold import fold_batch_norms
+from brinell.nn.fuse import fuse_relu
 from brinell.nn.modes import frozen_evaluation, replace
+from brinell.nn.narrow import NARROWED, depthwise, narrow, widths
 from brinell.nn.noise import gaussian, uniform, words
 from brinell.nn.norms import Norm, distances, project, steepest
 from brinell.nn.staircase import staircase
 from brinell.nn.straight_through import SURROGATES, sign
 
 __all__ = [
+    "NARROWED",
     "SURROGATES",
     "ABCConv2d",
     "BinaryConv2d",
@@ -20,16 +23,20 @@ __all__ = [
     "LatentBinaryConv2d",
     "Norm",
     "deploy",
+    "depthwise",
     "distances",
     "fold_batch_norms",
     "frozen_evaluation",
+    "fuse_relu",
     "gaussian",
+    "narrow",
     "project",
     "replace",
     "sign",
     "staircase",
     "steepest",
     "uniform",
+    "widths",
     "words",
     "xnor_weight",
 ]
