@@ -25,8 +25,10 @@ IDENTITY = {
     *("augment", "label_smoothing", "gradient_clip", "precision", "holdout", "train"),
     *("student", "initialize", "temperature", "temperature_squared", "hard_label_weight"),
     *("granularity", "budget", "rates", "rounds", "weight_bits", "partition", "shares", "keep_zeros", "float_layers"),
+    *("widths",),
     *("hidden", "dropout"),
     *("adversarial", "fraction", "weight", "epsilon_rule", "sparsity", "c", "gamma", "power", "stop", "phases"),
+    *("conv_bits", "linear_bits", "sharing_epochs", "sharing_rate"),
     *("classes", "in_channels", "size", "width", "mean", "std", "layers", "channel_order", "classifier_padding"),
     *("resize",),
     *("weight_bases", "activation_bases", "scales", "calibration"),
@@ -36,7 +38,7 @@ IDENTITY = {
 EXECUTION = {"root", "hub"}
 """Fields that change only speed or place (what a folder holds enters by its fingerprint), and so stay out."""
 
-REQUIRED = {"epsilon": 0.1, "layers": ["conv1", "conv2"], "weight_bases": 3, "activation_bases": 2, "scales": "filter"}
+REQUIRED = {"shares": {"conv1": 0.5}, "widths": [["conv1", 3, 8]], "epsilon": 0.1, "layers": ["conv1", "conv2"], "weight_bases": 3, "activation_bases": 2, "scales": "filter"}
 """A value for each field without a default."""
 
 

@@ -3,6 +3,7 @@
 from brinell.compressors.abc_net import ABCNet
 from brinell.compressors.budget import Budget
 from brinell.compressors.compressor import Compressor
+from brinell.compressors.deep_compression import DeepCompression
 from brinell.compressors.distill import Distill
 from brinell.compressors.dns import DNS
 from brinell.compressors.inq import INQ
@@ -12,7 +13,7 @@ from brinell.compressors.verb import compress
 from brinell.compressors.xnor_net import XNORNet
 from brinell.core import Registry
 
-COMPRESSORS: Registry[Compressor] = Registry("compressor", Distill, Prune, XNORNet, ABCNet, INQ, DNS)
+COMPRESSORS: Registry[Compressor] = Registry("compressor", Distill, Prune, XNORNet, ABCNet, INQ, DNS, DeepCompression)
 
 __all__ = [
     "COMPRESSORS",
@@ -22,6 +23,7 @@ __all__ = [
     "ABCNet",
     "Budget",
     "Compressor",
+    "DeepCompression",
     "Distill",
     "Prune",
     "Uniform",

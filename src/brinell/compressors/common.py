@@ -104,6 +104,15 @@ def stages(
     return Stages(compressor.kind, context, count, kept, held, train, seed, choose_device(device), folder, progress)
 
 
+def part(progress: Progress, before: int, epochs: int, whole: int) -> Progress:
+    """`progress` for a part of a compressor that takes `epochs` of the `whole`, `before` of them being done."""
+
+    def inner(label: str, done: float, total: float) -> None:
+        progress(label, before + epochs * (done / total), whole)
+
+    return inner
+
+
 def float_weights(module: nn.Module) -> dict[str, Tensor]:
     """The weights of convolutions and linear layers by the name of their layer; a shared one under its first.
 
@@ -121,8 +130,13 @@ def float_weights(module: nn.Module) -> dict[str, Tensor]:
 
 def largest(values: Tensor, count: int) -> Tensor:
     """Where the `count` largest of `values` are: bool, of the same shape; of equal ones, the first."""
-    chosen = torch.zeros(values.numel(), dtype=torch.bool, device=values.device)
-    chosen[values.flatten().argsort(descending=True, stable=True)[:count]] = True
+    flat = values.flatten()
+    if not count:
+        return torch.zeros_like(values, dtype=torch.bool)
+    least = flat.kthvalue(len(flat) - count + 1).values
+    chosen = flat > least
+    equal = (flat == least).nonzero()[:, 0]
+    chosen[equal[: count - int(chosen.sum())]] = True
     return chosen.view(values.shape)
 
 

@@ -1,0 +1,105 @@
+"""Deep Compression: prune, share weights, and let the file count in Huffman's bits (Han, Mao & Dally 2016)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import torch
+from pydantic import BeforeValidator, Field, SerializeAsAny
+from torch import nn
+
+from brinell.compressors.budget import Budget
+from brinell.compressors.common import float_weights, part, stages
+from brinell.compressors.compressor import Compressor
+from brinell.compressors.prune import Prune
+from brinell.compressors.rates import Rates, Uniform, read_rates
+from brinell.compressors.sharing import share, unshare
+from brinell.core import Fraction, Progress, silent
+from brinell.data import Dataset
+from brinell.training import Train
+from brinell.variants import Step, Variant
+
+
+class DeepCompression(Compressor):
+    """Magnitude pruning with fine-tuning, then k-means within each layer, then training of what the weights share.
+
+    Convolutions get `2^conv_bits` values, zero among them, linear layers `2^linear_bits`. A centroid's gradient is the
+    sum over its weights (section 3.3), be they ten or ten thousand; this part of the training is therefore AdamW's,
+    whose steps do not depend on a gradient's scale, without weight decay and otherwise as `train` says. Biases and
+    batch norm are trained along. The third part of the paper is the container's: gaps and codes in streams of their
+    own, in the Huffman codes of DEFLATE.
+    """
+
+    kind = "deep_compression"
+
+    budget: Budget = Budget(sparsity=0.9)
+    rates: Annotated[SerializeAsAny[Rates], BeforeValidator(read_rates)] = Uniform()
+    rounds: int = Field(1, ge=1)
+    """Of pruning, each with `train.epochs`."""
+    conv_bits: int = Field(8, ge=1, le=12)
+    linear_bits: int = Field(5, ge=1, le=12)
+    train: Train = Train(epochs=8, batch_size=128, learning_rate=0.01)
+    """Of the pruned weights."""
+    sharing_epochs: int = Field(2, ge=0)
+    sharing_rate: Fraction = Field(1e-4, gt=0)
+    """Learning rate of the centroids."""
+
+    @property
+    def epochs(self) -> int:
+        """Of pruning and sharing."""
+        return self.train.epochs * self.rounds + self.sharing_epochs
+
+    @property
+    def _sharing(self) -> Train:
+        changed = {
+            "epochs": self.sharing_epochs,
+            "learning_rate": self.sharing_rate,
+            "optimizer": "adamw",
+            "nesterov": False,
+            "weight_decay": 0.0,
+        }
+        return self.train.model_copy(update=changed)
+
+    def compress(
+        self,
+        variant: Variant,
+        data: Dataset,
+        *,
+        seed: int,
+        device: str | torch.device | None = None,
+        checkpoint: Path | None = None,
+        progress: Progress = silent,
+    ) -> Variant:
+        """The variant of few different weights."""
+        first = self.train.epochs * self.rounds
+        prune = Prune(budget=self.budget, rates=self.rates, rounds=self.rounds, train=self.train)
+        pruned = prune.compress(
+            variant,
+            data,
+            seed=seed,
+            device=device,
+            checkpoint=None if checkpoint is None else Path(checkpoint) / "prune",
+            progress=part(progress, 0, first, self.epochs),
+        )
+        module = pruned.trainable()
+        layers = {name: module.get_submodule(name) for name in float_weights(module)}
+        values = {
+            name: share(layer, self.linear_bits if isinstance(layer, nn.Linear) else self.conv_bits)
+            for name, layer in layers.items()
+        }
+        run = stages(
+            self,
+            pruned,
+            data,
+            self._sharing,
+            seed=seed,
+            device=device,
+            checkpoint=None if checkpoint is None else Path(checkpoint) / "share",
+            progress=part(progress, first, self.sharing_epochs, self.epochs),
+        )
+        run.fit(1, module)
+        for layer in layers.values():
+            unshare(layer)
+        figures = {**pruned.lineage[-1].figures, "values": values}
+        return variant.child(module, Step(self.kind, self.config(), seed, figures))
