@@ -1,44 +1,44 @@
-"""Magnitude pruning: the smallest weights of each layer become zero and stay so while the others are fine-tuned."""
+"""Magnitude pruning: the smallest weights, kernels, filters or channels of each layer go; the rest is fine-tuned."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any
 
 import torch
 from pydantic import BeforeValidator, Field, SerializeAsAny
-from torch import Tensor, nn
+from torch import nn
 
 from brinell import costs
 from brinell.compressors.budget import Budget
-from brinell.compressors.common import float_weights, largest, stages
+from brinell.compressors.common import Stages, stages
 from brinell.compressors.compressor import Compressor
-from brinell.compressors.rates import RATES, Rates, Uniform
-from brinell.core import Progress, silent
+from brinell.compressors.granularities import Granularity, Parts, parts_of
+from brinell.compressors.rates import Case, Rates, Uniform, read_rates
+from brinell.core import Progress, derive, silent
 from brinell.data import Dataset
 from brinell.training import Train
 from brinell.variants import Step, Variant
 
-MASKS: Final[dict[str, Callable[[Tensor, int], Tensor]]] = {
-    "weight": lambda weight, count: largest(weight.abs(), count)
-}
-"""By granularity: where the weights lie that a layer keeps, `count` of them."""
-
 
 class Prune(Compressor):
-    """Keep the weights of largest magnitude within each layer, then fine-tune what is left (Han 2015).
+    """Keep what has the largest magnitude within each layer, then fine-tune what is left (Han 2015, Li 2017).
 
-    All float convolutions and linear layers are pruned, the first and the last too; biases and batch norm are not.
-    With several `rounds` the number of zeros rises along the cubic curve of Zhu & Gupta 2017 (equation 1), and every
+    `weight` and `kernel` (k x k weights between two channels, by L2 norm) become zero and stay so: all float
+    convolutions and linear layers are pruned, the first and the last too; biases and batch norm are not. `filter` and
+    `channel` remove channels, with everything that belongs to them: those whose filters, or the weights that take
+    them, have the smallest L2 norm. Channels that meet in a sum go together, and those that end in the logits or in a
+    shortcut padded with zeros (option A) stay.
+
+    With several `rounds` the pruned share rises along the cubic curve of Zhu & Gupta 2017 (equation 1), and every
     round trains for `train.epochs`.
     """
 
     kind = "prune"
 
-    granularity: Literal["weight"] = "weight"
+    granularity: Granularity = "weight"
     budget: Budget = Budget(macs=0.5)
-    rates: Annotated[SerializeAsAny[Rates], BeforeValidator(RATES.read)] = Uniform()
+    rates: Annotated[SerializeAsAny[Rates], BeforeValidator(read_rates)] = Uniform()
     rounds: int = Field(1, ge=1)
     train: Train = Train(epochs=8, batch_size=128, learning_rate=0.01)
 
@@ -57,13 +57,8 @@ class Prune(Compressor):
         checkpoint: Path | None = None,
         progress: Progress = silent,
     ) -> Variant:
-        """The pruned and fine-tuned variant, its zeros exact."""
+        """The pruned and fine-tuned variant; what was removed is gone, what was zeroed is exactly zero."""
         module = variant.trainable()
-        weights = float_weights(module)
-        sizes = {name: weight.numel() for name, weight in weights.items()}
-        counted = costs.layers(module, variant.input_shape)
-        allowance = self.budget.allowance(counted, sizes, sum(weight.numel() for weight in module.parameters()))
-        counts = allowance.counts(self.rates.shares(allowance))
         run = stages(
             self,
             variant,
@@ -75,35 +70,54 @@ class Prune(Compressor):
             checkpoint=checkpoint,
             progress=progress,
         )
+        parts, counts, found = self._counts(module, variant, run)
+        whole, structure = dict(parts.units), variant.structure
         for stage in range(1, self.rounds + 1):
             removed = 1 - (1 - stage / self.rounds) ** 3
-            kept = {name: sizes[name] - round(removed * (sizes[name] - count)) for name, count in counts.items()}
-            masks = {name: ~MASKS[self.granularity](weights[name].detach(), kept[name]) for name in kept}
-            enforce = _Zeros(weights, masks, run.device)
-            enforce(module)
-            run.fit(stage, module, after_step=enforce)
-        return variant.child(module, Step(self.kind, self.config(), seed, _figures(module, variant)))
+            if stage > 1:
+                parts = parts_of(module, _layers(module, variant), variant.input_shape, self.granularity)
+            kept = {name: units - round(removed * (units - counts[name])) for name, units in whole.items()}
+            hold = parts.prune(module, kept)
+            if (change := parts.change(module)) is not None:
+                structure = (*variant.structure, change)
+            run.fit(stage, module, after_step=hold)
+        units = {name: counts[name] / whole[name] for name in counts}
+        figures = {**_figures(module, variant), "units": units, **found}
+        return variant.child(module, Step(self.kind, self.config(), seed, figures), structure=structure)
+
+    def _counts(self, module: nn.Module, variant: Variant, run: Stages) -> tuple[Parts, dict[str, int], dict[str, Any]]:
+        """What can be pruned, how much of it each layer keeps, and what the rate rule measured."""
+        counted = _layers(module, variant)
+        parts = parts_of(module, counted, variant.input_shape, self.granularity)
+        parameters = sum(weight.numel() for weight in module.parameters())
+        allowance = self.budget.allowance(parts, counted, parameters)
+        choice = self.rates.choose(
+            Case(
+                module=module,
+                parts=parts,
+                layers={layer.name: layer for layer in counted if layer.name in parts.units},
+                allowance=allowance,
+                data=run.held or run.data,
+                seed=derive(run.seed, "rates"),
+                device=run.device,
+                checkpoint=None if run.checkpoint is None else run.checkpoint / "rates",
+                context=run.context,
+                progress=run.progress,
+            )
+        )
+        return parts, allowance.counts(choice.shares), dict(choice.figures)
 
 
-class _Zeros:
-    """Puts the pruned weights back to zero: a callback that works on both the host and the device."""
-
-    def __init__(self, weights: Mapping[str, Tensor], masks: Mapping[str, Tensor], device: torch.device) -> None:
-        self.pairs = [(weight, masks[name].to(device)) for name, weight in weights.items()]
-
-    @torch.no_grad()
-    def __call__(self, module: nn.Module) -> None:
-        for weight, mask in self.pairs:
-            weight.masked_fill_(mask.to(weight.device), 0.0)
+def _layers(module: nn.Module, variant: Variant) -> tuple[costs.LayerCost, ...]:
+    return costs.layers(module, variant.input_shape)
 
 
 def _figures(module: nn.Module, parent: Variant) -> dict[str, Any]:
-    before = costs.layers(parent.deployed(), parent.input_shape)
-    after = costs.layers(module, parent.input_shape)
-    weights = sum(layer.weights for layer in after if layer.kind == "float")
-    nonzero = sum(layer.nonzero for layer in after if layer.kind == "float")
+    before = {layer.name: layer for layer in costs.layers(parent.deployed(), parent.input_shape)}
+    after = [layer for layer in _layers(module, parent) if layer.kind == "float"]
+    weights = sum(layer.weights for layer in before.values() if layer.kind == "float")
     return {
-        "sparsity": 1 - nonzero / weights,
-        "macs_kept": sum(layer.nonzero_macs for layer in after) / sum(layer.macs for layer in before),
-        "kept": {layer.name: layer.nonzero / layer.weights for layer in after if layer.kind == "float"},
+        "sparsity": 1 - sum(layer.nonzero for layer in after) / weights,
+        "macs_kept": sum(layer.nonzero_macs for layer in after) / sum(layer.macs for layer in before.values()),
+        "kept": {layer.name: layer.nonzero / before[layer.name].weights for layer in after},
     }

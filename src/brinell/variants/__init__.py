@@ -3,6 +3,7 @@
 from brinell.variants.abc_layers import ABCLayers
 from brinell.variants.binary_layers import BinaryLayers
 from brinell.variants.change import Change
+from brinell.variants.narrower import Narrower, Width
 from brinell.variants.structure import CHANGES, rebuild
 from brinell.variants.variant import Step, Variant
 from brinell.variants.views import VIEWS, natural_view, set_view
@@ -13,8 +14,10 @@ __all__ = [
     "ABCLayers",
     "BinaryLayers",
     "Change",
+    "Narrower",
     "Step",
     "Variant",
+    "Width",
     "natural_view",
     "rebuild",
     "set_view",

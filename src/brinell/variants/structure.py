@@ -10,8 +10,9 @@ from brinell.core import Registry
 from brinell.variants.abc_layers import ABCLayers
 from brinell.variants.binary_layers import BinaryLayers
 from brinell.variants.change import Change
+from brinell.variants.narrower import Narrower
 
-CHANGES: Registry[Change] = Registry("structural change", BinaryLayers, ABCLayers)
+CHANGES: Registry[Change] = Registry("structural change", BinaryLayers, ABCLayers, Narrower)
 
 
 def rebuild(module: nn.Module, structure: Iterable[Change], *, latent: bool = False) -> nn.Module:

@@ -1,9 +1,21 @@
 """Rate rules, one file each: how much of each layer pruning keeps, so that the whole meets a budget."""
 
-from brinell.compressors.rates.rates import Rates
+from collections.abc import Mapping
+from typing import Any
+
+from brinell.compressors.rates.layers import Layers
+from brinell.compressors.rates.rates import Case, Choice, Rates
 from brinell.compressors.rates.uniform import Uniform
 from brinell.core import Registry
 
-RATES: Registry[Rates] = Registry("rate rule", Uniform)
+RATES: Registry[Rates] = Registry("rate rule", Uniform, Layers)
 
-__all__ = ["RATES", "Rates", "Uniform"]
+
+def read_rates(value: Any) -> Any:
+    """As `RATES.read`; a mapping without `kind` gives the share that each layer keeps."""
+    if isinstance(value, Mapping) and "kind" not in value:
+        value = {"kind": Layers.kind, "shares": value}
+    return RATES.read(value)
+
+
+__all__ = ["RATES", "Case", "Choice", "Layers", "Rates", "Uniform", "read_rates"]

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from brinell.compressors.budget import Allowance
-from brinell.compressors.rates.rates import Rates
+from brinell.compressors.rates.rates import Case, Choice, Rates
 
 
 class Uniform(Rates):
-    """Every layer keeps the same share of its weights."""
+    """Every layer keeps the same share of its units."""
 
     kind = "uniform"
 
-    def shares(self, allowance: Allowance) -> dict[str, float]:
+    def choose(self, case: Case) -> Choice:
         """The allowance's own share, everywhere."""
-        return dict.fromkeys(allowance.weights, allowance.share)
+        return Choice(dict.fromkeys(case.allowance.units, case.allowance.share))

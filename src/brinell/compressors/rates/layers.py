@@ -1,0 +1,51 @@
+"""Shares that are given layer by layer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from brinell.compressors.rates.rates import Case, Choice, Rates
+from brinell.core import ConfigurationError, Fraction
+
+
+def _pairs(value: Any) -> Any:
+    return tuple(value.items()) if isinstance(value, Mapping) else value
+
+
+def _each_once(value: tuple[tuple[str, float], ...]) -> tuple[tuple[str, float], ...]:
+    if len({name for name, _ in value}) < len(value):
+        raise ValueError("a layer stands in it twice")
+    return value
+
+
+Share = Annotated[Fraction, Field(gt=0, le=1)]
+
+
+class Layers(Rates):
+    """The layers named in `shares` keep what is given there; the others share what is left of the budget alike."""
+
+    kind = "layers"
+
+    shares: Annotated[
+        tuple[tuple[str, Share], ...], BeforeValidator(_pairs), AfterValidator(_each_once), Field(min_length=1)
+    ]
+    """By layer (of a group of channels, the one that it is named after) the share of its units that is kept."""
+
+    def choose(self, case: Case) -> Choice:
+        """As given, and one common share for the rest."""
+        allowance, given = case.allowance, dict(self.shares)
+        for name in given:
+            if name not in allowance.units:
+                raise ConfigurationError(
+                    f"rates: {name!r} is no layer that is pruned here; these are: {', '.join(allowance.units)}"
+                )
+        least = {name: given.get(name, share) for name, share in allowance.smallest.items()}
+        if allowance.cost(least) > allowance.total * (1 + 1e-6):
+            raise ConfigurationError(
+                f"rates: the shares given keep {allowance.cost(least) / allowance.total:.4g} times what the budget "
+                "allows, however little is kept of the other layers"
+            )
+        return Choice({name: given.get(name, allowance.rest(given)) for name in allowance.units})
