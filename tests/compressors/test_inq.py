@@ -14,13 +14,14 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from brinell.compressors import INQ, Prune
+from brinell import container
+from brinell.compressors import DNS, INQ, Prune
 from brinell.compressors.common import float_weights
 from brinell.compressors.inq import SHARES
 from brinell.compressors.powers import exponents, nearest_power
 from brinell.core import ConfigurationError
 from brinell.data import Dataset
-from brinell.training import Train
+from brinell.training import Adversarial, Train
 from brinell.variants import Variant
 
 QUICK = Train(epochs=1, batch_size=50, learning_rate=0.05, weight_decay=1e-3)
@@ -124,6 +125,32 @@ def test_zeros_stay_zero_unless_told_otherwise(baseline: Variant, sample: Datase
     zeros = {name: weight == 0 for name, weight in weights(pruned).items()}
     assert all(not weights(kept)[name][mask].any() for name, mask in zeros.items())
     assert any(weights(free)[name][mask].any() for name, mask in zeros.items())
+
+
+def test_after_surgery_the_file_holds_powers_of_two_and_zeros(
+    baseline: Variant, sample: Dataset, tmp_path: Path
+) -> None:
+    train = QUICK.model_copy(update={"adversarial": Adversarial()})
+    sparse = DNS(sparsity=0.6, train=QUICK).compress(baseline, sample, seed=0)
+    child = INQ(weight_bits=3, shares=(0.3, 0.6, 0.8, 1), train=train).compress(sparse, sample, seed=0)
+    container.write(child, tmp_path / "child.brinell")
+    loaded = weights(container.load(tmp_path / "child.brinell"))
+    for name, weight in weights(child).items():
+        assert_powers_of_two(weight)
+        assert not weight[weights(sparse)[name] == 0].any()
+        assert torch.equal(loaded[name], weight)
+        lowest, highest = exponents(weights(sparse)[name], 3)
+        assert set(weight[weight != 0].abs().unique().tolist()) <= {2.0**lowest, 2.0**highest}
+
+
+def test_what_is_quantised_already_stays_where_it_is(baseline: Variant, sample: Dataset, tmp_path: Path) -> None:
+    """Also across a file: with all weights frozen at once, a second run finds every one of them at its level."""
+    once = INQ(weight_bits=4, shares=(0.5, 1), train=QUICK).compress(baseline, sample, seed=0)
+    container.write(once, tmp_path / "once.brinell")
+    again = INQ(weight_bits=4, shares=(1,), train=QUICK).compress(
+        container.load(tmp_path / "once.brinell"), sample, seed=1
+    )
+    assert all(torch.equal(weight, weights(once)[name]) for name, weight in weights(again).items())
 
 
 def test_more_bits_lose_less(baseline: Variant) -> None:

@@ -135,7 +135,7 @@ class _Layer:
         """Put the frozen weights back where they are frozen."""
         if self.frozen.device != self.weight.device:
             self.frozen, self.values = self.frozen.to(self.weight.device), self.values.to(self.weight.device)
-        self.weight.copy_(torch.where(self.frozen, self.values, self.weight))
+        torch.where(self.frozen, self.values, self.weight, out=self.weight)
 
 
 def _score(weight: Tensor, partition: Partition, seed: int) -> Tensor:

@@ -61,10 +61,11 @@ class Mask(nn.Module):
     @torch.no_grad()
     def replace(self, mask: Tensor, point: int) -> None:
         """Put another mask in place, and log what that prunes and splices."""
-        changed = torch.stack([(self.mask & ~mask).sum(), (mask & ~self.mask).sum()])
+        before, after, changed = (part.count_nonzero() for part in (self.mask, mask, self.mask ^ mask))
         self.mask.copy_(mask)
-        self.log[point, :2] += changed
-        self.log[point:, 2] = self.mask.sum()
+        self.log[point, 0] += (changed + before - after) // 2
+        self.log[point, 1] += (changed - before + after) // 2
+        self.log[point:, 2] = after
 
 
 class Surgery:
