@@ -83,6 +83,9 @@ class Attack(Spec):
     spares_the_wrong: ClassVar[bool] = False
     """Whether an untargeted run leaves alone what is misclassified already: it has succeeded at distance 0."""
 
+    one_direction: ClassVar[bool] = False
+    """Whether one set of passes over the images serves every epsilon, so that they are not copied for each."""
+
     targeted_only: ClassVar[bool] = False
     """Whether it needs a target for every example; the harness draws those that are not given."""
 

@@ -30,16 +30,16 @@ def chunks(
     size: BatchSize,
 ) -> Iterator[Chunk]:
     """Craft for every example that is not spared, `size` of them at a time."""
-    size = chunk_size(points, len(batch.images)) if size == "auto" else size
+    size = chunk_size(attack, points, len(batch.images)) if size == "auto" else size
     for start in range(0, len(batch.images), size):
         part = Batch(*(None if value is None else value[start : start + size] for value in batch))  # type: ignore[arg-type]
         left_alone = spare[start : start + size]
         yield Chunk(start, part, left_alone, _craft(attack, oracle, part, points, left_alone, seed, trace_every))
 
 
-def chunk_size(points: Sequence[Point], examples: int) -> int:
+def chunk_size(attack: Attack, points: Sequence[Point], examples: int) -> int:
     """Images a chunk when the caller does not say: a fixed number of (image, epsilon) cells."""
-    radii = len({point.epsilon for point in points}) or 1
+    radii = 1 if attack.one_direction else len({point.epsilon for point in points})
     return max(1, min(examples, AUTO // radii))
 
 

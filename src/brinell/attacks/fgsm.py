@@ -28,6 +28,7 @@ class FGSM(Attack):
 
     kind = "fgsm"
     sweepable: ClassVar[frozenset[str]] = frozenset({"epsilon"})
+    one_direction: ClassVar[bool] = True
 
     epsilon: Fraction = Field(ge=0)
     norm: Norm = "linf"
