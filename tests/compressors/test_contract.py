@@ -22,8 +22,18 @@ from brinell.variants import Variant
 QUICK = Train(epochs=1, batch_size=50, learning_rate=0.01)
 
 
+TRAINING = [kind for kind in COMPRESSORS if "train" in COMPRESSORS[kind].model_fields]
+FEW: dict[str, Any] = {"calibration_examples": 20}
+"""Settings of those that do not train, of which another seed shows something."""
+
+
+SHORT: dict[str, dict[str, Any]] = {"robust_compression": {"surgery_epochs": 1, "shares": (0.5, 1)}}
+"""What those of many stages leave out."""
+
+
 def quick(kind: str, **fields: Any) -> Compressor:
-    return COMPRESSORS.parse({"kind": kind, "train": QUICK, **fields})
+    given = {"train": QUICK} if kind in TRAINING else FEW
+    return COMPRESSORS.parse({"kind": kind, **given, **SHORT.get(kind, {}), **fields})
 
 
 def equal(left: Variant, right: Variant) -> bool:
@@ -34,6 +44,11 @@ def equal(left: Variant, right: Variant) -> bool:
 
 @pytest.fixture(params=list(COMPRESSORS))
 def kind(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(params=TRAINING)
+def training(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
@@ -48,12 +63,12 @@ def test_settings_survive_a_file(kind: str) -> None:
     assert COMPRESSORS.parse(compressor.config()).key == compressor.key
 
 
-def test_a_mapping_for_train_changes_the_compressors_own_defaults(kind: str) -> None:
-    default = COMPRESSORS[kind]().train
-    changed = COMPRESSORS.parse({"kind": kind, "train": {"epochs": 77}}).train
+def test_a_mapping_for_train_changes_the_compressors_own_defaults(training: str) -> None:
+    default = COMPRESSORS[training]().train
+    changed = COMPRESSORS.parse({"kind": training, "train": {"epochs": 77}}).train
     assert changed == default.model_copy(update={"epochs": 77})
     with pytest.raises(ConfigurationError, match=r"train\.epoch: unknown key"):
-        COMPRESSORS.parse({"kind": kind, "train": {"epoch": 77}})
+        COMPRESSORS.parse({"kind": training, "train": {"epoch": 77}})
 
 
 def test_the_parent_stays_and_the_child_says_what_was_done(kind: str, baseline: Variant, sample: Dataset) -> None:
@@ -79,7 +94,7 @@ def test_a_seed_decides_and_the_global_random_state_does_not(kind: str, baseline
 
 
 def test_killed_at_random_moments(
-    kind: str, baseline: Variant, sample: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    training: str, baseline: Variant, sample: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(loop_module, "_SAVE_WITHIN", 0.02)
     monkeypatch.setattr(loop_module, "_SAVE_AFTER", 0.0)
@@ -87,9 +102,9 @@ def test_killed_at_random_moments(
     class KilledError(Exception):
         pass
 
-    compressor = quick(kind, train=QUICK.model_copy(update={"epochs": 2, "holdout": 40}))
+    compressor = quick(training, train=QUICK.model_copy(update={"epochs": 2, "holdout": 40}))
     undisturbed = compressor.compress(baseline, sample, seed=0)
-    moments, kills = random.Random(kind), 0  # noqa: S311
+    moments, kills = random.Random(training), 0  # noqa: S311
     while True:
         left = moments.randrange(2, 9)
 
@@ -112,11 +127,13 @@ def test_killed_at_random_moments(
     assert all(epoch.accuracy is not None for epoch in epochs)
 
 
-def test_a_checkpoint_of_another_call_is_refused(kind: str, baseline: Variant, sample: Dataset, tmp_path: Path) -> None:
-    quick(kind).compress(baseline, sample, seed=0, checkpoint=tmp_path)
+def test_a_checkpoint_of_another_call_is_refused(
+    training: str, baseline: Variant, sample: Dataset, tmp_path: Path
+) -> None:
+    quick(training).compress(baseline, sample, seed=0, checkpoint=tmp_path)
     other = QUICK.model_copy(update={"learning_rate": 0.5})
     with pytest.raises(StoreError, match="another run"):
-        quick(kind, train=other).compress(baseline, sample, seed=0, checkpoint=tmp_path)
+        quick(training, train=other).compress(baseline, sample, seed=0, checkpoint=tmp_path)
 
 
 def test_progress_rises_to_its_total(kind: str, baseline: Variant, sample: Dataset) -> None:

@@ -28,17 +28,26 @@ IDENTITY = {
     *("widths",),
     *("hidden", "dropout"),
     *("adversarial", "fraction", "weight", "epsilon_rule", "sparsity", "c", "gamma", "power", "stop", "phases"),
-    *("conv_bits", "linear_bits", "sharing_epochs", "sharing_rate"),
+    *("conv_bits", "linear_bits", "sharing_epochs", "sharing_rate", "surgery_epochs", "surgery_rate"),
     *("classes", "in_channels", "size", "width", "mean", "std", "layers", "channel_order", "classifier_padding"),
-    *("resize",),
-    *("weight_bases", "activation_bases", "scales", "calibration"),
+    *("resize", "calibration_examples", "per_channel"),
+    *("weight_bases", "activation_bases", "scales", "calibration", "input_scale", "gradient", "teacher_input"),
 }
 """Fields that decide a result, and so enter the key. `batch_size` is `Train`'s: a step's gradient is its batch's."""
 
 EXECUTION = {"root", "hub"}
 """Fields that change only speed or place (what a folder holds enters by its fingerprint), and so stay out."""
 
-REQUIRED = {"shares": {"conv1": 0.5}, "widths": [["conv1", 3, 8]], "epsilon": 0.1, "layers": ["conv1", "conv2"], "weight_bases": 3, "activation_bases": 2, "scales": "filter"}
+REQUIRED = {
+    "size": 9,
+    "shares": {"conv1": 0.5},
+    "widths": [["conv1", 3, 8]],
+    "epsilon": 0.1,
+    "layers": ["conv1", "conv2"],
+    "weight_bases": 3,
+    "activation_bases": 2,
+    "scales": "filter",
+}
 """A value for each field without a default."""
 
 

@@ -7,13 +7,17 @@ from brinell.compressors.deep_compression import DeepCompression
 from brinell.compressors.distill import Distill
 from brinell.compressors.dns import DNS
 from brinell.compressors.inq import INQ
+from brinell.compressors.int8 import Int8
 from brinell.compressors.prune import Prune
 from brinell.compressors.rates import RATES, Uniform
+from brinell.compressors.robust_compression import RobustCompression
 from brinell.compressors.verb import compress
 from brinell.compressors.xnor_net import XNORNet
 from brinell.core import Registry
 
-COMPRESSORS: Registry[Compressor] = Registry("compressor", Distill, Prune, XNORNet, ABCNet, INQ, DNS, DeepCompression)
+COMPRESSORS: Registry[Compressor] = Registry(
+    "compressor", Distill, Prune, XNORNet, ABCNet, INQ, DNS, DeepCompression, RobustCompression, Int8
+)
 
 __all__ = [
     "COMPRESSORS",
@@ -25,7 +29,9 @@ __all__ = [
     "Compressor",
     "DeepCompression",
     "Distill",
+    "Int8",
     "Prune",
+    "RobustCompression",
     "Uniform",
     "XNORNet",
     "compress",
