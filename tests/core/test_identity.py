@@ -32,15 +32,16 @@ IDENTITY = {
     *("classes", "in_channels", "size", "width", "mean", "std", "layers", "channel_order", "classifier_padding"),
     *("resize", "calibration_examples", "per_channel"),
     *("weight_bases", "activation_bases", "scales", "calibration", "input_scale", "gradient", "teacher_input"),
+    *("examples", "shown", "attack", "batches", "runs"),
 }
 """Fields that decide a result, and so enter the key. `batch_size` is `Train`'s: a step's gradient is its batch's."""
 
-EXECUTION = {"root", "hub"}
+EXECUTION = {"root", "hub", "name"}
 """Fields that change only speed or place (what a folder holds enters by its fingerprint), and so stay out."""
 
 REQUIRED = {
     "size": 9,
-    "shares": {"conv1": 0.5},
+    "shares": {"conv1": 0.5, "attack": "deepfool"},
     "widths": [["conv1", 3, 8]],
     "epsilon": 0.1,
     "layers": ["conv1", "conv2"],

@@ -94,10 +94,7 @@ def stages(
         ModelError: the data has another number of classes or channels.
         DataError: nothing would be left to train on.
     """
-    if data.classes != variant.classes:
-        raise ModelError(f"the model has {variant.classes} classes; {data.name} has {data.classes}")
-    if data.input_shape[0] != variant.input_shape[0]:
-        raise ModelError(f"the model takes images {variant.input_shape}; {data.name} has {data.input_shape}")
+    check_fit(variant, data)
     kept, held = hold_out(data, train, seed)
     folder = None if checkpoint is None else Path(checkpoint)
     context = content_key("stage", compressor=compressor.key, parent=digest(variant.tensors))
@@ -111,6 +108,18 @@ def part(progress: Progress, before: int, epochs: int, whole: int) -> Progress:
         progress(label, before + epochs * (done / total), whole)
 
     return inner
+
+
+def check_fit(variant: Variant, data: Dataset) -> None:
+    """Refuse data of another number of classes or channels.
+
+    Raises:
+        ModelError: the two numbers.
+    """
+    if data.classes != variant.classes:
+        raise ModelError(f"the model has {variant.classes} classes; {data.name} has {data.classes}")
+    if data.input_shape[0] != variant.input_shape[0]:
+        raise ModelError(f"the model takes images {variant.input_shape}; {data.name} has {data.input_shape}")
 
 
 def float_weights(module: nn.Module) -> dict[str, Tensor]:

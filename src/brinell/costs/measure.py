@@ -12,6 +12,7 @@ from torch import nn
 from brinell.core import ConfigurationError
 from brinell.costs.layers import layers
 from brinell.nn import BinaryLayer
+from brinell.nn.onnx_graph import OnnxNetwork
 
 XNORS_PER_MAC: Final = 48
 """A DSP48 block does 48 XNORs a cycle. It does two 16-bit products as well, of which the paper's figures (section 4.1,
@@ -57,6 +58,8 @@ def measure(model: Any, input_shape: Sequence[int] | None = None, *, sparse: boo
     if shape is None:
         raise ConfigurationError("input_shape: missing; this model does not say it, give (channels, height, width)")
     module: nn.Module = model if isinstance(model, nn.Module) else model.deployed()
+    if isinstance(module, OnnxNetwork):
+        module = module.twin()
     counted = layers(module, shape)
     held = {"float": 0, "binary": 0}
     for layer in counted:

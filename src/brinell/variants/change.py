@@ -13,8 +13,10 @@ class Change(Spec):
     """One change; applied to the module that the architecture builds, in the order they were made."""
 
     @abstractmethod
-    def apply(self, module: nn.Module, *, latent: bool) -> None:
+    def apply(self, module: nn.Module, *, latent: bool) -> nn.Module | None:
         """Change `module` in place, to the layers that train (`latent`) or to those that ship.
+
+        A change of the whole returns what takes the module's place.
 
         Raises:
             ModelError: a layer it names does not exist or is of another kind.

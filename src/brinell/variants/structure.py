@@ -11,12 +11,13 @@ from brinell.variants.abc_layers import ABCLayers
 from brinell.variants.binary_layers import BinaryLayers
 from brinell.variants.change import Change
 from brinell.variants.narrower import Narrower
+from brinell.variants.onnx_graph import OnnxGraph
 
-CHANGES: Registry[Change] = Registry("structural change", BinaryLayers, ABCLayers, Narrower)
+CHANGES: Registry[Change] = Registry("structural change", BinaryLayers, ABCLayers, Narrower, OnnxGraph)
 
 
 def rebuild(module: nn.Module, structure: Iterable[Change], *, latent: bool = False) -> nn.Module:
-    """Apply `structure` to a freshly built `module`, in place."""
+    """Apply `structure` to a freshly built `module`, in place where no change replaces the whole of it."""
     for change in structure:
-        change.apply(module, latent=latent)
+        module = change.apply(module, latent=latent) or module
     return module

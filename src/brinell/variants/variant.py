@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from brinell.core import ModelError, UnsupportedError
 from brinell.models import Architecture
 from brinell.nn import deploy
+from brinell.nn.onnx_graph import OnnxNetwork
 from brinell.variants.change import Change
 from brinell.variants.structure import rebuild
 from brinell.variants.views import natural_view, set_view
@@ -78,12 +79,20 @@ class Variant:
     def view(self, gradient: str | None = None) -> nn.Module:
         """The deployed module with the gradient a white-box attacker looks at (`VIEWS`); its natural one by default."""
         module = self.deployed()
+        if isinstance(module, OnnxNetwork):
+            module = module.twin().eval().requires_grad_(False)
         set_view(module, gradient or natural_view(module))
         return module
 
     def trainable(self) -> nn.Module:
-        """The module in training, with its latent weights where it has them."""
+        """The module in training, with its latent weights where it has them.
+
+        Raises:
+            ModelError: what ships is an ONNX graph.
+        """
         module = self._module(latent=True)
+        if isinstance(module, OnnxNetwork):
+            raise ModelError("an int8 network ships as an ONNX graph and is not trained: make it the last step")
         _load(module, self.latent if self.latent is not None else self.tensors)
         return module.requires_grad_(True)
 

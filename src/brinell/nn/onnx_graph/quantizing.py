@@ -1,0 +1,118 @@
+"""ONNX Runtime's static quantisation, and its own word on which kernels it then runs."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import math
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from torch import Tensor
+
+from brinell.core import ModelError, require
+from brinell.nn.onnx_graph.session import open_session, run_session
+
+Calibration = Literal["minmax", "percentile", "entropy"]
+
+_BATCH: Final = 64
+
+_INT8_KERNELS: Final = {"QLinearConv", "QGemm", "QLinearMatMul", "MatMulIntegerToFloat", "ConvInteger", "MatMulInteger"}
+_KERNELS: Final = _INT8_KERNELS | {"Conv", "FusedConv", "Gemm", "FusedGemm", "MatMul", "FusedMatMul", "NhwcFusedConv"}
+
+
+def quantize(graph: bytes, images: Tensor, *, calibration: Calibration, per_channel: bool) -> bytes:
+    """`graph` with weights and computation in 8 bits, in QDQ form: activations unsigned, weights signed and symmetric.
+
+    `images` are what the ranges of activations are measured on.
+
+    Raises:
+        ConfigurationError: ONNX Runtime is not installed.
+        ModelError: it cannot quantise this graph.
+    """
+    onnx = require("onnx", extra="onnx")
+    tools: Any = require("onnxruntime.quantization", extra="onnx")
+    methods = tools.CalibrationMethod
+    chosen = {"minmax": methods.MinMax, "percentile": methods.Percentile, "entropy": methods.Entropy}
+    with tempfile.TemporaryDirectory() as folder, _quiet():
+        out = Path(folder) / "int8.onnx"
+        try:
+            tools.quantize_static(
+                onnx.shape_inference.infer_shapes(onnx.load_from_string(graph)),
+                out,
+                _Images(images),
+                quant_format=tools.QuantFormat.QDQ,
+                per_channel=per_channel,
+                activation_type=tools.QuantType.QUInt8,
+                weight_type=tools.QuantType.QInt8,
+                calibrate_method=chosen[calibration],
+            )
+        except Exception as error:  # the tools raise whatever comes
+            reason = " ".join(str(error).split())[:300]
+            raise ModelError(f"int8: ONNX Runtime cannot quantise this network: {reason}") from None
+        return out.read_bytes()
+
+
+def int8_share(graph: bytes, images: Tensor) -> float:
+    """The share of multiply-accumulates that ONNX Runtime does in int8 kernels, by its own profile of one pass.
+
+    Raises:
+        ModelError: the profile holds no such operation.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        session = open_session(graph, profile=Path(folder) / "profile")
+        run_session(session, images)
+        events = json.loads(Path(session.end_profiling()).read_text())
+    done = {True: 0, False: 0}
+    for event in events:
+        said = event.get("args", {})
+        if event.get("cat") == "Node" and said.get("op_name") in _KERNELS and event["name"].endswith("kernel_time"):
+            done[said["op_name"] in _INT8_KERNELS] += _macs(said)
+    if not sum(done.values()):
+        raise ModelError("int8: ONNX Runtime's profile names no convolution and no product")
+    return done[True] / sum(done.values())
+
+
+def _macs(said: dict[str, Any]) -> int:
+    """Multiply-accumulates of a kernel: each output number meets one row of the weights (the largest constant)."""
+    shapes = [next(iter(shape.values())) for shape in said["input_type_shape"]]
+    out: int = math.prod(next(iter(said["output_type_shape"][0].values())))
+    weights: list[int] = max((shape for shape in shapes[1:] if len(shape) > 1), key=math.prod)
+    met: int = math.prod(weights[1:]) if "Conv" in said["op_name"] else shapes[0][-1]
+    return out * met
+
+
+class _Images:
+    """What ONNX Runtime calls a calibration data reader."""
+
+    def __init__(self, images: Tensor) -> None:
+        self.left: Iterator[Tensor] = iter(images.split(_BATCH))
+
+    def get_next(self) -> dict[str, Any] | None:
+        batch = next(self.left, None)
+        return None if batch is None else {"images": batch.contiguous().numpy()}
+
+    def __iter__(self) -> _Images:
+        return self
+
+    def __next__(self) -> dict[str, Any]:
+        batch = self.get_next()
+        if batch is None:
+            raise StopIteration
+        return batch
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the tools' advice on stdout and in the log."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with redirect_stdout(io.StringIO()):
+            yield
+    finally:
+        logging.disable(before)

@@ -1,0 +1,55 @@
+"""ONNX Runtime on a graph that has been checked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from brinell.core import ModelError, require
+from brinell.nn.onnx_graph.reading import parse
+from brinell.nn.onnx_graph.twin import check_size
+
+_ERRORS_ONLY = 3
+
+
+def open_session(data: bytes, *, profile: Path | None = None) -> Any:
+    """An inference session on the processor, with as many threads as PyTorch uses; `profile` begins a profile's name.
+
+    Raises:
+        ConfigurationError: ONNX Runtime is not installed.
+        ModelError: the graph is refused (`parse`), or ONNX Runtime cannot run it.
+    """
+    runtime = require("onnxruntime", extra="onnx")
+    check_size(parse(data))
+    options = runtime.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+    options.log_severity_level = _ERRORS_ONLY
+    if profile is not None:
+        options.enable_profiling = True
+        options.profile_file_prefix = str(profile)
+        options.add_session_config_entry("session.disable_prepacking", "1")  # a packed weight has no shape in it
+    try:
+        return runtime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # its errors share no base but this
+        raise ModelError(f"onnx: ONNX Runtime cannot run the graph: {_brief(error)}") from None
+
+
+def run_session(session: Any, images: Tensor) -> Tensor:
+    """Logits on the images' device.
+
+    Raises:
+        ModelError: the images are not what the graph takes.
+    """
+    name = session.get_inputs()[0].name
+    try:
+        (logits,) = session.run(None, {name: images.detach().cpu().contiguous().numpy()})
+    except Exception as error:
+        raise ModelError(f"onnx: ONNX Runtime cannot run images {tuple(images.shape)}: {_brief(error)}") from None
+    return torch.from_numpy(logits).to(images.device)
+
+
+def _brief(error: Exception) -> str:
+    return " ".join(str(error).split())[:300]

@@ -1,0 +1,91 @@
+"""Int8: what ships is ONNX Runtime's graph, what is attacked is its twin, and the two agree."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+import brinell
+from brinell import costs
+from brinell.attacks import FGSM
+from brinell.compressors import Distill, Int8, XNORNet
+from brinell.core import ModelError, UnsupportedError
+from brinell.data import Dataset
+from brinell.nn.onnx_graph import OnnxNetwork, Twin
+from brinell.training import Train, accuracy
+from brinell.variants import OnnxGraph, Variant
+
+QUICK = Train(epochs=1, batch_size=50, learning_rate=0.01)
+
+
+@pytest.fixture(scope="module")
+def int8(baseline: Variant, sample: Dataset) -> Variant:
+    return Int8(calibration_examples=100).compress(baseline, sample, seed=0)
+
+
+def test_accuracy_and_figures(int8: Variant, baseline: Variant, sample: Dataset) -> None:
+    figures = int8.lineage[-1].figures
+    assert figures["agreement_with_twin"] >= 0.98
+    assert figures["agreement_with_parent"] >= 0.95
+    assert figures["int8_macs"] >= 0.95
+    assert accuracy(int8.deployed(), sample) > accuracy(baseline.deployed(), sample) - 0.03
+
+
+def test_the_deployed_network_is_the_graph_and_the_view_its_twin(int8: Variant, sample: Dataset) -> None:
+    deployed, view = int8.deployed(), int8.view()
+    assert isinstance(deployed, OnnxNetwork)
+    assert isinstance(view, Twin)
+    images, _ = sample.tensors()
+    assert not deployed(images).requires_grad
+    asked = images[:4].clone().requires_grad_()
+    (gradient,) = torch.autograd.grad(view(asked).square().sum(), asked)
+    assert (gradient != 0).any()
+    agreed = (deployed(images).argmax(1) == view(images).argmax(1)).double().mean()
+    assert agreed >= 0.98
+    for name in ("exact", "surrogate:tanh"):
+        with pytest.raises(UnsupportedError, match="accepted: straight_through, none"):
+            int8.view(name)
+
+
+def test_an_attack_crafts_on_the_twin_and_is_judged_by_onnx_runtime(int8: Variant, sample: Dataset) -> None:
+    outcome = brinell.attack(int8, *sample.tensors(), FGSM(epsilon=48 / 255))
+    with torch.no_grad():
+        assert torch.equal(int8.deployed()(outcome.adversarials).argmax(1), outcome.predictions.long())
+    assert outcome.robust_accuracy < outcome.clean_accuracy - 0.2
+
+
+def test_it_is_saved_as_its_graph_alone(int8: Variant, sample: Dataset, tmp_path: Path) -> None:
+    assert list(int8.tensors) == ["onnx"]
+    assert int8.structure == (OnnxGraph(size=len(int8.tensors["onnx"])),)
+    size = brinell.save(int8, tmp_path / "v.brinell", effort="best")
+    again = brinell.load(tmp_path / "v.brinell")
+    images, _ = sample.tensors()
+    assert torch.equal(again(images), int8(images))
+    assert again.structure == int8.structure
+    assert size < 1.1 * len(int8.tensors["onnx"])
+
+
+def test_costs_are_those_of_its_layers(int8: Variant, baseline: Variant) -> None:
+    before, after = costs.measure(baseline), costs.measure(int8)
+    assert (after.weights, after.macs) == (before.weights, before.macs)
+
+
+def test_a_scale_a_layer(baseline: Variant, sample: Dataset, int8: Variant) -> None:
+    coarse = Int8(per_channel=False, calibration="percentile", calibration_examples=50)
+    assert coarse.compress(baseline, sample, seed=0).tensors["onnx"].numel() < int8.tensors["onnx"].numel()
+
+
+def test_nothing_follows_and_nothing_binary_goes_before(int8: Variant, baseline: Variant, sample: Dataset) -> None:
+    with pytest.raises(ModelError, match="make it the last step"):
+        Distill(initialize="teacher", train=QUICK).compress(int8, sample, seed=0)
+    with pytest.raises(ModelError, match="binary or quantised already"):
+        Int8().compress(int8, sample, seed=0)
+    binary = XNORNet(train=QUICK).compress(baseline, sample, seed=0)
+    with pytest.raises(ModelError, match="binary or quantised already"):
+        Int8().compress(binary, sample, seed=0)
+    wide = nn.Sequential(nn.Flatten(), nn.Linear(256, 10))
+    with pytest.raises(ModelError, match=r"takes images \(1, 16, 16\); digits has \(1, 8, 8\)"):
+        Int8().compress(Variant.of(wide, input_shape=(1, 16, 16), classes=10), sample, seed=0)
