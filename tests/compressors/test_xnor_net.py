@@ -120,3 +120,34 @@ def test_a_model_without_a_second_convolution_is_refused(sample: Dataset) -> Non
     small = nn.Sequential(nn.Conv2d(1, 2, 3), nn.Flatten(), nn.Linear(72, 10))
     with pytest.raises(ModelError, match="no convolution is left"):
         XNORNet().compress(Variant.of(small, input_shape=(1, 8, 8), classes=10), sample, seed=0)
+
+
+def test_layers_may_be_left_float_by_pattern(baseline: Variant, sample: Dataset) -> None:
+    child = XNORNet(float_layers=("*.conv1", "model.layer3.*"), train=QUICK).compress(baseline, sample, seed=0)
+    (change,) = child.structure
+    assert isinstance(change, BinaryLayers)
+    assert change.layers == ("model.layer1.0.conv2", "model.layer2.0.conv2")
+    with pytest.raises(ConfigurationError, match=r"'\*.conv9' is not a convolution of this model"):
+        XNORNet(float_layers=("*.conv9",)).compress(baseline, sample, seed=0)
+
+
+def test_the_options_reach_the_layers_and_change_what_is_learnt(baseline: Variant, sample: Dataset) -> None:
+    images, _ = sample.tensors()
+    learnt = []
+    for fields in ({}, {"gradient": "paper"}, {"gradient": "clip"}, {"input_scale": True}):
+        child = XNORNet.parse({**fields, "train": QUICK}).compress(baseline, sample, seed=0)
+        layer = child.trainable().get_submodule("model.layer1.0.conv1")
+        assert isinstance(layer, LatentBinaryConv2d)
+        assert (layer.gradient, layer.input_scale) == (
+            fields.get("gradient", "product"),
+            fields.get("input_scale", False),
+        )
+        with torch.no_grad():
+            assert torch.equal(child.deployed()(images), child.trainable().eval()(images))
+        learnt.append(child(images))
+    assert all(not torch.equal(learnt[0], other) for other in learnt[1:])
+
+
+def test_the_options_leave_old_keys_where_they_were() -> None:
+    assert {"input_scale", "gradient"} & XNORNet().identity().keys() == set()
+    assert XNORNet(input_scale=True).key != XNORNet().key

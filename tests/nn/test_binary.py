@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from brinell.nn import SURROGATES, BinaryConv2d, LatentBinaryConv2d, deploy, sign, xnor_weight
+from brinell.nn import SURROGATES, BinaryConv2d, LatentBinaryConv2d, WeightGradient, deploy, sign, xnor_weight
 
 
 def random(*shape: int, seed: int = 0) -> Tensor:
@@ -54,6 +56,34 @@ def test_bits_and_scale_are_the_best_one_bit_approximation() -> None:
             flipped = bits[filter_].clone()
             flipped.view(-1)[cell] *= -1
             assert (weight[filter_] - scale[filter_] * flipped).square().sum() >= best
+
+
+@pytest.mark.parametrize("rule", ["product", "paper", "clip"])
+def test_the_gradient_rules_are_the_written_ones(rule: WeightGradient) -> None:
+    weight, upstream = random(2, 3, 3, 3).requires_grad_(), random(2, 3, 3, 3, seed=1)
+    bits, scale = xnor_weight(weight, rule)
+    (found,) = torch.autograd.grad((scale.view(-1, 1, 1, 1) * bits * upstream).sum(), weight)
+    for filter_ in range(2):
+        w, g = weight.detach()[filter_].flatten().tolist(), upstream[filter_].flatten().tolist()
+        n, alpha = len(w), sum(map(abs, w)) / len(w)
+        both = sum(a * (1 if b >= 0 else -1) for a, b in zip(g, w, strict=True))
+        for i, value in enumerate(w):
+            inside = abs(value) <= 1
+            expected = {
+                "product": g[i] * alpha * inside + (1 if value >= 0 else -1) / n * both,
+                "paper": g[i] * (alpha * inside + 1 / n),
+                "clip": g[i] * inside,
+            }[rule]
+            assert float(found[filter_].flatten()[i]) == pytest.approx(expected, rel=1e-4, abs=1e-6)
+
+
+def test_a_filter_of_zeros_has_finite_gradients() -> None:
+    for rule in get_args(WeightGradient):
+        weight = torch.zeros(1, 2, 3, 3, requires_grad=True)
+        bits, scale = xnor_weight(weight, rule)
+        (scale.view(-1, 1, 1, 1) * bits).sum().backward()
+        assert weight.grad is not None
+        assert weight.grad.isfinite().all()
 
 
 @settings(max_examples=25)
@@ -124,6 +154,29 @@ def test_a_binary_convolution_is_xnor_and_popcount_borders_included(like: nn.Con
         if layer.bias is not None:
             expected = expected + layer.bias.view(-1, 1, 1)
     assert torch.equal(found, expected)
+
+
+@pytest.mark.parametrize("groups", [1, 2])
+def test_the_input_scale_is_the_mean_size_of_what_a_window_covers(groups: int) -> None:
+    like = nn.Conv2d(4, 6, 3, stride=2, padding=1, groups=groups)
+    layer, bare = (LatentBinaryConv2d(like, input_scale=scaled).eval() for scaled in (True, False))
+    x = random(2, 4, 7, 6)
+    with torch.no_grad():
+        found, sums = layer(x), bare(x) - bare.bias.view(-1, 1, 1)  # type: ignore[union-attr, operator]
+        normed, bias = layer.norm(x), layer.bias.detach()  # type: ignore[union-attr]
+    for n, out, row, column in ((0, 0, 0, 0), (1, 5, 3, 2), (0, 3, 1, 1)):
+        first, share = out // (6 // groups) * (4 // groups), 4 // groups
+        total = 0.0
+        for channel in range(first, first + share):
+            for i in range(3):
+                for j in range(3):
+                    y, z = 2 * row - 1 + i, 2 * column - 1 + j
+                    total += abs(float(normed[n, channel, y, z])) if 0 <= y < 7 and 0 <= z < 6 else 0.0
+        scaled = float(sums[n, out, row, column]) * total / (9 * share) + float(bias[out])
+        assert float(found[n, out, row, column]) == pytest.approx(scaled, rel=1e-4, abs=1e-5)
+    shipped = layer.deployed()
+    assert shipped.input_scale
+    assert torch.equal(shipped(x), found)
 
 
 @pytest.mark.parametrize("bias", [False, True])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 from collections.abc import Sequence
 
 from torch import nn
@@ -15,6 +16,8 @@ def binary_candidates(
 ) -> tuple[str, ...]:
     """The convolutions that become binary, in the order in which they run: all but the first and `float_layers`.
 
+    Those are names or patterns, as a shell has them.
+
     Raises:
         ConfigurationError: `float_layers` names something else.
         ModelError: none is left.
@@ -22,12 +25,13 @@ def binary_candidates(
     parts = dict(module.named_modules())
     order = [layer.name for layer in costs.layers(module, input_shape) if layer.output_shape]
     convolutions = [name for name in order if isinstance(parts[name], nn.Conv2d)]
-    unknown = [name for name in float_layers if name not in convolutions]
+    unknown = [name for name in float_layers if not fnmatch.filter(convolutions, name)]
     if unknown:
         raise ConfigurationError(
             f"float_layers: {unknown[0]!r} is not a convolution of this model; it has {', '.join(convolutions)}"
         )
-    rest = tuple(name for name in convolutions[1:] if name not in float_layers)
+    kept = {name for pattern in float_layers for name in fnmatch.filter(convolutions, pattern)}
+    rest = tuple(name for name in convolutions[1:] if name not in kept)
     if not rest:
         raise ModelError("no convolution is left to make binary: the first one and float_layers stay float")
     return rest

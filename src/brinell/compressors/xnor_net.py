@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
 import torch
 
 from brinell.compressors.binary import binary_candidates, binary_figures
 from brinell.compressors.common import stages
 from brinell.compressors.compressor import Compressor
-from brinell.core import Progress, silent
+from brinell.core import Later, Progress, silent
 from brinell.data import Dataset
+from brinell.nn import WeightGradient
 from brinell.training import Train
 from brinell.variants import BinaryLayers, Step, Variant
 
@@ -19,8 +21,9 @@ class XNORNet(Compressor):
     """Make convolutions binary, starting from the float weights, and train them through straight-through gradients.
 
     A binary layer is batch norm, sign, and a convolution with weights scale * sign(W), the scale a filter's mean |W|
-    (section 3.2; without the input's scale K, as in BreakingBED). The first convolution, all linear layers and the
-    `float_layers` stay float: in the paper's ResNet-18 row those are the downsampling convolutions. The latent weights
+    (section 3.2; without the input's scale K, as in BreakingBED, unless `input_scale` asks for it). The first
+    convolution, all linear layers and the `float_layers` (names, or patterns such as `*.downsample.*`) stay float: in
+    the paper's ResNet-18 row those are the downsampling convolutions, in its ABC-Net rows none. The latent weights
     are centred and clipped after every step. Weight decay pulls them towards zero, where signs flip easily, so there is
     none by default.
     """
@@ -28,6 +31,10 @@ class XNORNet(Compressor):
     kind = "xnor_net"
 
     float_layers: tuple[str, ...] = ()
+    input_scale: Annotated[bool, Later()] = False
+    """Multiply outputs by the mean size of the inputs that each window covers (K, section 3.2)."""
+    gradient: Annotated[WeightGradient, Later()] = "product"
+    """How gradients reach the latent weights (`brinell.nn.xnor_weight`)."""
     train: Train = Train(epochs=30, batch_size=128, learning_rate=1e-2, optimizer="adamw", weight_decay=0)
 
     @property
@@ -51,7 +58,11 @@ class XNORNet(Compressor):
     ) -> Variant:
         """The binary variant; its latent weights are kept beside what ships."""
         module = variant.trainable()
-        change = BinaryLayers(layers=binary_candidates(module, variant.input_shape, self.float_layers))
+        change = BinaryLayers(
+            layers=binary_candidates(module, variant.input_shape, self.float_layers),
+            input_scale=self.input_scale,
+            gradient=self.gradient,
+        )
         change.apply(module, latent=True)
         run = stages(
             self, variant, data, self.train, seed=seed, device=device, checkpoint=checkpoint, progress=progress

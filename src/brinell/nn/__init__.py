@@ -1,7 +1,7 @@
 """Mechanism without policy: norms and projections, noise, straight-through functions, binary layers, masks."""
 
 from brinell.nn.abc_net import ABCConv2d, LatentABCConv2d
-from brinell.nn.binary import BinaryConv2d, LatentBinaryConv2d, xnor_weight
+from brinell.nn.binary import BinaryConv2d, LatentBinaryConv2d, WeightGradient, xnor_weight
 from brinell.nn.binary_layer import BinaryLayer
 from brinell.nn.deploy import deploy
 from brinell.nn.fold import fold_batch_norms
@@ -22,6 +22,7 @@ __all__ = [
     "LatentABCConv2d",
     "LatentBinaryConv2d",
     "Norm",
+    "WeightGradient",
     "deploy",
     "depthwise",
     "distances",

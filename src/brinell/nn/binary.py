@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from math import prod
+from typing import Any, Final, Literal, Self
 
 import torch
 import torch.nn.functional as F
@@ -11,31 +12,50 @@ from torch import Tensor, nn
 from brinell.nn.binary_layer import BinaryLayer
 from brinell.nn.straight_through import sign, signs
 
+WeightGradient = Literal["product", "paper", "clip"]
+"""Rules for the gradient of latent weights (`xnor_weight`)."""
+
+_TINY: Final = 1e-12
+"""A scale below which a filter counts as zero."""
+
 
 class BinaryConv2d(BinaryLayer):
     """A deployed binary convolution: `scale * conv(sign(norm(x)), weight)` with weights of +-1.
 
-    Sums of +-1 are exact in float32, so that any kernel (float, or XNOR and popcount) gives bit-equal results.
+    Sums of +-1 are exact in float32, so that any kernel (float, or XNOR and popcount) gives bit-equal results. With
+    `input_scale`, the output is multiplied by K as well, the mean |norm(x)| of what each window covers.
     """
 
     weight: Tensor
     scale: Tensor
 
-    def __init__(self, like: nn.Conv2d) -> None:
+    def __init__(self, like: nn.Conv2d, *, input_scale: bool = False) -> None:
         super().__init__(like)
+        self.input_scale = input_scale
         self.register_buffer("weight", like.weight.detach().new_ones(like.weight.shape))
         self.register_buffer("scale", torch.ones(like.out_channels))
 
     def forward(self, x: Tensor) -> Tensor:
         """`(N, in, H, W)` to `(N, out, H', W')`."""
         weight, scale = self.bits_and_scale()
-        bits = sign(self.norm(x), self.surrogate)
+        normed = self.norm(x)
+        bits = sign(normed, self.surrogate)
         if torch.is_autocast_enabled(x.device.type):
             # Sums would be rounded to bfloat16 in any case, and scaling them is a pass over all maps.
             out: Tensor = F.conv2d(bits, weight * scale.view(-1, 1, 1, 1), **self.options)
         else:
             out = F.conv2d(bits, weight, **self.options) * scale.view(-1, 1, 1)
+        if self.input_scale:
+            out = out * self.input_scales(normed)
         return out if self.bias is None else out + self.bias.view(-1, 1, 1)
+
+    def input_scales(self, normed: Tensor) -> Tensor:
+        """K of Rastegari's section 3.2, for each output channel or the same for all: `(N, 1 or out, H', W')`."""
+        groups = self.options["groups"]
+        size = normed.abs().unflatten(1, (groups, -1)).mean(2)
+        window = normed.new_full((groups, 1, *self.kernel_size), 1 / prod(self.kernel_size))
+        scales = F.conv2d(size, window, **self.options)
+        return scales.repeat_interleave(self.out_channels // groups, 1) if groups > 1 else scales
 
     def bits_and_scale(self) -> tuple[Tensor, Tensor]:
         """Weights of +-1 `(out, in, k, k)` and their scales `(out,)`."""
@@ -45,14 +65,15 @@ class BinaryConv2d(BinaryLayer):
 class LatentBinaryConv2d(BinaryConv2d):
     """The same convolution in training: bits and scales are made of float weights at every step."""
 
-    def __init__(self, like: nn.Conv2d) -> None:
-        super().__init__(like)
+    def __init__(self, like: nn.Conv2d, *, input_scale: bool = False, gradient: WeightGradient = "product") -> None:
+        super().__init__(like, input_scale=input_scale)
+        self.gradient: WeightGradient = gradient
         del self.weight, self.scale
         self.weight = nn.Parameter(like.weight.detach().clone())
 
     def bits_and_scale(self) -> tuple[Tensor, Tensor]:
         """As they would be deployed, with gradients to the latent weights."""
-        return xnor_weight(self.weight)
+        return xnor_weight(self.weight, self.gradient)
 
     @torch.no_grad()
     def settle(self) -> None:
@@ -65,7 +86,7 @@ class LatentBinaryConv2d(BinaryConv2d):
     @torch.no_grad()
     def deployed(self) -> BinaryConv2d:
         """The layer that ships."""
-        layer = BinaryConv2d(self.like())
+        layer = BinaryConv2d(self.like(), input_scale=self.input_scale)
         bits, scale = self.bits_and_scale()
         layer.weight, layer.scale = bits.detach().clone(), scale.detach().clone()
         layer.norm.load_state_dict(self.norm.state_dict())
@@ -80,26 +101,35 @@ class LatentBinaryConv2d(BinaryConv2d):
 
 class _XNORWeight(torch.autograd.Function):
     @staticmethod
-    def forward(context: Any, weight: Tensor) -> tuple[Tensor, Tensor]:
-        context.save_for_backward(weight)
-        return signs(weight), weight.abs().flatten(1).mean(1)
+    def forward(context: Any, weight: Tensor, rule: WeightGradient) -> tuple[Tensor, Tensor]:
+        scale = weight.abs().flatten(1).mean(1)
+        context.save_for_backward(weight, scale)
+        context.rule = rule
+        return signs(weight), scale
 
     @staticmethod
-    def backward(context: Any, *gradients: Tensor) -> Tensor:
-        (weight,) = context.saved_tensors
-        bits, scale = gradients
+    def backward(context: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        weight, alpha = context.saved_tensors
+        by_bits, by_alpha = gradients
+        rows = (-1, *[1] * (weight.dim() - 1))
         inside: Tensor = (weight.abs() <= 1).to(weight.dtype)
-        share: Tensor = scale.view(-1, *[1] * (weight.dim() - 1)) / weight[0].numel()
-        total: Tensor = bits * inside + share * weight.sign()
-        return total
+        if context.rule == "product":
+            return by_bits * inside + (by_alpha / weight[0].numel()).view(rows) * weight.sign(), None
+        # by_bits is alpha times the gradient of the product, which these two rules are about.
+        if context.rule == "clip":
+            return by_bits / alpha.clamp_min(_TINY).view(rows) * inside, None
+        return by_bits / alpha.clamp_min(_TINY).view(rows) * (alpha.view(rows) * inside + 1 / weight[0].numel()), None
 
 
-def xnor_weight(weight: Tensor) -> tuple[Tensor, Tensor]:
+def xnor_weight(weight: Tensor, rule: WeightGradient = "product") -> tuple[Tensor, Tensor]:
     """Bits `sign(W)` and scales `mean |W|` a filter, the best one-bit approximation (Rastegari 2016, section 3.1).
 
-    The gradient is that of the product scale * sign(W) with sign's replaced by 1{|W| <= 1}, the paper's equation 12.
-    It prints 1/n + scale * 1{|W| <= 1} a weight, which drops the sum over the filter in the scale's own term; that
-    sum is kept here, because it is what autograd gives.
+    With G the gradient of the product alpha * sign(W), alpha the scale and n the weights of a filter, the gradient is
+
+    - `product`: G * alpha * 1{|W| <= 1} + sign(W) / n * sum over the filter of G * sign(W): what autograd gives where
+      sign's derivative is 1{|W| <= 1};
+    - `paper`: G * (alpha * 1{|W| <= 1} + 1 / n), as equation 12 prints it, which drops the sum in the scale's own term;
+    - `clip`: G * 1{|W| <= 1}, as much public code has it (Courbariaux 2016): the scale passes gradients unchanged.
     """
-    bits, scale = _XNORWeight.apply(weight)  # type: ignore[no-untyped-call]
+    bits, scale = _XNORWeight.apply(weight, rule)  # type: ignore[no-untyped-call]
     return bits, scale

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from torch import nn
 
-from brinell.nn import BinaryConv2d, LatentBinaryConv2d, replace
+from brinell.core import Later
+from brinell.nn import BinaryConv2d, LatentBinaryConv2d, WeightGradient, replace
 from brinell.variants.change import Change, convolution
 
 
@@ -14,9 +17,17 @@ class BinaryLayers(Change):
     kind = "binary_layers"
 
     layers: tuple[str, ...]
+    input_scale: Annotated[bool, Later()] = False
+    gradient: Annotated[WeightGradient, Later()] = "product"
+    """Of the latent weights; what ships does not depend on it."""
 
     def apply(self, module: nn.Module, *, latent: bool) -> None:
         """Replace the layers in place."""
-        layer = LatentBinaryConv2d if latent else BinaryConv2d
         for name in self.layers:
-            replace(module, name, layer(convolution(module, name)))
+            before = convolution(module, name)
+            replace(
+                module, name, self._latent(before) if latent else BinaryConv2d(before, input_scale=self.input_scale)
+            )
+
+    def _latent(self, before: nn.Conv2d) -> nn.Module:
+        return LatentBinaryConv2d(before, input_scale=self.input_scale, gradient=self.gradient)
