@@ -14,7 +14,7 @@ from brinell.compressors.distill import divergence
 from brinell.core import ConfigurationError, ModelError, derive
 from brinell.data import Dataset
 from brinell.models import ResNet8
-from brinell.training import Batch, Train, accuracy, fit
+from brinell.training import Adversarial, Batch, Train, accuracy, fit
 from brinell.variants import Variant
 
 QUICK = Train(epochs=1, batch_size=50, learning_rate=0.01)
@@ -115,3 +115,38 @@ def test_a_module_of_ones_own_is_made_anew(sample: Dataset) -> None:
     odd = Variant.of(Own(nn.Parameter(torch.zeros(1))), input_shape=(1, 8, 8), classes=10)
     with pytest.raises(ConfigurationError, match=r"the module \(Own\) has parameters and no reset_parameters"):
         Distill(train=still).compress(odd, sample, seed=0)
+
+
+@pytest.mark.parametrize(("shown", "expected"), [("clean", 0.0), ("adversarial", 1.0)])
+def test_the_teacher_is_shown_what_is_asked_for(shown: str, expected: float) -> None:
+    """Clean images are 0 and adversarial ones 1; the teacher's first logit is what it saw."""
+    adversary = Adversarial(fraction=1)
+    compressor = Distill(teacher_input=shown, temperature=1, train=Train(adversarial=adversary))
+    images = torch.ones(2, 1)
+    batch = Batch(images, torch.zeros(2, dtype=torch.int64), torch.arange(2), 0, 0, clean=torch.zeros(2, 1))
+    seen = nn.Linear(1, 2, bias=False)
+    seen.weight.data = torch.tensor([[1.0], [0.0]])
+    student = nn.Linear(1, 2)
+    teacher_logits = torch.tensor([[expected, 0.0]] * 2)
+    found = compressor._loss(seen)(student, batch)
+    torch.testing.assert_close(found, divergence(student(images), teacher_logits, 1.0))
+
+
+def test_adversarial_distillation_learns_and_differs_by_what_the_teacher_sees(
+    baseline: Variant, sample: Dataset
+) -> None:
+    train = QUICK.model_copy(update={"adversarial": Adversarial(epsilon=0.2, epsilon_rule="fixed")})
+    one, other = (
+        Distill(initialize="teacher", teacher_input=shown, train=train).compress(baseline, sample, seed=0)
+        for shown in ("clean", "adversarial")
+    )
+    assert not torch.equal(one(sample.tensors()[0]), other(sample.tensors()[0]))
+
+
+def test_adversarial_input_without_an_adversary_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match=r"teacher_input 'adversarial' needs train\.adversarial"):
+        Distill.parse({"teacher_input": "adversarial"})
+
+
+def test_the_option_leaves_old_keys_where_they_were() -> None:
+    assert "teacher_input" not in Distill().identity()

@@ -5,16 +5,16 @@ from __future__ import annotations
 import copy
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 import torch
 import torch.nn.functional as F
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
 from torch import Tensor, nn
 
 from brinell.compressors.common import stages
 from brinell.compressors.compressor import Compressor
-from brinell.core import ConfigurationError, Fraction, ModelError, Progress, derive, silent
+from brinell.core import ConfigurationError, Fraction, Later, ModelError, Progress, derive, silent
 from brinell.data import Dataset
 from brinell.models import MODELS, Architecture
 from brinell.training import Batch, Loss, Train
@@ -25,10 +25,12 @@ class Distill(Compressor):
     """Train a student on the Kullback-Leibler divergence from the teacher's softmax at `temperature`.
 
     The variant given to `compress` is the teacher, in evaluation mode and in float32, and sees the same augmented
-    images. The loss is `(1 - hard_label_weight) * KL + hard_label_weight * cross entropy`; with `temperature_squared`
-    (Hinton 2015, section 2) KL is multiplied by the temperature's square, without which its gradient falls with that
-    square (a factor of 900 at 30) and `learning_rate` would have to make up for it. BreakingBED does not say which it
-    used. The student answers at temperature 1.
+    images; with `train.adversarial` the student learns what it should have answered to the clean ones
+    (`teacher_input`; Goldblum 2020), or what it does answer to the adversarial ones. The loss is `(1 -
+    hard_label_weight) * KL + hard_label_weight * cross entropy`; with `temperature_squared` (Hinton 2015, section 2)
+    KL is multiplied by the temperature's square, without which its gradient falls with that square (a factor of 900
+    at 30) and `learning_rate` would have to make up for it. BreakingBED does not say which it used. The student
+    answers at temperature 1.
     """
 
     kind = "distill"
@@ -40,7 +42,15 @@ class Distill(Compressor):
     temperature: Fraction = Field(30.0, gt=0)
     temperature_squared: bool = True
     hard_label_weight: Fraction = Field(0.0, ge=0, le=1)
+    teacher_input: Annotated[Literal["clean", "adversarial"], Later()] = "clean"
+    """What the teacher is shown where `train.adversarial` changes the student's images: as they were, or changed."""
     train: Train = Train(epochs=30, batch_size=128, learning_rate=0.1, schedule="one_cycle")
+
+    @model_validator(mode="after")
+    def _adversarial_input_needs_an_adversary(self) -> Self:
+        if self.teacher_input == "adversarial" and self.train.adversarial is None:
+            raise ValueError("teacher_input 'adversarial' needs train.adversarial, which makes those images")
+        return self
 
     @property
     def epochs(self) -> int:
@@ -101,8 +111,9 @@ class Distill(Compressor):
     def _loss(self, teacher: nn.Module) -> Loss:
         def loss(module: nn.Module, batch: Batch) -> Tensor:
             logits = module(batch.images)
+            clean = batch.clean if self.teacher_input == "clean" else None
             with torch.no_grad():
-                answers = teacher(batch.images)
+                answers = teacher(batch.images if clean is None else clean)
             value = torch.zeros((), device=logits.device)
             if self.hard_label_weight < 1:
                 scale = self.temperature**2 if self.temperature_squared else 1.0

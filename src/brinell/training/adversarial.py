@@ -95,7 +95,7 @@ class Adversarial(Spec):
             if not count:
                 return loss(module, batch)
             chosen, clean = batch.part(slice(None, count)), batch.part(slice(count, None))
-            chosen = chosen._replace(images=self.examples(network, chosen, seed, bf16=bf16))
+            chosen = chosen._replace(images=self.examples(network, chosen, seed, bf16=bf16), clean=chosen.images)
             logits = module(torch.cat([chosen.images, clean.images]))
             total = self.weight * count * loss(_Answers(logits[:count]), chosen)
             rest = len(clean.labels)

@@ -16,6 +16,8 @@ class Batch(NamedTuple):
     ids: Tensor
     epoch: int
     number: int
+    clean: Tensor | None = None
+    """What `images` were before an adversary changed them, where one did."""
 
     def part(self, chosen: slice) -> Batch:
         """Some of its examples."""
