@@ -41,3 +41,14 @@ def test_mistakes(brinell, tmp_path, arguments, said):
 
 def test_help_has_an_example(brinell):
     assert "$ brinell import deep-compression" in brinell("import", "deep-compression", "--help").out
+
+
+def test_export_writes_what_onnx_runtime_computes(brinell, tmp_path):
+    from brinell.container import write
+    from container.samples import VARIANTS
+
+    write(VARIANTS["pruned"](), tmp_path / "v.brinell")
+    said = brinell("export", tmp_path / "v.brinell", "--onnx", tmp_path / "v.onnx")
+    assert said.status == 0, said.err
+    assert f"{(tmp_path / 'v.onnx').stat().st_size:,} bytes" in said.out
+    assert "$ brinell export" in brinell("export", "--help").out

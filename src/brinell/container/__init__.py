@@ -2,6 +2,7 @@
 
 from brinell.container.deep_compression import read_deep_compression
 from brinell.container.deflate import Effort
+from brinell.container.exporting import export_onnx
 from brinell.container.inspection import InspectedTensor, Inspection, inspect
 from brinell.container.latent import read_latent, write_latent
 from brinell.container.reading import read
@@ -12,6 +13,7 @@ __all__ = [
     "Effort",
     "InspectedTensor",
     "Inspection",
+    "export_onnx",
     "inspect",
     "load",
     "read",

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from brinell.nn.onnx_graph.reading import parse
-from brinell.nn.onnx_graph.session import open_session, run_session
+from brinell.nn.onnx_graph.session import open_stranger, run_session
 from brinell.nn.onnx_graph.twin import Twin
 
 
@@ -40,7 +40,7 @@ class OnnxNetwork(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Images `(N, C, H, W)` in [0, 1] to logits, by ONNX Runtime on the processor."""
         if self._session is None:
-            self._session = open_session(self.graph)
+            self._session = open_stranger(self.graph)
         return run_session(self._session, images)
 
     def twin(self) -> Twin:

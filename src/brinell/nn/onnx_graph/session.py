@@ -15,15 +15,27 @@ from brinell.nn.onnx_graph.twin import check_size
 _ERRORS_ONLY = 3
 
 
-def open_session(data: bytes, *, profile: Path | None = None) -> Any:
-    """An inference session on the processor, with as many threads as PyTorch uses; `profile` begins a profile's name.
+def open_stranger(data: bytes) -> Any:
+    """As `open_session`, for a graph that may come from anywhere: it is refused before ONNX Runtime sees it.
 
     Raises:
         ConfigurationError: ONNX Runtime is not installed.
-        ModelError: the graph is refused (`parse`), or ONNX Runtime cannot run it.
+        ModelError: the graph is refused (`parse`, `check_size`), or ONNX Runtime cannot run it.
+    """
+    check_size(parse(data))
+    return open_session(data)
+
+
+def open_session(data: bytes, *, profile: Path | None = None) -> Any:
+    """An inference session on the processor for a graph made here, with as many threads as PyTorch uses.
+
+    `profile` begins the name of the file that its profile is written to.
+
+    Raises:
+        ConfigurationError: ONNX Runtime is not installed.
+        ModelError: ONNX Runtime cannot run it.
     """
     runtime = require("onnxruntime", extra="onnx")
-    check_size(parse(data))
     options = runtime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
     options.log_severity_level = _ERRORS_ONLY
