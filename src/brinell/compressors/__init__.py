@@ -6,6 +6,7 @@ from brinell.compressors.compressor import Compressor
 from brinell.compressors.deep_compression import DeepCompression
 from brinell.compressors.distill import Distill
 from brinell.compressors.dns import DNS
+from brinell.compressors.fine_tune import FineTune
 from brinell.compressors.inq import INQ
 from brinell.compressors.int8 import Int8
 from brinell.compressors.prune import Prune
@@ -16,7 +17,7 @@ from brinell.compressors.xnor_net import XNORNet
 from brinell.core import Registry
 
 COMPRESSORS: Registry[Compressor] = Registry(
-    "compressor", Distill, Prune, XNORNet, ABCNet, INQ, DNS, DeepCompression, RobustCompression, Int8
+    "compressor", Distill, Prune, XNORNet, ABCNet, INQ, DNS, DeepCompression, RobustCompression, Int8, FineTune
 )
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "Compressor",
     "DeepCompression",
     "Distill",
+    "FineTune",
     "Int8",
     "Prune",
     "RobustCompression",
