@@ -25,7 +25,7 @@ IDENTITY = {
     *("augment", "label_smoothing", "gradient_clip", "precision", "holdout", "train"),
     *("student", "initialize", "temperature", "temperature_squared", "hard_label_weight"),
     *("granularity", "budget", "rates", "rounds", "weight_bits", "partition", "shares", "keep_zeros", "float_layers"),
-    *("widths",),
+    *("widths", "episodes", "random_episodes", "reward", "least"),
     *("hidden", "dropout"),
     *("adversarial", "fraction", "weight", "epsilon_rule", "sparsity", "c", "gamma", "power", "stop", "phases"),
     *("conv_bits", "linear_bits", "sharing_epochs", "sharing_rate", "surgery_epochs", "surgery_rate"),
@@ -41,7 +41,8 @@ EXECUTION = {"root", "hub", "name"}
 
 REQUIRED = {
     "size": 9,
-    "shares": {"conv1": 0.5, "attack": "deepfool"},
+    "shares": {"conv1": 0.5},
+    "attack": "deepfool",
     "widths": [["conv1", 3, 8]],
     "epsilon": 0.1,
     "layers": ["conv1", "conv2"],

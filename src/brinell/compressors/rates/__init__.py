@@ -3,12 +3,13 @@
 from collections.abc import Mapping
 from typing import Any
 
+from brinell.compressors.rates.amc import AMC
 from brinell.compressors.rates.layers import Layers
 from brinell.compressors.rates.rates import Case, Choice, Rates
 from brinell.compressors.rates.uniform import Uniform
 from brinell.core import Registry
 
-RATES: Registry[Rates] = Registry("rate rule", Uniform, Layers)
+RATES: Registry[Rates] = Registry("rate rule", Uniform, Layers, AMC)
 
 
 def read_rates(value: Any) -> Any:
@@ -18,4 +19,4 @@ def read_rates(value: Any) -> Any:
     return RATES.read(value)
 
 
-__all__ = ["RATES", "Case", "Choice", "Layers", "Rates", "Uniform", "read_rates"]
+__all__ = ["AMC", "RATES", "Case", "Choice", "Layers", "Rates", "Uniform", "read_rates"]
