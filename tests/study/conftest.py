@@ -21,6 +21,7 @@ variants:
 attacks:
   fgsm: {kind: fgsm, sweep: {epsilon: [8/255, 16/255]}}
   pgd: {kind: pgd, epsilon: 16/255, sweep: {steps: [1, 3]}}
+probes: {masking: false}
 block: 20
 """
 

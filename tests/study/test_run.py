@@ -289,7 +289,8 @@ def test_variants_become_what_the_plan_says_of_them(tiny, tmp_path):
     for kind in COMPRESSORS:
         for parent in ("base", "binary"):
             if (parent, kind) not in {("base", "xnor_net"), ("binary", "xnor_net")}:
-                compress = {"kind": kind, "train": untrained}
+                trains = {"train": untrained} if "train" in COMPRESSORS[kind].model_fields else {}
+                compress = {"kind": kind, **trains}
                 tiny["variants"][f"{kind}-of-{parent}"] = {"from": parent, "compress": compress}
     student = {"kind": "distill", "student": {"kind": "resnet8", "width": 3}, "train": untrained}
     tiny["variants"]["student"] = {"from": "base", "compress": student}
@@ -302,7 +303,11 @@ def test_variants_become_what_the_plan_says_of_them(tiny, tmp_path):
     store = RunStore.open(tmp_path / "run")
     views = {trial.judged_on: trial.view for trial in store.plan().trials}
     for planned in store.plan().variants:
+        if not store.has_variant(planned.key):
+            assert planned.name.endswith("-of-binary")
+            assert "ModelError" in store.failures()[planned.key].traceback
+            continue
         variant = container.read(store.variant(planned.key) / "variant.brinell")
         assert variant.architecture.kind == planned.architecture
-        assert natural_view(variant.deployed()) == views[planned.key], planned.name
+        assert natural_view(variant.view()) == views[planned.key], planned.name
     assert set(views.values()) == {"exact", "straight_through"}

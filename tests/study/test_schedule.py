@@ -14,7 +14,7 @@ VARIANT = PlannedVariant(
 
 
 def task(name, *after):
-    return Task(id=name, label=f"<{name}>", variant=VARIANT, trials=(), block=None, after=after, passes=0)
+    return Task(id=name, label=f"<{name}>", variant=VARIANT, trials=(), block=None, probe=None, after=after, passes=0)
 
 
 class Scripted:

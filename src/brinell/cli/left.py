@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import Final, get_args
 
-from brinell.study import Advance, Ending, Task
-
-Kind = Literal["making", "judging"]
+from brinell.study import Advance, Ending, Kind, Task
 
 _JUDGING: Final = 0.3
 """Time of an attack's pass over that of a training's, until both are measured: no optimiser, and larger batches."""
@@ -25,8 +23,8 @@ class Left:
     tasks: Sequence[Task]
     running: dict[str, _Running] = field(default_factory=dict)
     ended: set[str] = field(default_factory=set)
-    spent: dict[Kind, float] = field(default_factory=lambda: {"making": 0.0, "judging": 0.0})
-    done: dict[Kind, float] = field(default_factory=lambda: {"making": 0.0, "judging": 0.0})
+    spent: dict[Kind, float] = field(default_factory=lambda: dict.fromkeys(get_args(Kind), 0.0))
+    done: dict[Kind, float] = field(default_factory=lambda: dict.fromkeys(get_args(Kind), 0.0))
 
     def advance(self, event: Advance, now: float) -> None:
         """A task is so far; it never goes back, even where it has several stages."""
@@ -39,22 +37,24 @@ class Left:
         self.ended.add(ending.task.id)
         known = self.running.pop(ending.task.id, None)
         if known is not None:
-            self.spent[_kind(ending.task)] += now - known.began
-            self.done[_kind(ending.task)] += _passes(ending.task)
+            self.spent[ending.task.kind] += now - known.began
+            self.done[ending.task.kind] += _passes(ending.task)
 
     def seconds(self, now: float) -> float | None:
         """Time left at the speed so far; unknown at first."""
         spent, done = dict(self.spent), dict(self.done)
         for known in self.running.values():
             if known.share > _ENOUGH:
-                spent[_kind(known.task)] += now - known.began
-                done[_kind(known.task)] += known.share * _passes(known.task)
+                spent[known.task.kind] += now - known.began
+                done[known.task.kind] += known.share * _passes(known.task)
         speed: dict[Kind, float] = {kind: spent[kind] / done[kind] for kind in done if done[kind]}
         if not speed:
             return None
-        making = speed.get("making", speed.get("judging", 0.0) / _JUDGING)
-        each: dict[Kind, float] = {"making": making, "judging": speed.get("judging", making * _JUDGING)}
-        remaining = sum(each[_kind(task)] * self._remaining(task) for task in self.tasks if task.id not in self.ended)
+        attacking = speed.get("judging", speed.get("asking"))
+        making = speed.get("making", (attacking or 0.0) / _JUDGING)
+        judging = making * _JUDGING if attacking is None else attacking
+        each: dict[Kind, float] = {"making": making, "judging": judging, "asking": speed.get("asking", judging)}
+        remaining = sum(each[task.kind] * self._remaining(task) for task in self.tasks if task.id not in self.ended)
         return remaining / max(len(self.running), 1)
 
     def _remaining(self, task: Task) -> float:
@@ -67,10 +67,6 @@ class _Running:
     task: Task
     began: float
     share: float = 0.0
-
-
-def _kind(task: Task) -> Kind:
-    return "making" if task.trial is None else "judging"
 
 
 def _passes(task: Task) -> float:

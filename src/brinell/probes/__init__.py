@@ -1,5 +1,25 @@
 """Probes: questions about a variant that take attacks or a clock to answer, one file each."""
 
+from brinell.core import Registry
 from brinell.probes import masking
+from brinell.probes.activation_maps import ActivationMaps
+from brinell.probes.energy import Energy
+from brinell.probes.gallery import Gallery
+from brinell.probes.latency import Latency
+from brinell.probes.masking import Masking
+from brinell.probes.probe import Answer, Asked, Probe
 
-__all__ = ["masking"]
+PROBES: Registry[Probe] = Registry("probe", Masking, ActivationMaps, Gallery, Latency, Energy)
+
+__all__ = [
+    "PROBES",
+    "ActivationMaps",
+    "Answer",
+    "Asked",
+    "Energy",
+    "Gallery",
+    "Latency",
+    "Masking",
+    "Probe",
+    "masking",
+]

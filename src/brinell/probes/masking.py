@@ -9,16 +9,18 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Final
+from typing import ClassVar, Final
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from pydantic import Field
 from torch import Tensor, nn
 
 from brinell.attacks import FGSM, PGD, Attack, Columns, GenAttack, clean_predictions, run_trial
-from brinell.core import DataError, Point, Progress, silent
+from brinell.core import DataError, Fraction, Point, Progress, silent
 from brinell.nn import SURROGATES, BinaryLayer
+from brinell.probes.probe import Answer, Asked, Probe
 from brinell.variants import Variant
 
 _STEPS: Final = 20
@@ -45,6 +47,19 @@ class Evidence:
     suspicious: bool
     words: str
 
+    def record(self) -> dict[str, str | float | bool]:
+        """For JSON; what is not suspicious says how far it is from that."""
+        says = (
+            self.words if self.suspicious else f"{self.found:.2g}, where more than {self.limit:.2g} would be suspicious"
+        )
+        return {
+            "check": self.check,
+            "value": self.found,
+            "threshold": self.limit,
+            "suspicious": self.suspicious,
+            "says": says,
+        }
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -65,6 +80,43 @@ class Verdict:
         if not reasons:
             return f"No sign of masked gradients in {len(self.evidence)} checks; {figures}."
         return f"The gradients are masked: {'; '.join(reasons)}. {figures[0].upper()}{figures[1:]}."
+
+
+class Masking(Probe):
+    """`verify` on the first `examples`, with the uncompressed network as the reference."""
+
+    kind = "masking"
+    random: ClassVar[bool] = True
+
+    epsilon: Fraction = Field(gt=0)
+    examples: int = Field(100, ge=1)
+
+    def ask(self, asked: Asked) -> Answer:
+        """The verdict, with the evidence of every check."""
+        found = verify(
+            asked.variant,
+            asked.images,
+            asked.labels,
+            epsilon=self.epsilon,
+            reference=asked.reference,
+            seed=asked.seed,
+            progress=asked.progress,
+        )
+        return Answer(
+            {
+                "masked": found.masked,
+                "summary": found.summary,
+                "examples": len(asked.images),
+                "epsilon": self.epsilon,
+                "evidence": [item.record() for item in found.evidence],
+                "robust_accuracy": found.robust_accuracy,
+                "reported": found.reported,
+            }
+        )
+
+    def passes(self) -> float:
+        """Ten walks of 20 steps, one of 50, one of 100, four radii; and a search among what is left."""
+        return self.examples * (3.0 * (10 * _STEPS + 50 + 100) + 60 * 15 / 3)
 
 
 @dataclass
@@ -158,7 +210,8 @@ def _is_random(case: _Case, base: Right) -> Iterator[Evidence]:
     """A network that answers differently each time hides behind noise; its attacker would average over it."""
     with torch.inference_mode(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(case.seed)
-        difference = float((case.network(case.images[:64]) - case.network(case.images[:64])).abs().amax())
+        answers = torch.stack([case.network(case.images[:64]) for _ in range(5)])
+    difference = float((answers - answers[0]).abs().amax())
     yield Evidence("randomness", difference, 0.0, difference > 1e-3, "the same image gets other logits each time")
 
 

@@ -6,13 +6,14 @@ from brinell.study.plan import plan
 from brinell.study.reading import shipped
 from brinell.study.splits import Splits
 from brinell.study.study import Study
-from brinell.study.tasks import Ending, Task, missing, tasks
+from brinell.study.tasks import Ending, Kind, Task, missing, tasks
 
 __all__ = [
     "EXECUTORS",
     "Advance",
     "Ending",
     "Event",
+    "Kind",
     "Observer",
     "Planned",
     "Run",

@@ -33,7 +33,7 @@ def read_attack(config: object, where: str, variants: Mapping[str, VariantEntry]
         attack=attack,
         points=points,
         sweep=sweep,
-        variants=_names(narrow["variants"], f"{where}.variants", variants),
+        variants=names_of(narrow["variants"], f"{where}.variants", variants),
         trace_every=trace_every,
         **_narrowed(narrow, where),
     )
@@ -69,8 +69,8 @@ def _transfer(config: object, where: str, variants: Mapping[str, VariantEntry]) 
     attack, points = _points(sweep, place, settings, member)
     return TransferEntry(
         attack=AttackEntry(attack=attack, points=points, sweep=sweep, **_narrowed(fields, where)),
-        sources=_names(fields.get("sources"), f"{where}.sources", variants),
-        targets=_names(fields.get("targets"), f"{where}.targets", variants),
+        sources=names_of(fields.get("sources"), f"{where}.sources", variants),
+        targets=names_of(fields.get("targets"), f"{where}.targets", variants),
     )
 
 
@@ -83,7 +83,7 @@ def _narrowed(fields: Mapping[str, Any], where: str) -> dict[str, Any]:
     }
 
 
-def _names(config: object, where: str, variants: Mapping[str, VariantEntry]) -> tuple[str, ...] | None:
+def names_of(config: object, where: str, variants: Mapping[str, VariantEntry]) -> tuple[str, ...] | None:
     """Names of variants; `None` for all of them."""
     if config is None or config == "all":
         return None

@@ -13,6 +13,7 @@ from brinell.compressors import Compressor
 from brinell.core import Point
 from brinell.data import Source
 from brinell.models import Architecture
+from brinell.probes import Probe
 from brinell.training import Train
 
 
@@ -93,3 +94,11 @@ class TransferEntry:
     attack: AttackEntry
     sources: tuple[str, ...] | None = None
     targets: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True)
+class ProbeEntry:
+    """One probe, and which variants are asked; `None` is all of them."""
+
+    probe: Probe
+    variants: tuple[str, ...] | None = None

@@ -29,6 +29,12 @@ def environment(**settings: Any) -> dict[str, Any]:
     }
 
 
+def machine() -> str:
+    """What this machine is, in words: the key of what is measured on it."""
+    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
+    return ", ".join([_processor() or platform.machine(), f"{cores()} cores", *([gpu] if gpu else [])])
+
+
 def cores() -> int:
     """How many cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

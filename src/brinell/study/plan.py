@@ -6,9 +6,10 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from brinell.core import Block, ConfigurationError, PlannedTrial, Point, StudyPlan, content_key
+from brinell.core import Block, ConfigurationError, PlannedProbe, PlannedTrial, Point, StudyPlan, content_key
 from brinell.data import Dataset
 from brinell.study.entries import AttackEntry
+from brinell.study.environment import machine
 from brinell.study.lineage import Planned, plan_variants
 from brinell.study.splits import Splits
 from brinell.study.study import Study
@@ -45,6 +46,7 @@ def plan(study: Study, splits: Splits | None = None) -> StudyPlan:
             *_attack_trials(study, test, variants),
             *_transfer_trials(study, test, variants),
         ),
+        probes=tuple(_probes(study, test, variants)),
     )
 
 
@@ -140,6 +142,24 @@ def _trial(run: _Run, judged: Planned, crafted: Planned, view: str, test: Datase
         trace_every=run.trace_every,
         blocks=run.blocks,
     )
+
+
+def _probes(study: Study, test: Dataset, variants: Sequence[Planned]) -> Iterator[PlannedProbe]:
+    for kind, entry in study.probes.items():
+        probe = entry.probe
+        seed = study.seeds.attacks[0] if probe.random and study.seeds.attacks else 0
+        (shown,) = cut(test, min(probe.examples, len(test)), len(test))
+        for variant in _among(variants, entry.variants):
+            key = content_key(
+                "probe",
+                probe=probe.identity(),
+                variant=variant.record.key,
+                data=[test.fingerprint, test.split],
+                examples=shown.stop if probe.alone else shown.name,
+                machine=machine() if probe.alone else None,
+                seed=seed,
+            )
+            yield PlannedProbe(key=key, kind=kind, variant=variant.record.key, spec=probe.config(), seed=seed)
 
 
 def cut(test: Dataset, examples: int, size: int) -> tuple[Block, ...]:

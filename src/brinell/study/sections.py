@@ -13,11 +13,12 @@ from brinell.models import MODELS
 from brinell.study.attack_sections import read_attack, read_transfers
 from brinell.study.entries import Data, Model, Seeds, TestSplit, TrainSplit, VariantEntry
 from brinell.study.fields import fields_of, mapping_of, name_of, named, one_of, section_of, value_of
+from brinell.study.probe_sections import read_probes
 from brinell.study.reading import check_keys
 from brinell.training import Train
 
 _BLOCK = 250
-_SECTIONS = ("name", "data", "models", "variants", "attacks", "transfer", "seeds", "block")
+_SECTIONS = ("name", "data", "models", "variants", "attacks", "transfer", "probes", "seeds", "block")
 
 
 def read_study(config: object, name: str) -> dict[str, Any]:
@@ -44,6 +45,7 @@ def read_study(config: object, name: str) -> dict[str, Any]:
         "variants": variants,
         "attacks": attacks,
         "transfers": transfers,
+        "probes": read_probes(config.get("probes"), variants, attacks, transfers),
         "seeds": section_of(Seeds, config.get("seeds"), "seeds"),
         "block": value_of(int, config.get("block", _BLOCK), "block", minimum=1),
     }

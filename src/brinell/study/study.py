@@ -9,7 +9,8 @@ from typing import Any, Self
 
 from brinell.core import ConfigurationError
 from brinell.study.attack_sections import write_attack, write_transfer
-from brinell.study.entries import AttackEntry, Data, Model, Seeds, TransferEntry, VariantEntry
+from brinell.study.entries import AttackEntry, Data, Model, ProbeEntry, Seeds, TransferEntry, VariantEntry
+from brinell.study.probe_sections import write_probe
 from brinell.study.reading import find, override, parse
 from brinell.study.sections import read_study, write_data, write_model, write_variant
 
@@ -24,6 +25,7 @@ class Study:
     variants: Mapping[str, VariantEntry]
     attacks: Mapping[str, AttackEntry]
     transfers: Mapping[str, TransferEntry]
+    probes: Mapping[str, ProbeEntry]
     seeds: Seeds
     block: int
     """Examples a block: what one task computes, one file holds, and a kill may lose."""
@@ -67,6 +69,12 @@ class Study:
             "variants": {name: write_variant(entry) for name, entry in self.variants.items()},
             "attacks": {name: write_attack(entry) for name, entry in self.attacks.items()},
             "transfer": {name: write_transfer(entry) for name, entry in self.transfers.items()},
+            "probes": self._probes(),
             "seeds": self.seeds.model_dump(mode="json"),
             "block": self.block,
         }
+
+    def _probes(self) -> dict[str, Any]:
+        """Those that are asked; masking is asked unless it is said not to be."""
+        asked: dict[str, Any] = {kind: write_probe(entry) for kind, entry in self.probes.items()}
+        return asked if "masking" in asked else {"masking": False, **asked}

@@ -7,11 +7,13 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from brinell.analysis.names import labels
-from brinell.core import Block, PlannedTrial, PlannedVariant, StudyPlan
+from brinell.core import Block, PlannedProbe, PlannedTrial, PlannedVariant, StudyPlan
+from brinell.probes import PROBES
 from brinell.store import RunStore
 from brinell.study.estimate import trial_passes, variant_passes
 from brinell.study.plan import CLEAN
 
+Kind = Literal["making", "judging", "asking"]
 Status = Literal["done", "failed", "unsupported", "blocked"]
 
 
@@ -20,13 +22,14 @@ class Task:
     """One thing that a worker does in one go; `after` are the tasks that must be done before."""
 
     id: str
-    """The variant's key, or what is crafted and its block's name: also the name of its failure's file."""
+    """The variant's or the probe's key, or the first trial's and its block's name: also its failure's file."""
     label: str
     variant: PlannedVariant
     """The variant that is made, or attacked."""
     trials: tuple[PlannedTrial, ...]
-    """None where a variant is made; several where adversarials are crafted once and judged on several variants."""
+    """None where nothing is judged; several where adversarials are crafted once and judged on several variants."""
     block: Block | None
+    probe: PlannedProbe | None
     after: tuple[str, ...]
     passes: float
     """Estimated forward passes of one image; a backward pass counts as two."""
@@ -39,11 +42,23 @@ class Task:
         return self.trials[0] if self.trials else None
 
     @property
+    def kind(self) -> Kind:
+        """What sort of work it is."""
+        if self.probe is not None:
+            return "asking"
+        return "judging" if self.trials else "making"
+
+    @property
     def rank(self) -> int:
         """Variants first, then clean predictions, then attacks: what others wait for is not kept waiting."""
-        if self.trial is None:
-            return 0
-        return 1 if self.trial.kind == CLEAN else 2
+        if self.trial is not None:
+            return 1 if self.trial.kind == CLEAN else 2
+        return 0 if self.probe is None else 3
+
+    @property
+    def alone(self) -> bool:
+        """Whether nothing else may run meanwhile."""
+        return self.probe is not None and PROBES[self.probe.kind].alone
 
 
 @dataclass(frozen=True)
@@ -77,7 +92,7 @@ def tasks(plan: StudyPlan, *, training_examples: int = 0) -> tuple[Task, ...]:
                 judging.append(_judge(what, variants[source], left, block, clean))
     order = {trial.key: place for place, trial in reversed(list(enumerate(plan.trials)))}
     judging.sort(key=lambda task: (task.rank, min(order[trial.key] for trial in task.trials)))
-    return (*making, *judging)
+    return (*making, *judging, *(_ask(probe, names, variants) for probe in plan.probes))
 
 
 def _crafted_together(plan: StudyPlan) -> list[tuple[PlannedTrial, ...]]:
@@ -91,18 +106,31 @@ def _crafted_together(plan: StudyPlan) -> list[tuple[PlannedTrial, ...]]:
 def missing(everything: Sequence[Task], store: RunStore) -> tuple[Task, ...]:
     """The tasks whose results the store does not hold, waiting for each other only. This is the whole of resume."""
     left = {task.id: part for task in everything if (part := _lacking(task, store)) is not None}
-    return tuple(
+    waiting = [
         replace(
             task,
             after=tuple(name for name in task.after if name in left),
             settled=tuple(name for name in task.settled if name in left),
         )
         for task in left.values()
-    )
+    ]
+    return _one_by_one_at_last(waiting)
+
+
+def _one_by_one_at_last(left: list[Task]) -> tuple[Task, ...]:
+    """What must run alone waits for everything else, and for each other."""
+    before = [task for task in left if not task.alone]
+    settled = tuple(task.id for task in before)
+    for task in (task for task in left if task.alone):
+        before.append(replace(task, settled=settled))
+        settled = (task.id,)
+    return tuple(before)
 
 
 def _lacking(task: Task, store: RunStore) -> Task | None:
     """The task with those of its trials that are not judged yet; `None` if it is done."""
+    if task.probe is not None:
+        return None if store.has_probe(task.probe.key) else task
     if task.block is None:
         return None if store.has_variant(task.variant.key) else task
     block = task.block
@@ -126,6 +154,7 @@ def _judge(
         variant=source,
         trials=trials,
         block=block,
+        probe=None,
         after=tuple(together) if alone else (source.key,),
         settled=() if alone else tuple(name for name in together if name != source.key),
         passes=_passes(trials, block),
@@ -169,6 +198,20 @@ def _judges(trials: tuple[PlannedTrial, ...], names: Mapping[str, str]) -> str:
     return "" if trial.judged_on == trial.crafted_on else f" on {names[trial.judged_on]}"
 
 
+def _ask(probe: PlannedProbe, names: Mapping[str, str], variants: Mapping[str, PlannedVariant]) -> Task:
+    variant = variants[probe.variant]
+    return Task(
+        id=probe.key,
+        label=f"{names[variant.key]} · {probe.kind}",
+        variant=variant,
+        trials=(),
+        block=None,
+        probe=probe,
+        after=(variant.key,),
+        passes=PROBES.parse(probe.spec).passes(),
+    )
+
+
 def _make(variant: PlannedVariant, label: str, training_examples: int) -> Task:
     return Task(
         id=variant.key,
@@ -176,6 +219,7 @@ def _make(variant: PlannedVariant, label: str, training_examples: int) -> Task:
         variant=variant,
         trials=(),
         block=None,
+        probe=None,
         after=() if variant.parent is None else (variant.parent,),
         passes=variant_passes(variant, training_examples),
     )

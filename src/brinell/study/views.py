@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from brinell.attacks import ATTACKS, Attack
+from brinell.compressors import Int8
 from brinell.core import ConfigurationError
 from brinell.study.lineage import Planned
 from brinell.variants import VIEWS
@@ -15,7 +16,7 @@ def looked_at(attack: Attack, asked: str | None, variant: Planned, where: str, n
         ConfigurationError: the variant has no such view, or the attack needs a gradient and the view gives none.
     """
     view, name = asked or variant.view, variant.record.name
-    there = views_of(variant.view)
+    there = views_of(variant)
     elsewhere = f"or leave {name} out with {where}.{narrowed_by}"
     if view not in there:
         raise ConfigurationError(f"{where}.view: {name} has no {view}; accepted: {', '.join(there)}; {elsewhere}")
@@ -33,10 +34,10 @@ def looked_at(attack: Attack, asked: str | None, variant: Planned, where: str, n
     return view
 
 
-def views_of(natural: str) -> tuple[str, ...]:
-    """The views of a variant with this natural one: a network that can be derived needs nothing in place of that."""
-    if natural == "exact":
+def views_of(variant: Planned) -> tuple[str, ...]:
+    """The views of a variant; surrogates stand in for the derivative of sign, which only binary networks have."""
+    if variant.view == "exact":
         return ("exact", "none")
-    if natural == "none":
+    if variant.record.family == Int8.kind:
         return ("straight_through", "none")
     return tuple(view for view in VIEWS if view != "exact")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import time
 import traceback
+from collections.abc import Callable
 from contextlib import suppress
 
 from brinell.core import BrinellError, Progress, StoreError, UnsupportedError
@@ -12,6 +13,7 @@ from brinell.store import Failure, Running
 from brinell.study.bench import Bench
 from brinell.study.judging import BlockedError, judge
 from brinell.study.making import make
+from brinell.study.probing import ask
 from brinell.study.tasks import Ending, Task
 
 _TOLD_EVERY = 0.2
@@ -30,7 +32,7 @@ def perform(bench: Bench, task: Task, tell: Progress) -> Ending:
     """
     bench.store.clear_failure(task.id)
     try:
-        (make if task.trial is None else judge)(bench, task, _spoken(bench, task, tell))
+        _doing(task)(bench, task, _spoken(bench, task, tell))
     except BlockedError as error:
         return Ending(task, "blocked", str(error))
     except Exception as error:
@@ -43,6 +45,10 @@ def perform(bench: Bench, task: Task, tell: Progress) -> Ending:
     finally:
         bench.store.clear_running(task.id)
     return Ending(task, "done")
+
+
+def _doing(task: Task) -> Callable[[Bench, Task, Progress], None]:
+    return {"making": make, "judging": judge, "asking": ask}[task.kind]
 
 
 def _fatal(error: BaseException) -> bool:

@@ -1,0 +1,63 @@
+"""A gallery: some images, what an attack makes of them, and what the variant then sees."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import BeforeValidator, Field, SerializeAsAny
+from torch import Tensor
+
+from brinell.attacks import ATTACKS, Attack, run_trial
+from brinell.core import Execution
+from brinell.probes.probe import Answer, Asked, Probe
+
+
+class Gallery(Probe):
+    """The first `examples` with their adversarials of one attack at one point."""
+
+    kind = "gallery"
+    random: ClassVar[bool] = True
+
+    attack: Annotated[SerializeAsAny[Attack], BeforeValidator(ATTACKS.read)]
+    examples: int = Field(8, ge=1)
+    name: Annotated[str, Execution()] = ""
+    """What the attack is called; its kind where nobody says."""
+
+    def ask(self, asked: Asked) -> Answer:
+        """Attack them and keep the images."""
+        result = run_trial(
+            asked.variant.deployed(),
+            asked.variant.view(None) if self.attack.needs == "gradient" else asked.variant.deployed(),
+            asked.images,
+            asked.labels,
+            asked.ids,
+            self.attack,
+            seed=asked.seed,
+            rounded=False,
+            keep_images=True,
+            progress=asked.progress,
+        )
+        if result.adversarials is None:
+            raise AssertionError("keep_images was set")
+        rows, point = result.rows, self.attack.point
+        names = ("example_id", "label", "clean_prediction", "prediction")
+        record = {
+            "attack": self.name or self.attack.kind,
+            "epsilon": point.epsilon,
+            "steps": point.steps,
+            "examples": [{name: int(rows[name][place]) for name in names} for place in range(len(rows["example_id"]))],
+        }
+        return Answer(record, {"clean": pictures(asked.images), "adversarial": pictures(result.adversarials[0])})
+
+    def passes(self) -> float:
+        """Three a step of a gradient attack."""
+        return 3.0 * self.examples * self.attack.point.steps
+
+
+def pictures(images: Tensor) -> NDArray[np.float32]:
+    """Images `(..., C, H, W)` with their channels last, as float32."""
+    moved: NDArray[np.float32] = images.detach().to("cpu", torch.float32).movedim(-3, -1).contiguous().numpy()
+    return moved

@@ -1,0 +1,63 @@
+"""What every probe is: a spec that asks a variant one question, and answers with a record and pictures."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, NamedTuple
+
+from numpy.typing import NDArray
+from torch import Tensor
+
+from brinell.core import Progress, Spec, silent
+from brinell.variants import Variant
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Who is asked, with what: images `(N, C, H, W)` in [0, 1], labels and ids `(N,)`, the first of the test split."""
+
+    variant: Variant
+    images: Tensor
+    labels: Tensor
+    ids: Tensor
+    seed: int = 0
+    reference: Variant | None = None
+    """The uncompressed network at the root of the variant's lineage, where that is another."""
+    weight_bytes: float | None = None
+    """What its weights take at their nominal width; unknown, they take what `costs.measure` counts."""
+    machine: str = ""
+    """What it is run on, in words."""
+    progress: Progress = silent
+
+
+class Answer(NamedTuple):
+    """A JSON-able record, and arrays by name."""
+
+    record: dict[str, Any]
+    arrays: Mapping[str, NDArray[Any]] | None = None
+
+
+class Probe(Spec):
+    """Settings of a question; no model inside."""
+
+    alone: ClassVar[bool] = False
+    """Whether it measures the machine too: then nothing else may run meanwhile."""
+    random: ClassVar[bool] = False
+    """Whether the answer depends on the seed."""
+
+    examples: int
+
+    @abstractmethod
+    def ask(self, asked: Asked) -> Answer:
+        """The answer.
+
+        Raises:
+            UnsupportedError: the variant cannot be asked that.
+            DataError, ModelError: the images or the network are not what is expected.
+        """
+
+    @abstractmethod
+    def passes(self) -> float:
+        """Estimated forward passes of one image; a backward pass counts as two."""

@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+import time
+
+import pytest
+import torch
+from torch import nn
+
+from brinell.probes import Asked, Latency, latency
+from brinell.variants import Variant
+
+
+class Slow(nn.Module):
+    """Sleeps a millisecond an image."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(3))
+
+    def forward(self, images):
+        time.sleep(1e-3 * len(images))
+        return images.flatten(1)[:, :1] + self.weight
+
+
+@pytest.fixture
+def asked():
+    variant = Variant.of(Slow(), input_shape=(1, 2, 2), classes=3)
+    images = torch.rand(3, 1, 2, 2)
+    return Asked(variant, images, torch.zeros(3, dtype=torch.int64), torch.arange(3), machine="this one")
+
+
+def test_a_network_of_known_speed(asked):
+    record = Latency(batches=(1, 8), runs=7).ask(asked).record
+    assert (record["machine"], record["threads"]) == ("this one", torch.get_num_threads())
+    one, eight = record["readings"]
+    assert [one["runtime"], eight["runtime"]] == ["reference", "reference"]
+    assert [(one["batch"], one["runs"]), (eight["batch"], eight["runs"])] == [(1, 7), (8, 7)]
+    assert 1.0 <= one["low_ms"] <= one["median_ms"] <= one["high_ms"]
+    assert one["median_ms"] < 8.0 <= eight["median_ms"]
+
+
+def test_what_takes_long_is_repeated_less_often(asked, monkeypatch):
+    monkeypatch.setattr(latency, "_PATIENCE", 0.0)
+    (reading,) = Latency(batches=(1,), runs=30).ask(asked).record["readings"]
+    assert reading["runs"] == 5
