@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from brinell.cli import attack, compare, compress, export, importing, inspect, listing, report, run, status
+from brinell.cli import attack, compare, compress, export, importing, inspect, listing, report, run, sizes, status
 from brinell.cli.console import errors, flowing, out, say_error
 from brinell.core import BrinellError
 
@@ -28,6 +28,7 @@ app.command("list", help=flowing(listing.HELP))(listing.list_members)
 app.command("inspect", help=flowing(inspect.HELP))(inspect.inspect)
 app.command("attack", help=flowing(attack.HELP))(attack.attack)
 app.command("compress", help=flowing(compress.HELP))(compress.compress)
+app.command("sizes", help=flowing(sizes.HELP))(sizes.sizes)
 app.command("export", help=flowing(export.HELP))(export.export)
 app.add_typer(importing.app, name="import")
 

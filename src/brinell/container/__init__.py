@@ -6,6 +6,7 @@ from brinell.container.exporting import export_onnx
 from brinell.container.inspection import InspectedTensor, Inspection, inspect
 from brinell.container.latent import read_latent, write_latent
 from brinell.container.reading import read
+from brinell.container.sizes import sizes
 from brinell.container.verbs import load, save
 from brinell.container.writing import write
 
@@ -20,6 +21,7 @@ __all__ = [
     "read_deep_compression",
     "read_latent",
     "save",
+    "sizes",
     "write",
     "write_latent",
 ]

@@ -52,3 +52,18 @@ def test_export_writes_what_onnx_runtime_computes(brinell, tmp_path):
     assert said.status == 0, said.err
     assert f"{(tmp_path / 'v.onnx').stat().st_size:,} bytes" in said.out
     assert "$ brinell export" in brinell("export", "--help").out
+
+
+def test_sizes_compares_files(brinell, tmp_path):
+    from brinell.container import write
+    from container.samples import VARIANTS
+
+    for name in ("pruned", "binary"):
+        write(VARIANTS[name](), tmp_path / f"{name}.brinell")
+    said = brinell("sizes", tmp_path / "pruned.brinell", tmp_path / "binary.brinell")
+    assert said.status == 0, said.err
+    header, first, second = said.out.splitlines()
+    assert header.split() == ["file", "dense", "file", "nominal", "entropy", "deflate", "xz", "zstd", "zpaq"]
+    assert first.split()[0] == "pruned.brinell"
+    assert f"{(tmp_path / 'binary.brinell').stat().st_size:,}" in second
+    assert "$ brinell sizes" in brinell("sizes", "--help").out
