@@ -185,7 +185,7 @@ def _costs(fake: Fake, dense: int) -> dict[str, float | int]:
         "memory_mb": fake.encoded_bytes * 0.94 / 1e6,
         "macs": fake.macs,
         "xnor_ops": 1_150_000 if fake.family == "xnor_net" else 0,
-        "ncc": fake.macs / 1e6,
+        "ncc": fake.macs + (1_150_000 / 48 if fake.family == "xnor_net" else 0),
         "dense_bytes": dense,
         "encoded_bytes": fake.encoded_bytes,
         "nonzero": 36_000 if fake.family == "prune" else 72_000,

@@ -34,8 +34,8 @@ def whole(evaluation: Evaluation) -> dict[str, Figure]:
     return drawn(evaluation)
 
 
-def test_there_are_three(whole: dict[str, Figure]) -> None:
-    assert list(whole) == ["robust-accuracy-against-bytes", "stress-strain", "attack-curves"]
+def test_those_that_there_are_readings_for(whole: dict[str, Figure]) -> None:
+    assert list(whole) == ["robust-accuracy-against-cost", "stress-strain", "attack-curves", "distributions"]
 
 
 def test_strain_starts_unharmed_and_follows_the_reruns(evaluation: Evaluation, whole: dict[str, Figure]) -> None:
@@ -51,11 +51,13 @@ def test_strain_starts_unharmed_and_follows_the_reruns(evaluation: Evaluation, w
 
 
 def test_the_trade_off_opens_at_the_reference_and_marks_the_front(whole: dict[str, Figure]) -> None:
-    figure = whole["robust-accuracy-against-bytes"]
+    figure = whole["robust-accuracy-against-cost"]
     assert figure.picked == "4/255"
     assert [pick.value for pick in figure.picks] == ["1/255", "2/255", "4/255", "8/255", "16/255"]
-    at = figure.frame.filter(pl.col("at") == "4/255")
+    at = figure.frame.filter((pl.col("at") == "4/255") & (pl.col("cost") == "encoded_bytes"))
     assert set(at.filter(pl.col("front"))["variant"]) == {"xnor", "distilled"}
+    assert dict(at.select("variant", "gradients").iter_rows())["xnor"] == "may be masked"
+    assert [panel.title for panel in figure.panels] == ["Against the file's bytes", "Against operations"]
 
 
 def test_curves_are_the_traces(evaluation: Evaluation, whole: dict[str, Figure]) -> None:
@@ -78,7 +80,7 @@ def test_long_traces_are_thinned_and_keep_both_ends(evaluation: Evaluation) -> N
     assert (frame["step"].min(), frame["step"].max()) == (0, 1000)
 
 
-@pytest.mark.parametrize("name", ["robust-accuracy-against-bytes", "stress-strain", "attack-curves"])
+@pytest.mark.parametrize("name", ["robust-accuracy-against-cost", "stress-strain", "attack-curves", "distributions"])
 def test_every_panel_compiles_and_reacts_to_the_page(whole: dict[str, Figure], name: str) -> None:
     for spec in for_page(whole[name]):
         compiled = vl_convert.vegalite_to_vega(spec)
@@ -87,7 +89,7 @@ def test_every_panel_compiles_and_reacts_to_the_page(whole: dict[str, Figure], n
         assert all("url" not in source for source in compiled["data"])
 
 
-@pytest.mark.parametrize("name", ["robust-accuracy-against-bytes", "stress-strain", "attack-curves"])
+@pytest.mark.parametrize("name", ["robust-accuracy-against-cost", "stress-strain", "attack-curves", "distributions"])
 def test_files_show_every_variant_by_colour_and_name(whole: dict[str, Figure], name: str) -> None:
     svg = vl_convert.vegalite_to_svg(plain(for_file(whole[name])), allowed_base_urls=[])
     assert "var(--" not in svg
@@ -145,7 +147,7 @@ def test_half_finished_and_empty(tmp_path: Path) -> None:
     store = write_fake_run(tmp_path / "half")
     half_finished(store)
     found = drawn(load(store))
-    assert len(found) == 3
+    assert len(found) == 4
     assert "inq" not in found["stress-strain"].frame["variant"]
     empty = RunStore(tmp_path / "empty")
     empty.write_study("", fake_plan(), {})

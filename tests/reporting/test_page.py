@@ -14,7 +14,7 @@ import polars as pl
 import pytest
 
 from brinell.core import StoreError
-from brinell.reporting import write
+from brinell.reporting import draw, write
 from brinell.reporting.inline import digest
 from brinell.store import RunStore
 from reporting.fake_run import BASELINE, FAKES, fake_plan, half_finished, write_fake_run
@@ -56,10 +56,10 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_everything_is_written(written: Path) -> None:
     assert written.parts[-2:] == ("report", "index.html")
     names = {str(path.relative_to(written.parent)) for path in written.parent.rglob("*") if path.is_file()}
-    for figure in ("robust-accuracy-against-bytes", "stress-strain", "attack-curves"):
-        assert {f"figures/{figure}.{kind}" for kind in ("svg", "pdf", "csv")} <= names
+    for figure in ("robust-accuracy-against-cost", "stress-strain", "attack-curves", "distributions"):
+        assert {f"figures/{figure}.{kind}" for kind in ("svg", "pdf", "csv", "tex")} <= names
     for table in ("variants", "attack-fgsm", "attack-pgd", "comparison", "coverage"):
-        assert {f"tables/{table}.{kind}" for kind in ("csv", "tex")} <= names
+        assert {f"tables/{table}.{kind}" for kind in ("svg", "pdf", "csv", "tex")} <= names
     assert written.stat().st_size < 3_000_000
 
 
@@ -102,7 +102,11 @@ def _payload(path: Path) -> str:
 
 def test_it_says_the_answer_before_the_evidence(written: Path) -> None:
     text = Page(written).text
-    assert text.index("is the best trade-off") < text.index("Accuracy and size") < text.index("Every reading")
+    assert (
+        text.index("is the best trade-off")
+        < text.index("Accuracy and size")
+        < text.index("Under fgsm", text.index("Accuracy and size"))
+    )
     assert "brinell report " in text
     assert str(written.parents[2]) not in written.read_text()  # no path of this machine
 
@@ -172,14 +176,30 @@ def test_one_class(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_is_no_run_is_one_clear_error(tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match="not a run's folder"):
-        write(tmp_path)
+    (tmp_path / "holiday.jpg").touch()
+    for root in (tmp_path, tmp_path / "nowhere"):
+        with pytest.raises(StoreError, match="not a run's folder"):
+            write(root)
+    assert not (tmp_path / "report").exists()
+
+
+@pytest.mark.parametrize("plan", [None, b"", b"{", b'{"name": "old"}', b"[1]", b"\xff\xfe"])
+def test_a_run_of_which_nothing_can_be_read_gets_a_page_that_says_so(tmp_path: Path, plan: bytes | None) -> None:
+    if plan is not None:
+        (tmp_path / "study.json").write_bytes(plan)
+    found = draw(tmp_path)
+    page = Page(found.page)
+    assert len(found.problems) == 1
+    assert "study.json" in page.text
+    assert found.problems[0] in page.text
+    assert str(tmp_path.parent) not in found.page.read_text()
+    assert not page.all("script")
 
 
 def test_no_torch(tmp_path: Path) -> None:
     store = write_fake_run(tmp_path, FAKES[:2], examples=100)
     code = (
-        "import sys; from pathlib import Path; from brinell.reporting import write; write(Path(sys.argv[1]));"
+        "import sys; from pathlib import Path; from brinell.reporting import draw, write; write(Path(sys.argv[1]));"
         "print([name for name in sys.modules if name.split('.')[0] in ('torch', 'lightning_fabric')])"
     )
     run = subprocess.run([sys.executable, "-c", code, str(store.root)], capture_output=True, text=True, check=True)

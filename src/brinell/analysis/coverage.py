@@ -106,6 +106,11 @@ def failure_of(key: str, failures: Mapping[str, Failure]) -> Failure | None:
     return next((failure for task, failure in failures.items() if key in task), None)
 
 
+def settled(failure: Failure | None) -> State | None:
+    """The state of a task that failed."""
+    return None if failure is None else _failed(failure)
+
+
 def _failed(failure: Failure) -> State:
     reason = failure.message.strip().splitlines()
     return State("unsupported" if failure.unsupported else "failed", reason[0] if reason else "no reason was kept")

@@ -13,6 +13,7 @@ from brinell.analysis.coverage import coverage, variant_states
 from brinell.analysis.measure import CLEAN, measure, stack
 from brinell.analysis.names import labels
 from brinell.analysis.pairs import PAIR_SCHEMA
+from brinell.analysis.probes import Probes, probes, unanswered
 from brinell.analysis.readings import READING_SCHEMA
 from brinell.analysis.reference import Reference, reference
 from brinell.analysis.reruns import reruns
@@ -69,12 +70,23 @@ class Evaluation:
     """`SECURITY_SCHEMA`: accuracy against distance, from minimum-norm attacks."""
     training: pl.DataFrame
     """`TRAINING_SCHEMA`: every epoch of every variant's training."""
+    probes: Probes
+    """What the probes found."""
+    unanswered: pl.DataFrame
+    """`PROBE_SCHEMA`: probes without an answer."""
     notes: Mapping[str, tuple[dict[str, Any], ...]]
     """What the steps that made a variant noted."""
     coverage: pl.DataFrame
     """`COVERAGE_SCHEMA`: what is measured and what is missing."""
     problems: tuple[str, ...]
     """What was left out and why, in sentences."""
+
+    @property
+    def suspects(self) -> frozenset[str]:
+        """Variants whose robustness may be masked gradients: their readings show signs of it, or the probe says so."""
+        return frozenset(self.signs["variant"]) | {
+            found.variant for found in self.probes.masking if found.record.masked
+        }
 
 
 def load(store: RunStore) -> Evaluation:
@@ -115,6 +127,8 @@ def load(store: RunStore) -> Evaluation:
         transfers=transfers(averaged, plan),
         security=security(measured.distances),
         training=training(store, plan, names, measured.problems),
+        probes=probes(store, plan, names, measured.problems),
+        unanswered=unanswered(store, plan, names, failures),
         notes=notes(store, plan, names, measured.problems),
         coverage=coverage(plan, names, states, measured.examples, failures),
         problems=tuple(dict.fromkeys(measured.problems)),

@@ -1,5 +1,5 @@
 """The report of a run: one offline page, and every figure and table as files. No torch."""
 
-from brinell.reporting.report import write
+from brinell.reporting.report import Report, draw, write
 
-__all__ = ["write"]
+__all__ = ["Report", "draw", "write"]

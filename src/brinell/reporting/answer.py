@@ -9,6 +9,7 @@ import polars as pl
 from brinell.analysis import CLEAN, TOLERANCE, WORST, Choice, Evaluation, choose
 from brinell.reporting.describe import named, span
 from brinell.reporting.formats import listing, percent, radius, size, stress, times, whole
+from brinell.reporting.say import evidence
 
 
 @dataclass(frozen=True)
@@ -47,13 +48,14 @@ def answer(evaluation: Evaluation) -> Answer:
 
 def _choices(evaluation: Evaluation) -> list[Sentence]:
     reference = evaluation.reference
+    if reference is None and not evaluation.readings.is_empty():
+        return [("No attack was read at a radius, so there is no verdict; the security curves compare the distances.",)]
     if reference is None:
         return [("Nothing has been attacked yet, so there is no verdict.",)]
     at = evaluation.worst.filter((pl.col("norm") == reference.norm) & (pl.col("epsilon") == reference.epsilon))
     known = evaluation.variants.join(at.select("variant", "robust_accuracy"), on="variant", how="left")
     figures = {row["variant"]: row for row in known.iter_rows(named=True)}
-    suspects = set(evaluation.signs["variant"])
-    choices = sorted(choose(known, suspects), key=lambda choice: (choice.variant is None, not choice.within))
+    choices = sorted(choose(known, evaluation.suspects), key=lambda choice: (choice.variant is None, not choice.within))
     if not choices:
         return [("The study compresses nothing, so there is nothing to choose.",)]
     return [_choice(evaluation, choice, figures) for choice in choices]
@@ -147,37 +149,30 @@ def _joined(names: list[Name]) -> list[str | Name]:
 
 
 def _masked(evaluation: Evaluation) -> list[Sentence]:
-    if evaluation.readings.is_empty():
+    """What speaks against whose robustness: the probe's verdict where it was asked, the readings' signs otherwise."""
+    probed = {found.variant: found.record for found in evaluation.probes.masking}
+    if evaluation.readings.is_empty() and not probed:
         return []
-    if evaluation.signs.is_empty():
+    suspects = [name for name in evaluation.variants["variant"] if name in evaluation.suspects]
+    asked = f" The probe asked {whole(len(probed), 'variant')}." if probed else ""
+    if not suspects:
         return [
             (
                 "No variant shows a sign of masked gradients: no share of zero gradients, no accuracy that rises with "
-                "epsilon, no single step that beats many. Attacks without gradients were not consulted for this.",
+                f"epsilon, no single step that beats many.{asked or ' Attacks without gradients were not consulted.'}",
             )
         ]
     sentences: list[Sentence] = []
-    suspects = list(dict.fromkeys(evaluation.signs["variant"]))
     for variant in suspects[:SPELT_OUT]:
+        if variant in probed and probed[variant].masked:
+            sentences.append((Name(variant), f" only looks robust. {probed[variant].summary}"))
+            continue
         frame = evaluation.signs.filter(pl.col("variant") == variant)
-        evidence = [_evidence(row) for row in frame.iter_rows(named=True)]
-        sentences.append((Name(variant), f" may only look robust: {listing(evidence)}."))
+        found = [evidence(row) for row in frame.iter_rows(named=True)]
+        sentences.append((Name(variant), f" may only look robust: {listing(found)}."))
     if more := suspects[SPELT_OUT:]:
         sentences.append(("So may ", *_joined([Name(variant) for variant in more]), "."))
     return sentences
-
-
-def _evidence(row: dict[str, float | str]) -> str:
-    value = percent(float(row["value"]))
-    at = radius(float(row["epsilon"]), str(row["norm"]))
-    if row["sign"] == "zero gradients":
-        return f"{value} of its input gradients under {row['attack']} are exactly zero"
-    other = percent(float(row["other_value"]))
-    if row["sign"] == "one step beats many":
-        many = f"{row['steps']} steps of {row['attack']}"
-        return f"the single step of {row['other_attack']} leaves {other} at {at}, {many} {value}"
-    before = radius(float(row["other_epsilon"]), str(row["norm"]))
-    return f"under {row['attack']} accuracy rises from {other} at {before} to {value} at {at}"
 
 
 def _measured(evaluation: Evaluation) -> list[Sentence]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import altair as alt
 import polars as pl
@@ -43,6 +43,8 @@ class Pick:
 class Figure:
     """A figure for the page and for files: what it shows, how to read it, what made it, and its numbers."""
 
+    kind: ClassVar[str] = "figure"
+
     name: str
     title: str
     reading: str
@@ -62,6 +64,8 @@ class Figure:
     picks: tuple[Pick, ...] = ()
     picked: str = ""
     pick_title: str = ""
+    lead: bool = False
+    """Whether the first panel is as wide as the page lets it be, and the others stand under it."""
 
 
 def scales(styles: Mapping[str, Style], *, legend: bool) -> dict[str, Any]:

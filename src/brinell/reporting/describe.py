@@ -50,3 +50,9 @@ def families(evaluation: Evaluation) -> list[tuple[str, list[str]]]:
 def named(attacks: Iterable[str]) -> str:
     """Attacks as a list in a sentence."""
     return listing(list(attacks))
+
+
+def class_name(evaluation: Evaluation, label: int) -> str:
+    """The name of a class, or its number where it has none."""
+    names = evaluation.plan.class_names
+    return names[label] if 0 <= label < len(names) else str(label)

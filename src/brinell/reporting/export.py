@@ -1,33 +1,73 @@
-"""Figures and tables as files of their own: SVG and PDF, CSV and LaTeX."""
+"""Figures, tables and plates as files of their own: SVG, PDF, CSV and LaTeX, each with what made it."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from html import escape
 from pathlib import Path
 
 import polars as pl
 import vl_convert
 
 from brinell.core import content_key
+from brinell.reporting import drawn, plate
 from brinell.reporting.chart import Figure, for_file
-from brinell.reporting.latex import latex
+from brinell.reporting.latex import float_of, latex
+from brinell.reporting.plate import Plate
 from brinell.reporting.table import Table
 from brinell.reporting.theme import plain
 from brinell.store import write_bytes, write_text
 
-
-def write_figure(figure: Figure, folder: Path) -> None:
-    """`<name>.svg`, `<name>.pdf` and the numbers behind it, `<name>.csv`."""
-    svg = vl_convert.vegalite_to_svg(plain(for_file(figure)), allowed_base_urls=[])
-    write_text(folder / f"{figure.name}.svg", svg)
-    write_bytes(folder / f"{figure.name}.pdf", vl_convert.svg_to_pdf(svg))
-    write_text(folder / f"{figure.name}.csv", csv(figure.frame))
+Exhibit = Figure | Table | Plate
+KINDS = ("svg", "pdf", "csv", "tex")
 
 
-def write_table(table: Table, folder: Path) -> None:
-    """`<name>.csv` with unrounded numbers, and `<name>.tex` as the page shows it."""
-    write_text(folder / f"{slug(table.name)}.csv", csv(table.frame))
-    write_text(folder / f"{slug(table.name)}.tex", latex(table))
+def folder_of(exhibit: Exhibit) -> str:
+    """Where its files lie in the report's folder."""
+    return "tables" if isinstance(exhibit, Table) else "figures"
+
+
+def caption(exhibit: Exhibit) -> str:
+    """How to read it and what made it."""
+    return exhibit.caption if isinstance(exhibit, Table) else f"{exhibit.reading} {exhibit.made}"
+
+
+def write_exhibit(exhibit: Exhibit, report: Path, command: str) -> list[Path]:
+    """`<name>` as SVG, PDF, CSV (unrounded numbers) and LaTeX in the report's folder; `command` made it."""
+    stem = report / folder_of(exhibit) / slug(exhibit.name)
+    picture = _described(_svg(exhibit), f"{exhibit.title}. {caption(exhibit)} Made by: {command}")
+    text = latex(exhibit) if isinstance(exhibit, Table) else float_of(stem.name, exhibit.title, caption(exhibit))
+    writers: dict[str, Callable[[Path], None]] = {
+        "svg": lambda path: write_text(path, picture),
+        "pdf": lambda path: write_bytes(path, vl_convert.svg_to_pdf(picture)),
+        "csv": lambda path: write_text(path, csv(exhibit.frame)),
+        "tex": lambda path: write_text(
+            path, f"% made by: {_one_line(command)}\n% {_one_line(caption(exhibit))}\n{text}"
+        ),
+    }
+    paths = []
+    for kind in KINDS:
+        paths.append(stem.with_name(f"{stem.name}.{kind}"))
+        writers[kind](paths[-1])
+    return paths
+
+
+def _svg(exhibit: Exhibit) -> str:
+    if isinstance(exhibit, Figure):
+        found: str = vl_convert.vegalite_to_svg(plain(for_file(exhibit)), allowed_base_urls=[])
+        return found
+    return drawn.svg(exhibit) if isinstance(exhibit, Table) else plate.svg(exhibit)
+
+
+def _described(svg: str, text: str) -> str:
+    """The picture with a description, the first thing inside its element."""
+    end = svg.index(">", svg.index("<svg")) + 1
+    return f"{svg[:end]}<desc>{escape(text)}</desc>{svg[end:]}"
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
 
 
 def csv(frame: pl.DataFrame) -> str:

@@ -41,8 +41,17 @@ def radius(epsilon: float | None, norm: str = "linf") -> str:
 def stress(value: float, quantity: str, norm: str = "linf") -> str:
     """A stress between readings, with two digits: `5.3/255`, `12 steps`."""
     if quantity == "steps":
-        return f"{value:.2g} steps"
-    return f"{255 * value:.2g}/255" if norm == "linf" and value else f"{value:.2g}"
+        return f"{_two(value)} steps"
+    return f"{_two(255 * value)}/255" if norm == "linf" and value else _two(value)
+
+
+def at(epsilon: float | None, steps: int, norm: str = "linf") -> str:
+    """A point: `2/255, 20 steps`; a single step goes without saying."""
+    return (
+        radius(epsilon, norm)
+        if steps <= 1 and epsilon is not None
+        else f"{radius(epsilon, norm)}, {whole(steps, 'step')}"
+    )
 
 
 def size(count: float | None) -> str:
@@ -115,6 +124,11 @@ def _short(value: float) -> str:
         return str(value)
     text = f"{value:.6g}"
     return f"{value:.3g}" if len(text) > 5 else text
+
+
+def _two(value: float) -> str:
+    """Two significant digits, without an exponent where there need be none."""
+    return f"{float(f'{value:.2g}'):.6g}"
 
 
 def _three(value: float) -> str:

@@ -19,6 +19,8 @@ _SIGNS: Final = {
     "\u00d7": r"$\times$",
     "\u2013": "--",
     "\u2026": r"\ldots{}",
+    "\u2076": r"\textsuperscript{6}",
+    "\u2192": r"$\to$",
     "\u202f": r"\,",
     "\u2212": "$-$",
 }
@@ -40,6 +42,18 @@ def latex(table: Table) -> str:
         r"\bottomrule",
         r"\end{tabular}",
         r"\end{table}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def float_of(file: str, title: str, caption: str) -> str:
+    """A `figure` that includes the PDF file of the name `file`."""
+    lines = [
+        r"% needs \usepackage{graphicx}",
+        r"\begin{figure}",
+        rf"\includegraphics[width=\linewidth]{{{file}.pdf}}",
+        rf"\caption{{{escape(title)}. {escape(caption)}}}",
+        r"\end{figure}",
     ]
     return "\n".join(lines) + "\n"
 

@@ -15,9 +15,11 @@ from brinell.analysis import CLEAN, Evaluation
 from brinell.reporting import inline
 from brinell.reporting.answer import answer
 from brinell.reporting.chart import Figure, for_page
-from brinell.reporting.export import slug
+from brinell.reporting.export import KINDS, Exhibit, folder_of, slug
 from brinell.reporting.formats import elided, settings
+from brinell.reporting.layout import bands
 from brinell.reporting.palette import Style
+from brinell.reporting.plate import Plate
 from brinell.reporting.table import Table
 
 GLYPHS = {
@@ -37,9 +39,60 @@ def render(
     styles: Mapping[str, Style],
     figures: Sequence[Figure],
     tables: Mapping[str, Sequence[Table]],
+    plates: Sequence[Plate],
+    problems: Sequence[str],
     folder: str,
 ) -> str:
     """The whole page; `folder` is the run's folder as commands name it."""
+    charts = [{"charts": for_page(figure), "picked": figure.picked} for figure in figures]
+    payload = inline.data({"variants": list(styles), "figures": charts})
+    scripts = [_library(), inline.script(_template("page.js"))]
+    return (
+        _environment()
+        .get_template("page.html.j2")
+        .render(
+            evaluation=evaluation,
+            plan=evaluation.plan,
+            places={name: place for place, name in enumerate(styles)},
+            styles=styles,
+            glyphs=GLYPHS,
+            answer=answer(evaluation),
+            bands=bands(figures, tables, plates),
+            numbers={figure.name: place for place, figure in enumerate(figures)},
+            coverage=tables["coverage"][0],
+            problems=problems,
+            attacks={trial.attack: settings(trial.spec) for trial in evaluation.plan.trials if trial.kind != CLEAN},
+            environment={name: _fact(value) for name, value in evaluation.environment.items()},
+            commands=_commands(folder),
+            hashes=[inline.digest(code) for code in scripts],
+            # Our own files, and what `inline` has made safe:
+            style=Markup(_template("page.css")),  # noqa: S704
+            payload=Markup(payload),  # noqa: S704
+            scripts=[Markup(code) for code in scripts],  # noqa: S704
+        )
+    )
+
+
+def render_nothing(folder: str, problem: str) -> str:
+    """The page of a run of which nothing can be read."""
+    return (
+        _environment()
+        .get_template("nothing.html.j2")
+        .render(
+            folder=folder,
+            problem=problem,
+            command=command(folder),
+            style=Markup(_template("page.css")),  # noqa: S704
+        )
+    )
+
+
+def command(folder: str) -> str:
+    """What draws the report of a run."""
+    return f"brinell report {shlex.quote(folder)}"
+
+
+def _environment() -> Environment:
     environment = Environment(
         loader=PackageLoader("brinell.reporting", "templates"),
         autoescape=True,
@@ -47,28 +100,14 @@ def render(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(slug=slug, elided=elided)
-    charts = [{"charts": for_page(figure), "picked": figure.picked} for figure in figures]
-    payload = inline.data({"variants": list(styles), "figures": charts})
-    scripts = [_library(), inline.script(_template("page.js"))]
-    return environment.get_template("page.html.j2").render(
-        evaluation=evaluation,
-        plan=evaluation.plan,
-        places={name: place for place, name in enumerate(styles)},
-        styles=styles,
-        glyphs=GLYPHS,
-        answer=answer(evaluation),
-        figures=figures,
-        tables=tables,
-        attacks={trial.attack: settings(trial.spec) for trial in evaluation.plan.trials if trial.kind != CLEAN},
-        environment={name: _fact(value) for name, value in evaluation.environment.items()},
-        commands=_commands(folder),
-        hashes=[inline.digest(code) for code in scripts],
-        # Our own files, and what `inline` has made safe:
-        style=Markup(_template("page.css")),  # noqa: S704
-        payload=Markup(payload),  # noqa: S704
-        scripts=[Markup(code) for code in scripts],  # noqa: S704
-    )
+    environment.filters.update(slug=slug, elided=elided, files=_files)
+    return environment
+
+
+def _files(exhibit: Exhibit) -> list[tuple[str, str]]:
+    """What each of an exhibit's files is called, and where it lies as seen from the page."""
+    names = {"svg": "SVG", "pdf": "PDF", "csv": "CSV", "tex": "LaTeX"}
+    return [(names[kind], f"{folder_of(exhibit)}/{slug(exhibit.name)}.{kind}") for kind in KINDS]
 
 
 def _fact(value: object) -> str:
@@ -93,5 +132,5 @@ def _commands(folder: str) -> list[tuple[str, str]]:
     study = shlex.quote(f"{folder}/study.yaml")
     return [
         ("Measure again, or what is missing", f"brinell run {study} --out {run}"),
-        ("Draw this page again", f"brinell report {run}"),
+        ("Draw this page again", command(folder)),
     ]

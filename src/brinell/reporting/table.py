@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import polars as pl
 
@@ -46,6 +47,8 @@ class Column:
     note: str = ""
     numeric: bool = True
     below: str = ""
+    prose: bool = False
+    """Whether its cells hold sentences, which wrap."""
 
     @property
     def text(self) -> str:
@@ -56,6 +59,8 @@ class Column:
 @dataclass(frozen=True)
 class Table:
     """A table for the page and for files; `frame` holds its unrounded numbers."""
+
+    kind: ClassVar[str] = "table"
 
     name: str
     title: str

@@ -4,10 +4,26 @@ from collections.abc import Mapping
 
 from brinell.analysis import Evaluation
 from brinell.reporting.chart import Figure
-from brinell.reporting.figures import attack_curves, stress_strain, tradeoff
+from brinell.reporting.figures import (
+    attack_curves,
+    distributions,
+    security,
+    stress_strain,
+    tradeoff,
+    training,
+    vulnerability,
+)
 from brinell.reporting.palette import Style
 
-_DRAWN = (tradeoff.figure, stress_strain.figure, attack_curves.figure)
+_DRAWN = (
+    tradeoff.figure,
+    stress_strain.figure,
+    attack_curves.figure,
+    distributions.figure,
+    security.figure,
+    vulnerability.figure,
+    training.figure,
+)
 
 
 def figures(evaluation: Evaluation, styles: Mapping[str, Style]) -> list[Figure]:

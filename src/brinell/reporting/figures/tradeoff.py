@@ -1,9 +1,10 @@
-"""Robust accuracy against the bytes of the file: what compression costs, and which variants nothing else beats."""
+"""Robust accuracy against what a network costs, in bytes, MACs and energy: and which variants nothing else beats."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import altair as alt
@@ -12,67 +13,135 @@ import polars as pl
 from brinell.analysis import Evaluation, front
 from brinell.reporting.chart import ROWS, Figure, Panel, Pick, aim, breaking_rule, opacity, panel, scales, shown
 from brinell.reporting.describe import named, span
-from brinell.reporting.formats import elided, interval, percent, radius, ratio, size
+from brinell.reporting.formats import elided, interval, percent, quantity, radius, size
 from brinell.reporting.palette import Style
+from brinell.reporting.tables.energy import frame as energy_frame
+from brinell.reporting.tables.masking import verdict
 
 HEIGHT = 380
 LABELS = 8
-"""Names in the chart at most: baselines and the front before others."""
+"""Names in a panel at most: baselines and the front before others."""
 _GAP = 15 / HEIGHT
 """Share of the height that keeps two labels apart."""
-_BYTES = "datum.value >= 1e6 ? format(datum.value / 1e6, '~g') + ' MB' : format(datum.value / 1e3, '~g') + ' kB'"
+_SHORT = (
+    "datum.value >= 1e9 ? format(datum.value / 1e9, '~g') + ' G' : "
+    "datum.value >= 1e6 ? format(datum.value / 1e6, '~g') + ' M' : "
+    "datum.value >= 1e3 ? format(datum.value / 1e3, '~g') + ' k' : format(datum.value, '~g') + ' '"
+)
+
+
+@dataclass(frozen=True)
+class Cost:
+    """A column of costs, how its axis is called and labelled, and how one of its values is written."""
+
+    column: str
+    axis: str
+    unit: str
+    said: Callable[[float | None], str]
+
+
+def _joules(value: float | None) -> str:
+    return f"{quantity(value)}J"
+
+
+BYTES = Cost("encoded_bytes", "bytes of the file", "B", size)
+MACS = Cost("ncc", "NCC: multiply-accumulates an image, binary operations at 1/48", "", quantity)
+ENERGY = Cost("energy_j_per_example", "joules an image", "J", _joules)
 
 
 def figure(evaluation: Evaluation, styles: Mapping[str, Style]) -> Figure | None:
-    """Points for every radius of the reference's norm; `None` where no variant has both a size and a worst case."""
+    """A panel for each cost, points for every radius of the reference's norm.
+
+    `None` where no variant has both a cost and a worst case.
+    """
     if evaluation.reference is None:
         return None
-    reference = evaluation.reference
-    known = evaluation.worst.filter((pl.col("norm") == reference.norm) & (pl.col("examples") > 0)).join(
-        evaluation.variants.select("variant", "baseline", "clean_accuracy", "encoded_bytes", "compression_ratio"),
-        on="variant",
-    )
-    known = known.filter(pl.col("encoded_bytes") > 0)
-    if known.is_empty():
-        return None
+    reference, known = evaluation.reference, _known(evaluation)
     radii = sorted(set(known["epsilon"]))
-    rows = [row for epsilon in radii for row in _rows(known.filter(pl.col("epsilon") == epsilon))]
+    parts = [(cost, rows) for cost in _costs(evaluation) if (rows := _all_rows(known, cost, radii))]
+    if not parts:
+        return None
     picked = radius(min(radii, key=lambda epsilon: abs(epsilon - reference.epsilon)), reference.norm)
     attacks = list(dict.fromkeys(name for names in known["attacks"] for name in names))
-    line = evaluation.line
-    title = f"Within {picked}"
-    chosen = [row for row in rows if row["at"] == picked]
+    modelled = " Energy is modelled, from counted operations and bytes." if _modelled(evaluation) else ""
+    line, every = evaluation.line, [row for _, rows in parts for row in rows]
     return Figure(
-        name="robust-accuracy-against-bytes",
-        title="Robust accuracy against size",
+        name="robust-accuracy-against-cost",
+        title="Robust accuracy against cost",
         reading="Filled: the share of examples that stand against every attack within the radius, the worst case per "
         "example. Hollow: accuracy without an attack. Up and to the left is better; the thin line joins the variants "
         "that no other beats in both.",
         made=f"Worst case over {named(attacks)} on {span(known['examples'])}, Wilson 95% intervals. Bytes are the "
-        "whole .brinell file.",
-        alt="Clean and robust accuracy over the size of the file, one point for each variant.",
-        panels=(_panel("", rows, line, styles, legend=False),),
-        sheet=(_panel(title, chosen, line, styles, legend=True),),
-        frame=pl.DataFrame(rows).drop("tip", "range", "label", "label_y", "side"),
+        f"whole .brinell file.{modelled}",
+        alt="Clean and robust accuracy over what a variant costs, one point for each variant.",
+        panels=tuple(_panel(_title(cost), cost, rows, line, styles, legend=False) for cost, rows in parts),
+        sheet=tuple(
+            _panel(f"Within {picked}, {_title(cost).lower()}", cost, _at(rows, picked), line, styles, legend=True)
+            for cost, rows in parts
+        ),
+        frame=pl.DataFrame(every, infer_schema_length=None).drop("tip", "range", "label", "label_y", "side", "said"),
         height=HEIGHT,
         columns=1,
         width=600,
         picks=tuple(Pick(radius(epsilon, reference.norm), radius(epsilon, reference.norm)) for epsilon in radii),
         picked=picked,
         pick_title="Radius",
+        lead=True,
     )
 
 
-def _rows(known: pl.DataFrame) -> list[dict[str, Any]]:
+def _costs(evaluation: Evaluation) -> list[Cost]:
+    """The file's bytes, and what else tells variants apart."""
+    told = evaluation.variants["ncc"].drop_nulls().n_unique() > 1
+    return [BYTES, *([MACS] if told else []), ENERGY]
+
+
+def _title(cost: Cost) -> str:
+    return {"encoded_bytes": "Against the file's bytes", "ncc": "Against operations"}.get(cost.column, "Against energy")
+
+
+def _modelled(evaluation: Evaluation) -> bool:
+    return any(found.record.source == "modelled" for found in evaluation.probes.energy)
+
+
+def _known(evaluation: Evaluation) -> pl.DataFrame:
+    """Worst cases in the reference's norm, with what each variant is and costs."""
+    norm = evaluation.reference.norm if evaluation.reference else ""
+    columns = ("variant", "baseline", "clean_accuracy", "encoded_bytes", "compression_ratio", "ncc")
+    verdicts = pl.DataFrame(
+        [(name, verdict(evaluation, name)) for name in evaluation.variants["variant"]],
+        schema={"variant": pl.String, "gradients": pl.String},
+        orient="row",
+    )
+    energy = energy_frame(evaluation).select("variant", "energy_j_per_example").unique("variant", keep="first")
+    return (
+        evaluation.worst.filter((pl.col("norm") == norm) & (pl.col("examples") > 0))
+        .join(evaluation.variants.select(columns), on="variant", maintain_order="left")
+        .join(verdicts, on="variant", maintain_order="left")
+        .join(energy, on="variant", how="left", maintain_order="left")
+    )
+
+
+def _all_rows(known: pl.DataFrame, cost: Cost, radii: Sequence[float]) -> list[dict[str, Any]]:
+    with_cost = known.filter(pl.col(cost.column) > 0)
+    return [row for epsilon in radii for row in _rows(with_cost.filter(pl.col("epsilon") == epsilon), cost)]
+
+
+def _at(rows: Sequence[dict[str, Any]], picked: str) -> list[dict[str, Any]]:
+    return [row for row in rows if row["at"] == picked]
+
+
+def _rows(known: pl.DataFrame, cost: Cost) -> list[dict[str, Any]]:
     """Rows of one radius, with the front and places for the labels."""
     rows = known.to_dicts()
-    best = front([(row["encoded_bytes"], row["robust_accuracy"]) for row in rows])
+    best = front([(row[cost.column], row["robust_accuracy"]) for row in rows])
     found = [
         {
             "variant": row["variant"],
             "at": radius(row["epsilon"], row["norm"]),
-            "bytes": row["encoded_bytes"],
-            "size": f"{size(row['encoded_bytes'])} ({ratio(row['compression_ratio'])})",
+            "cost": cost.column,
+            "value": row[cost.column],
+            "said": cost.said(row[cost.column]),
             "robust": row["robust_accuracy"],
             "low": row["robust_accuracy_low"],
             "high": row["robust_accuracy_high"],
@@ -80,17 +149,19 @@ def _rows(known: pl.DataFrame) -> list[dict[str, Any]]:
             "tip": percent(row["robust_accuracy"]),
             "range": interval(row["robust_accuracy_low"], row["robust_accuracy_high"]),
             "examples": row["examples"],
+            "gradients": row["gradients"],
             "front": is_best,
         }
         for row, is_best in zip(rows, best, strict=True)
     ]
-    _label_points(found, set(known["baseline"]))
+    if found:
+        _label_points(found, set(known["baseline"]))
     return found
 
 
 def _label_points(rows: Sequence[dict[str, Any]], baselines: Collection[str]) -> None:
     """Names beside points, towards the middle of the chart, moved down where one would lie on another."""
-    places = {row["variant"]: math.log10(row["bytes"]) for row in rows}
+    places = {row["variant"]: math.log10(row["value"]) for row in rows}
     least, most = min(places.values()), max(places.values())
     wanted = sorted(rows, key=lambda row: not (row["front"] or row["variant"] in baselines))[:LABELS]
     taken: list[tuple[float, float]] = []
@@ -104,14 +175,20 @@ def _label_points(rows: Sequence[dict[str, Any]], baselines: Collection[str]) ->
 
 
 def _panel(
-    title: str, rows: Sequence[Mapping[str, Any]], line: float, styles: Mapping[str, Style], *, legend: bool
+    title: str,
+    cost: Cost,
+    rows: Sequence[Mapping[str, Any]],
+    line: float,
+    styles: Mapping[str, Style],
+    *,
+    legend: bool,
 ) -> Panel:
-    sizes = [row["bytes"] for row in rows]
+    values = [row["value"] for row in rows]
     x = alt.X(
-        "bytes:Q",
-        title="bytes of the file, logarithmic",
-        scale=alt.Scale(type="log", domain=[min(sizes) / 1.35, max(sizes) * 1.35], nice=False),
-        axis=alt.Axis(values=_ticks(min(sizes), max(sizes)), labelExpr=_BYTES),
+        "value:Q",
+        title=f"{cost.axis}, logarithmic",
+        scale=alt.Scale(type="log", domain=[min(values) / 1.35, max(values) * 1.35], nice=False),
+        axis=alt.Axis(values=_ticks(min(values), max(values)), labelExpr=f"({_SHORT}) + '{cost.unit}'"),
     )
     y = alt.Y("robust:Q", title="accuracy", scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format=".0%", tickCount=5))
     keys = scales(styles, legend=legend)
@@ -122,13 +199,14 @@ def _panel(
         alt.Tooltip("tip:N", title="robust accuracy"),
         alt.Tooltip("range:N", title="95% interval"),
         alt.Tooltip("clean:Q", title="clean accuracy", format=".1%"),
-        alt.Tooltip("size:N", title="file"),
+        alt.Tooltip("said:N", title=cost.axis.split(":")[0]),
+        alt.Tooltip("gradients:N"),
         alt.Tooltip("examples:Q", format=","),
     ]
     best = (
         base.transform_filter("datum.front")
         .mark_line(interpolate="step-after", strokeWidth=1, color="var(--faint)")
-        .encode(color=alt.ColorValue("var(--faint)"), order=alt.Order("bytes:Q"))
+        .encode(color=alt.ColorValue("var(--faint)"), order=alt.Order("value:Q"))
     )
     stems = base.mark_rule(strokeWidth=1, strokeDash=[2, 2]).encode(
         y=alt.Y("high:Q"), y2=alt.Y2("clean:Q"), opacity=opacity(0.5)

@@ -2,14 +2,39 @@
 
 from brinell.analysis import Evaluation
 from brinell.reporting.table import Table
-from brinell.reporting.tables import attack, comparison, coverage, variants
+from brinell.reporting.tables import (
+    attack,
+    character,
+    comparison,
+    compression,
+    coverage,
+    energy,
+    latency,
+    masking,
+    models,
+    notes,
+    steps,
+    top,
+    transfer,
+    variants,
+    worst_case,
+)
 
 
 def tables(evaluation: Evaluation) -> dict[str, list[Table]]:
-    """Tables by the section of the page that they belong to."""
+    """Tables by the section of the page that they belong to; those without a row have nothing to show there."""
     return {
         "variants": [variants.table(evaluation)],
+        "character": [character.table(evaluation)],
+        "steps": [steps.table(evaluation)],
+        "worst": [worst_case.table(evaluation)],
+        "masking": [masking.table(evaluation)],
+        "transfer": transfer.tables(evaluation),
         "attacks": [attack.table(evaluation, name) for name in evaluation.stresses],
+        "top": [top.table(evaluation)],
+        "models": [models.table(evaluation), compression.table(evaluation)],
+        "machine": [energy.table(evaluation), latency.table(evaluation)],
+        "notes": [notes.table(evaluation)],
         "comparison": [comparison.table(evaluation)],
         "coverage": [coverage.table(evaluation)],
     }

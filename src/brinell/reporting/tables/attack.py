@@ -8,7 +8,7 @@ import polars as pl
 
 from brinell.analysis import Evaluation
 from brinell.reporting.describe import made_of
-from brinell.reporting.formats import MISSING, radius, stress
+from brinell.reporting.formats import MISSING, percent, radius, stress, whole
 from brinell.reporting.table import Cell, Column, Table, share
 
 At = tuple[float | None, int]
@@ -24,18 +24,18 @@ def table(evaluation: Evaluation, attack: str) -> Table:
     cells = {(row["variant"], row["epsilon"], row["steps"]): row for row in found.iter_rows(named=True)}
     planned = dict.fromkeys(evaluation.coverage.filter(pl.col("attack") == attack)["variant"])
     axis = evaluation.stresses[attack]
+    top5 = bool((found["top5_accuracy"] < 1).any())
     heads = [_head(point, norm, one_step) for point in points]
     breaks = [Column("Breaks at", f"Smallest {axis.quantity} at or under guessing, interpolated")] if axis.swept else []
     return Table(
         name=f"attack-{attack}",
-        title=attack,
-        caption="Robust accuracy, its Wilson 95% interval, and ± the spread over seeds. "
-        + made_of(evaluation, [attack]),
+        title=f"Under {attack}",
+        caption=_caption(found, top5=top5) + made_of(evaluation, [attack]),
         columns=(Column("Variant", numeric=False), *heads, *breaks),
         rows=tuple(
             (
                 Cell(variant, variant, variant=variant),
-                *(_cell(cells.get((variant, *point))) for point in points),
+                *(_cell(cells.get((variant, *point)), top5=top5) for point in points),
                 *(_breaks(evaluation, attack, variant, norm) for _ in breaks),
             )
             for variant in planned
@@ -44,19 +44,31 @@ def table(evaluation: Evaluation, attack: str) -> Table:
     )
 
 
+def _caption(found: pl.DataFrame, *, top5: bool) -> str:
+    text = "Robust accuracy, its Wilson 95% interval, and ± the spread over seeds."
+    text += " Beneath, top-5 accuracy." if top5 else " Top-5 accuracy is 100% throughout."
+    if found["target_accuracy"].null_count() < len(found):
+        text += " After the stroke the accuracy to the attack's target: original / target (OA / TA)."
+    return f"{text} "
+
+
 def _head(point: At, norm: str, one_step: bool) -> Column:
     epsilon, steps = point
-    return Column(radius(epsilon, norm), below="" if one_step else f"{steps} steps")
+    return Column(radius(epsilon, norm), below="" if one_step else whole(steps, "step"))
 
 
-def _cell(row: dict[str, Any] | None) -> Cell:
+def _cell(row: dict[str, Any] | None, *, top5: bool) -> Cell:
     if row is None:
         return Cell(MISSING)
     cell = share(row["robust_accuracy"], row["robust_accuracy_low"], row["robust_accuracy_high"], tone=True)
-    spread = row["robust_accuracy_spread"]
-    if spread is None:
-        return cell
-    return Cell(cell.text, cell.sort, f"{cell.note}\n± {100 * spread:.1f}", cell.tone)
+    spread, target = row["robust_accuracy_spread"], row["target_accuracy"]
+    text = cell.text if target is None else f"{cell.text} / {percent(target)}"
+    notes = [
+        cell.note,
+        "" if spread is None else f"± {100 * spread:.1f}",
+        f"top-5 {percent(row['top5_accuracy'])}" if top5 else "",
+    ]
+    return Cell(text, cell.sort, "\n".join(note for note in notes if note), cell.tone)
 
 
 def _breaks(evaluation: Evaluation, attack: str, variant: str, norm: str) -> Cell:

@@ -32,9 +32,9 @@ def table(evaluation: Evaluation) -> Table:
             Column("Trials"),
             Column("Measured", "Share of the planned examples"),
             Column("Variants", numeric=False),
-            Column("Why", numeric=False),
+            Column("Why", numeric=False, prose=True),
         ),
-        rows=(*_variants(evaluation), *(_row(row) for row in grouped.iter_rows(named=True))),
+        rows=(*_variants(evaluation), *_probes(evaluation), *(_row(row) for row in grouped.iter_rows(named=True))),
         frame=every,
     )
 
@@ -54,6 +54,23 @@ def _variants(evaluation: Evaluation) -> list[tuple[Cell, ...]]:
             Cell(reason, reason),
         )
         for state, reason, names in grouped.iter_rows()
+    ]
+
+
+def _probes(evaluation: Evaluation) -> list[tuple[Cell, ...]]:
+    """Probes without an answer, a row for each kind, state and reason."""
+    grouped = evaluation.unanswered.group_by("kind", "state", "reason", maintain_order=True).agg("variant")
+    nothing = Cell(NOTHING)
+    return [
+        (
+            Cell(f"probe: {kind}", kind),
+            Cell(state, state),
+            number(str(len(names)), len(names)),
+            nothing,
+            Cell(_named(names), names[0]),
+            Cell(reason, reason),
+        )
+        for kind, state, reason, names in grouped.iter_rows()
     ]
 
 

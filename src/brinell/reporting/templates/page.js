@@ -4,6 +4,7 @@
   const { variants, figures } = JSON.parse(document.getElementById("payload").textContent);
   const tip = document.getElementById("tip");
   const hidden = new Set();
+  const chosen = figures.map((figure) => figure.picked);
   const views = [];
 
   // Charts
@@ -16,6 +17,9 @@
       defaultStyle: false,
       tooltip: (_, event, __, value) => say(event, value),
     });
+    if (hidden.size) view.signal("hidden", [...hidden]);
+    if (chosen[figure] !== figures[figure].picked) view.signal("at", chosen[figure]);
+    await view.runAsync();
     view.addEventListener("pointerover", (_, item) => focus((item && item.datum && item.datum.variant) || ""));
     view.addEventListener("pointerout", () => focus(""));
     holder.style.minHeight = "";
@@ -58,9 +62,23 @@
     for (const chip of document.querySelectorAll("[data-pick]")) {
       chip.setAttribute("aria-pressed", String(!hidden.has(variants[chip.dataset.pick])));
     }
-    for (const row of document.querySelectorAll("tr[data-variant]")) row.hidden = hidden.has(variants[row.dataset.variant]);
+    for (const row of document.querySelectorAll("tr[data-variant], .shots[data-variant]")) reveal(row);
+    document.getElementById("shown").textContent = `${variants.length - hidden.size} of ${variants.length} variants shown`;
     signal("hidden", [...hidden]);
   };
+
+  // A row shows when its variant is picked and its table's filter finds all of its words
+  const reveal = (row) => {
+    const filter = row.closest(".grid")?.querySelector(".filter");
+    const words = filter ? filter.value.toLowerCase().split(/\s+/) : [];
+    const text = words.length ? row.textContent.toLowerCase() : "";
+    row.hidden = hidden.has(variants[row.dataset.variant]) || !words.every((word) => text.includes(word));
+  };
+  for (const filter of document.querySelectorAll(".filter")) {
+    filter.addEventListener("input", () => {
+      for (const row of filter.closest(".grid").querySelector("tbody").rows) reveal(row);
+    });
+  }
 
   for (const chip of document.querySelectorAll("[data-pick]")) {
     const variant = variants[chip.dataset.pick];
@@ -80,7 +98,8 @@
     });
   }
   for (const input of document.querySelectorAll("input[data-figure]")) {
-    input.addEventListener("change", () => signal("at", input.value, Number(input.dataset.figure)));
+    const figure = Number(input.dataset.figure);
+    input.addEventListener("change", () => signal("at", (chosen[figure] = input.value), figure));
   }
 
   // Tables: what is missing stays last either way
@@ -108,15 +127,32 @@
     button.addEventListener("click", () => sorted(button.closest("th")));
   }
 
-  (async () => {
-    for (const holder of document.querySelectorAll("[data-chart]")) {
-      try {
-        await draw(holder);
-      } catch (error) {
-        holder.textContent = `This chart could not be drawn (${error.message}); its SVG file shows it.`;
-      }
+  // Charts that are near are drawn first, the others while nothing else is asked for
+
+  const waiting = new Set(document.querySelectorAll("[data-chart]"));
+  let left = waiting.size;
+  const done = () => (document.documentElement.dataset.drawn = views.length);
+  const place = async (holder) => {
+    if (!waiting.delete(holder)) return;
+    near.unobserve(holder);
+    try {
+      await draw(holder);
+    } catch (error) {
+      holder.textContent = `This chart could not be drawn (${error.message}); its SVG file shows it.`;
     }
-    if (hidden.size) show();
-    document.documentElement.dataset.drawn = views.length;
-  })();
+    if (--left === 0) done();
+  };
+  const near = new IntersectionObserver(
+    (entries) => entries.filter((entry) => entry.isIntersecting).forEach((entry) => place(entry.target)),
+    { rootMargin: "400px" },
+  );
+  const idle = window.requestIdleCallback ?? ((then) => setTimeout(then, 30));
+  const rest = async () => {
+    const [next] = waiting;
+    if (next) await place(next);
+    if (waiting.size) idle(rest);
+  };
+  waiting.forEach((holder) => near.observe(holder));
+  if (left) idle(rest);
+  else done();
 })();

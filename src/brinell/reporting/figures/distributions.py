@@ -1,0 +1,112 @@
+"""Box plots (BreakingBED, figure 4): what a technique is left with, over all strengths and networks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import altair as alt
+import polars as pl
+
+from brinell.analysis import UNCOMPRESSED, Evaluation
+from brinell.reporting.chart import ROWS, Figure, Panel, opacity, panel, scales, shown
+from brinell.reporting.describe import made_of
+from brinell.reporting.formats import elided, radius
+from brinell.reporting.palette import Style
+
+BAR, ROOM = 30, 60
+"""Pixels of a technique's row, and of what stands round the rows."""
+
+
+def figure(evaluation: Evaluation, styles: Mapping[str, Style]) -> Figure | None:
+    """One panel an attack; the boxes are of those readings whose variants are shown. `None` before any is read."""
+    every = _rows(evaluation)
+    parts = [
+        (attack, [row for row in every if row["attack"] == attack])
+        for attack in evaluation.stresses
+        if any(row["attack"] == attack for row in every)
+    ]
+    if not parts:
+        return None
+    techniques = list(dict.fromkeys(row["technique"] for row in every))
+    order = sorted(techniques, key=lambda name: name != UNCOMPRESSED)
+    line = evaluation.line
+    return Figure(
+        name="distributions",
+        title="By technique",
+        reading="Each box holds the accuracies that a technique is left with, over every strength, number of steps and "
+        "network: the middle half, its median, and the range. Points are the readings. A box says what was swept as "
+        "much as what was attacked, so that only boxes within one panel compare.",
+        made=made_of(evaluation, [attack for attack, _ in parts]),
+        alt="Box plots of accuracy under attack, one panel for each attack, one box for each technique.",
+        panels=tuple(_panel(attack, rows, order, line, styles, legend=False) for attack, rows in parts),
+        sheet=tuple(_panel(attack, rows, order, line, styles, legend=True) for attack, rows in parts),
+        frame=evaluation.boxes,
+        height=ROOM + BAR * len(order),
+    )
+
+
+def _rows(evaluation: Evaluation) -> list[dict[str, Any]]:
+    white_box = evaluation.reruns.filter(pl.col("crafted_on") == pl.col("variant")).drop_nulls("robust_accuracy")
+    joined = white_box.join(evaluation.variants.select("variant", "technique"), on="variant", maintain_order="left")
+    return [
+        {
+            "variant": row["variant"],
+            "attack": row["attack"],
+            "technique": row["technique"],
+            "accuracy": row["robust_accuracy"],
+            "at": radius(row["epsilon"], row["norm"]),
+            "steps": row["steps"],
+            "examples": row["examples"],
+        }
+        for row in joined.iter_rows(named=True)
+    ]
+
+
+def _panel(
+    title: str,
+    rows: Sequence[Mapping[str, Any]],
+    order: Sequence[str],
+    line: float,
+    styles: Mapping[str, Style],
+    *,
+    legend: bool,
+) -> Panel:
+    keys = scales(styles, legend=legend)
+    longest = max(len(elided(name, 26)) for name in order)
+    labels = alt.Axis(
+        title=None,
+        labelExpr="length(datum.value) > 26 ? slice(datum.value, 0, 12) + '…' + slice(datum.value, -13) : datum.value",
+        minExtent=min(180, 7 * longest),
+        maxExtent=min(180, 7 * longest),
+        grid=False,
+    )
+    base = alt.Chart().encode(
+        x=alt.X("accuracy:Q", scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format=".0%", tickCount=5, grid=True)),
+        y=alt.Y("technique:N", sort=list(order), scale=alt.Scale(domain=list(order)), axis=labels),
+    )
+    tooltip = [
+        alt.Tooltip("variant:N"),
+        alt.Tooltip("accuracy:Q", format=".1%"),
+        alt.Tooltip("at:N", title="at"),
+        alt.Tooltip("steps:Q"),
+        alt.Tooltip("examples:Q", format=","),
+    ]
+    boxes = base.mark_boxplot(
+        extent="min-max",
+        size=16,
+        color="var(--line)",
+        median={"color": "var(--ink)", "thickness": 2},
+        rule={"color": "var(--faint)"},
+        ticks={"color": "var(--faint)", "size": 8},
+    )
+    dots = base.mark_point(filled=True, size=22, stroke="var(--paper)", strokeWidth=0.5).encode(
+        color=keys["color"], shape=keys["shape"], opacity=opacity(0.8), tooltip=[] if legend else tooltip
+    )
+    return panel(title, alt.layer(shown(alt.layer(boxes, dots, data=ROWS), at=False), _rule(line)), rows)
+
+
+def _rule(line: float) -> Any:
+    """The breaking line, upright."""
+    rule = alt.Chart(alt.InlineData(values=[{"x": line}]))
+    return rule.mark_rule(color="var(--ink)", strokeDash=[1, 3], strokeWidth=1.2).encode(x=alt.X("x:Q"))

@@ -1,0 +1,61 @@
+"""Rate, error and size, beside general-purpose compressors (robustness paper, table IV)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from brinell.analysis import Evaluation
+from brinell.analysis.costs import PACKERS
+from brinell.reporting.formats import MISSING, percent, ratio, size
+from brinell.reporting.table import Cell, Column, Table, number
+
+
+def table(evaluation: Evaluation) -> Table:
+    """One row a variant; packers that were not there are missing."""
+    return Table(
+        name="compression",
+        title="Compression",
+        caption="Rate is the baseline's dense float32 bytes over those of this variant's file, everything in it. "
+        "The least "
+        "is what any coding of the values one by one must take (their entropy); what the compressor's own arithmetic "
+        "promises leaves out tables and headers. The last columns pack the variant's own dense float32 file with a "
+        "general-purpose program, where it was installed; zpaq stands for the paper's PAQ.",
+        columns=(
+            Column("Variant", numeric=False),
+            Column("Rate"),
+            Column("Top-1 error"),
+            Column("Top-5 error"),
+            Column("File"),
+            Column("Dense", "Of the baseline, float32"),
+            Column("Promised", "By the compressor's own arithmetic"),
+            Column("Least", "Entropy of the values"),
+            *(Column(packer) for packer in PACKERS),
+        ),
+        rows=tuple(_row(row) for row in evaluation.variants.iter_rows(named=True)),
+        frame=evaluation.variants,
+    )
+
+
+def _row(row: dict[str, Any]) -> tuple[Cell, ...]:
+    sizes = [
+        "encoded_bytes",
+        "dense_bytes",
+        "nominal_bytes",
+        "entropy_bytes",
+        *(f"{packer}_bytes" for packer in PACKERS),
+    ]
+    return (
+        Cell(row["variant"], row["variant"], row["technique"], variant=row["variant"]),
+        number(ratio(row["compression_ratio"]), row["compression_ratio"]),
+        _error(row["clean_accuracy"]),
+        _error(row["top5_accuracy"]),
+        *(_size(row[name], row["dense_bytes"] if name.startswith(PACKERS) else None) for name in sizes),
+    )
+
+
+def _error(accuracy: float | None) -> Cell:
+    return Cell(MISSING) if accuracy is None else Cell(percent(1 - accuracy, 2), 1 - accuracy)
+
+
+def _size(count: int | None, dense: int | None) -> Cell:
+    return Cell(size(count), count, ratio(dense / count) if dense and count else "")

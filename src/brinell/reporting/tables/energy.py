@@ -1,0 +1,89 @@
+"""Time, power and energy of an evaluation of the test set (robustness paper, table V)."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from brinell.analysis import Evaluation
+from brinell.analysis.probes import Energy
+from brinell.reporting.formats import MISSING, whole
+from brinell.reporting.table import Cell, Column, Table
+
+ENERGY_SCHEMA = {
+    "variant": pl.String,
+    "source": pl.String,
+    "meter": pl.String,
+    "machine": pl.String,
+    "runs": pl.Int64,
+    "examples": pl.Int64,
+    "time_s": pl.Float64,
+    "time_s_spread": pl.Float64,
+    "power_w": pl.Float64,
+    "power_w_spread": pl.Float64,
+    "energy_j": pl.Float64,
+    "energy_j_spread": pl.Float64,
+    "energy_j_per_example": pl.Float64,
+}
+"""Means over `runs`; `_spread` is their standard deviation."""
+
+
+def frame(evaluation: Evaluation) -> pl.DataFrame:
+    """The energy probes' answers: `ENERGY_SCHEMA`."""
+    rows = [
+        (
+            *(found.variant, record.source, record.meter, record.machine, record.runs, record.examples),
+            *record.time_s,
+            *(record.power_w or (None, None)),
+            *record.energy_j,
+            record.energy_j[0] / record.examples if record.examples > 0 else None,
+        )
+        for found in evaluation.probes.energy
+        for record in [found.record]
+    ]
+    return pl.DataFrame(rows, schema=ENERGY_SCHEMA, orient="row")
+
+
+def table(evaluation: Evaluation) -> Table:
+    """One row a variant that was asked; none where none was."""
+    records = {found.variant: found.record for found in evaluation.probes.energy}
+    machines = ", ".join(dict.fromkeys(record.machine for record in records.values()))
+    return Table(
+        name="energy",
+        title="Time, power, energy",
+        caption=f"Of one pass over the evaluation set: mean ± standard deviation over the runs, on {machines}. What is "
+        "modelled follows from counted operations and bytes, not from a meter.",
+        columns=(
+            Column("Variant", numeric=False),
+            Column("Source", numeric=False),
+            Column("Time, s"),
+            Column("Average power, W"),
+            Column("Energy, J"),
+            Column("mJ an image"),
+        ),
+        rows=tuple(
+            (Cell(variant, variant, variant=variant), *_cells(records.get(variant)))
+            for variant in (evaluation.variants["variant"] if records else ())
+        ),
+        frame=frame(evaluation),
+    )
+
+
+def _cells(record: Energy | None) -> tuple[Cell, ...]:
+    if record is None:
+        return (Cell(MISSING),) * 5
+    each = record.energy_j[0] / record.examples if record.examples > 0 else None
+    return (
+        Cell(
+            f"{record.source}, {record.meter}",
+            record.source,
+            f"{whole(record.runs, 'run')}, {record.examples:,} images",
+        ),
+        _mean(record.time_s),
+        _mean(record.power_w),
+        _mean(record.energy_j),
+        Cell(MISSING) if each is None else Cell(f"{1000 * each:.3g}", each),
+    )
+
+
+def _mean(pair: tuple[float, float] | None) -> Cell:
+    return Cell(MISSING) if pair is None else Cell(f"{pair[0]:,.4g}", pair[0], f"± {pair[1]:.2g}")

@@ -1,0 +1,57 @@
+"""How long each variant takes: milliseconds a batch, in every runtime that was asked."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from brinell.analysis import Evaluation
+from brinell.analysis.probes import LatencyReading
+from brinell.reporting.formats import MISSING, NOTHING, whole
+from brinell.reporting.table import Cell, Column, Table
+
+LATENCY_SCHEMA = {
+    "variant": pl.String,
+    "machine": pl.String,
+    "threads": pl.Int64,
+    "runtime": pl.String,
+    "batch": pl.Int64,
+    "median_ms": pl.Float64,
+    "low_ms": pl.Float64,
+    "high_ms": pl.Float64,
+    "runs": pl.Int64,
+}
+
+
+def table(evaluation: Evaluation) -> Table:
+    """One row a variant that was asked, one column a runtime and batch size; no rows where none was."""
+    found = evaluation.probes.latency
+    cells = {(each.variant, r.runtime, r.batch): r for each in found for r in each.record.readings}
+    heads = list(dict.fromkeys((runtime, batch) for _, runtime, batch in cells))
+    machines = dict.fromkeys(f"{each.record.machine}, {whole(each.record.threads, 'thread')}" for each in found)
+    rows = [
+        (each.variant, each.record.machine, each.record.threads, *r.model_dump().values())
+        for each in found
+        for r in each.record.readings
+    ]
+    return Table(
+        name="latency",
+        title="Latency",
+        caption=f"Median milliseconds a batch on {'; '.join(machines)}; beneath, the range of the runs.",
+        columns=(
+            Column("Variant", numeric=False),
+            *(Column(runtime, below=f"batch of {batch:,}") for runtime, batch in heads),
+        ),
+        rows=tuple(
+            (Cell(variant, variant, variant=variant), *(_cell(cells.get((variant, *head))) for head in heads))
+            for variant in (evaluation.variants["variant"] if cells else ())
+        ),
+        frame=pl.DataFrame(rows, schema=LATENCY_SCHEMA, orient="row"),
+    )
+
+
+def _cell(reading: LatencyReading | None) -> Cell:
+    if reading is None:
+        return Cell(MISSING)
+    known = reading.low_ms is not None and reading.high_ms is not None
+    note = f"{reading.low_ms:.3g}{NOTHING}{reading.high_ms:.3g}" if known else ""
+    return Cell(f"{reading.median_ms:.3g} ms", reading.median_ms, note)

@@ -1,0 +1,46 @@
+"""The first step under the breaking line, of attacks that were traced (BreakingBED, section 4.1)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from brinell.analysis import Evaluation
+from brinell.reporting.describe import made_of
+from brinell.reporting.formats import MISSING, percent, radius, whole
+from brinell.reporting.table import Cell, Column, Table
+
+
+def table(evaluation: Evaluation) -> Table:
+    """One row a variant, one column a traced attack and radius."""
+    frame = evaluation.breaking_steps
+    traced = list(dict.fromkeys(frame.select("attack", "epsilon", "norm").iter_rows()))
+    found = {(row["variant"], row["attack"], row["epsilon"]): row for row in frame.iter_rows(named=True)}
+    return Table(
+        name="breaking-steps",
+        title="Breaks after",
+        caption=f"The first traced step at which the mean accuracy is at or under the breaking line, "
+        f"{percent(evaluation.line)}; beside it what is left at the last step, and the loss there. "
+        f"{made_of(evaluation, list(dict.fromkeys(frame['attack'])))}",
+        columns=(
+            Column("Variant", numeric=False),
+            *(Column(attack, below=radius(epsilon, norm)) for attack, epsilon, norm in traced),
+        ),
+        rows=tuple(
+            (
+                Cell(variant, variant, variant=variant),
+                *(_cell(found.get((variant, attack, epsilon))) for attack, epsilon, _ in traced),
+            )
+            for variant in (evaluation.variants["variant"] if traced else ())
+        ),
+        frame=frame,
+    )
+
+
+def _cell(row: dict[str, Any] | None) -> Cell:
+    if row is None:
+        return Cell(MISSING)
+    loss = "" if row["loss"] is None else f", loss {row['loss']:.3g}"
+    note = f"{percent(row['accuracy'])}{loss}"
+    if row["breaking_step"] is None:
+        return Cell("not reached", float("inf"), f"{note} after {row['last_step']}")
+    return Cell(whole(row["breaking_step"], "step"), row["breaking_step"], f"{note} after {row['last_step']}")
