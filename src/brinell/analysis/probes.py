@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from brinell.analysis.coverage import State, failure_of, settled
 from brinell.analysis.rows import first_line
-from brinell.core import BrinellError, PlannedProbe, StudyPlan, explain
+from brinell.core import BrinellError, PlannedProbe, StoreError, StudyPlan, explain
 from brinell.store import Failure, RunStore
 
 
@@ -187,4 +187,10 @@ def unanswered(
 
 
 def _arrays(store: RunStore, probe: PlannedProbe) -> Callable[[], Mapping[str, NDArray[Any]]]:
-    return lambda: store.read_arrays(probe.key)
+    def read() -> Mapping[str, NDArray[Any]]:
+        try:
+            return store.read_arrays(probe.key)
+        except BrinellError as error:
+            raise StoreError(first_line(store, error)) from error
+
+    return read

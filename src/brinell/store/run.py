@@ -81,7 +81,10 @@ class RunStore:
         with locked(self.root / ".lock"):
             sweep(self.root)
             shutil.rmtree(self.root / "scratch" / "running", ignore_errors=True)
-            yield
+            try:
+                yield
+            finally:
+                self._left_path.unlink(missing_ok=True)
 
     # The study
 
@@ -108,6 +111,15 @@ class RunStore:
         """Versions, commit and machine of the run; empty where they were never written."""
         path = self.root / "environment.json"
         return read_json(path) if path.is_file() else {}
+
+    def stamp(self) -> frozenset[tuple[str, int]]:
+        """What tells whether results have landed, failed or gone since: every finished one with its time of writing."""
+        found = set()
+        for pattern in ("study.json", "variants/[!.]*", "trials/*/[!.]*", "probes/[!.]*", "failures/[!.]*"):
+            for path in self.root.glob(pattern):
+                with suppress(OSError):  # gone while we look
+                    found.add((str(path.relative_to(self.root)), path.stat().st_mtime_ns))
+        return frozenset(found)
 
     # Variants: a folder that exists is done
 
@@ -211,8 +223,10 @@ class RunStore:
         try:
             with np.load(path, allow_pickle=False) as found:
                 return {name: found[name] for name in found.files}
-        except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-            raise StoreError(f"cannot read the arrays {path}: {error}") from error
+        except OSError as error:
+            raise StoreError(f"cannot read the arrays {path}: {error.strerror or error}") from error
+        except (ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+            raise StoreError(f"cannot read the arrays {path}: the file is damaged") from error
 
     # What failed, what is running
 
@@ -228,13 +242,31 @@ class RunStore:
         """Failures by task."""
         return {record["task"]: Failure(**record) for record in self._records("failures")}
 
+    @property
+    def _left_path(self) -> Path:
+        return self.root / "scratch" / "running" / "left"
+
+    def write_left(self, seconds: float, now: float) -> None:
+        """Say how many seconds are left, as of `now` (seconds since the epoch)."""
+        self._mention(self._left_path, {"seconds": seconds, "said": now})
+
+    def left(self) -> tuple[float, float] | None:
+        """Seconds that were left, and when that was said; `None` while nobody knows."""
+        try:
+            record = read_json(self._left_path)
+            return float(record["seconds"]), float(record["said"])
+        except (BrinellError, KeyError, TypeError, ValueError):
+            return None
+
     def write_running(self, running: Running) -> None:
         """Say how far a task is. Not synced, and silent when the disk is full: losing it loses nothing."""
-        path = self.root / "scratch" / "running" / f"{running.task}.json"
+        self._mention(self.root / "scratch" / "running" / f"{running.task}.json", asdict(running))
+
+    def _mention(self, path: Path, record: Mapping[str, Any]) -> None:
         with suppress(OSError):
             path.parent.mkdir(parents=True, exist_ok=True)
             temporary = path.with_suffix(".new")
-            temporary.write_text(_json(asdict(running)))
+            temporary.write_text(_json(record))
             temporary.replace(path)
 
     def clear_running(self, task: str) -> None:
