@@ -3,6 +3,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -10,14 +11,13 @@ from brinell.attacks import ATTACKS
 from brinell.compressors import COMPRESSORS
 from brinell.data import DATASETS
 from brinell.models import MODELS
+from brinell.store import Failure, Running, RunStore
 from brinell.study import shipped
 
 
 @pytest.fixture(scope="session")
 def file(done):
     """The baseline's file."""
-    from brinell.store import RunStore
-
     return done / "variants" / RunStore(done).plan().variants[0].key / "variant.brinell"
 
 
@@ -41,7 +41,7 @@ def test_report_prints_the_page(brinell, done):
 
 def test_status_of_a_whole_run(brinell, done):
     said = brinell("status", done)
-    assert "tiny: 14 of 14 tasks done" in said.out
+    assert "tiny: 14 of 14 results done" in said.out
     assert [line.split() for line in said.out.splitlines()[1:4]] == [
         ["variant", "made", "clean", "fgsm", "pgd"],
         ["base", "yes", "2/2", "2/2", "2/2"],
@@ -54,7 +54,7 @@ def test_status_of_half_a_run(brinell, done, tmp_path):
     for path in list((tmp_path / "run" / "trials").rglob("*.parquet"))[:3]:
         path.unlink()
     said = brinell("status", tmp_path / "run")
-    assert "11 of 14 tasks done" in said.out
+    assert "11 of 14 results done" in said.out
     assert "running the same study again computes what is left" in said.out
 
 
@@ -140,3 +140,43 @@ def test_mistakes_are_told_without_a_traceback(brinell, arguments, said):
     assert found.err.startswith("error: ")
     assert said in found.err
     assert "Traceback" not in found.err
+
+
+def test_status_says_what_cannot_be_done_and_why(brinell, done, tmp_path):
+    """A variant that failed blocks its attacks; an unsupported block is not left to do; the rest is."""
+    shutil.copytree(done, tmp_path / "run")
+    store = RunStore.open(tmp_path / "run")
+    plan = store.plan()
+    base, pruned = plan.variants
+    fgsm = next(trial for trial in plan.trials if (trial.attack, trial.judged_on) == ("fgsm", base.key))
+    for trial in plan.trials:
+        if trial.judged_on == pruned.key:
+            shutil.rmtree(store.root / "trials" / trial.key)
+    shutil.rmtree(store.variant(pruned.key))
+    store.write_failure(Failure(pruned.key, "pruned", "out of [luck]", "", unsupported=False))
+    block = fgsm.blocks[1]
+    store.rows_path(fgsm.key, block.name).unlink()
+    store.write_failure(Failure(f"{fgsm.key}.{block.name}", "base · fgsm", "no sense", "", unsupported=True))
+    said = brinell("status", store.root)
+    assert "tiny: 6 of 14 results done, 1 failed, 6 blocked, 1 unsupported" in said.out
+    assert [" ".join(line.split()) for line in said.out.splitlines()[2:4]] == [
+        "base yes 2/2 1/2 unsupported 2/2",
+        "pruned failed 0/2 blocked 0/2 blocked 0/2 blocked",
+    ]
+    assert "failed: pruned: out of [luck]" in said.out
+    assert "unsupported: base · fgsm: no sense" in said.out
+
+
+def test_status_of_a_run_that_goes_on(brinell, done, tmp_path):
+    shutil.copytree(done, tmp_path / "run")
+    store = RunStore.open(tmp_path / "run")
+    shutil.rmtree(store.root / "trials")
+    now = time.time()
+    store.write_left(300.0, now - 5)
+    store.write_running(Running("x", "pruned · pgd", 1, 4, now - 10, now))
+    said = brinell("status", store.root)
+    assert "2 of 14 results done, 1 running" in said.out
+    assert "running: pruned · pgd: 25%, said 0 s ago" in said.out
+    assert "about 5 min left" in said.out
+    store.write_left(300.0, now - 500)
+    assert "running the same study again" in brinell("status", store.root).out

@@ -6,10 +6,10 @@ import pytest
 import yaml
 from rich.console import Console
 
+from brinell.cli.console import duration
 from brinell.cli.display import Display
-from brinell.cli.left import Left, duration
 from brinell.store import RunStore
-from brinell.study import Advance, Ending, Planned, Study, missing, plan, tasks
+from brinell.study import Advance, Ending, Left, Planned, Study, missing, plan, tasks
 from study.conftest import TINY
 
 

@@ -6,6 +6,8 @@ unseen: forms of the noisy, the linear and the tanh one were tried while the pro
 
 from __future__ import annotations
 
+import json
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -15,8 +17,10 @@ import brinell
 from brinell.compressors import XNORNet
 from brinell.core import DataError
 from brinell.nn import BinaryConv2d
-from brinell.probes import masking
+from brinell.probes import Asked, Masking, masking
 from brinell.training import Train, fit
+from brinell.variants import Variant
+from oracles import two_classes
 
 EPSILON = 16 / 255
 TRAIN = Train(epochs=12, batch_size=64, learning_rate=0.03, augment="shift")
@@ -150,3 +154,36 @@ def test_a_network_that_is_never_right_has_nothing_to_verify() -> None:
         wrong = (network(images).argmax(1) + 1) % 10
     with pytest.raises(DataError, match="none of these images correctly"):
         masking.verify(network, images, wrong, epsilon=0.1)
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e4])
+def test_the_record_holds_the_evidence(scale: float) -> None:
+    """A linear network is honest; its logits times 10,000 saturate the softmax, which the record says."""
+    problem = two_classes()
+    network = nn.Sequential(problem.network, Scale(scale))
+    variant = Variant.of(network, input_shape=(3, 4, 4), classes=2)
+    epsilon = float(problem.radius["linf"].median())
+    asked = Asked(variant, problem.images, problem.labels, problem.ids, reference=variant)
+    answer = Masking(epsilon=epsilon).ask(asked)
+    assert answer.arrays is None
+    record = json.loads(json.dumps(answer.record, allow_nan=False))
+    assert (record["examples"], record["epsilon"]) == (40, epsilon)
+    assert record["masked"] == (scale > 1)
+    for item in record["evidence"]:
+        assert set(item) == {"check", "value", "threshold", "suspicious", "says"}
+        assert item["suspicious"] == (item["value"] > item["threshold"])
+        assert ("would be suspicious" in item["says"]) != item["suspicious"]
+    reasons = [item["says"] for item in record["evidence"] if item["suspicious"]]
+    assert all(reason in record["summary"] for reason in reasons)
+    assert "transfer from the reference" in {item["check"] for item in record["evidence"]}
+
+
+class Scale(nn.Module):
+    """Logits times a factor."""
+
+    def __init__(self, factor: float) -> None:
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, logits: Tensor) -> Tensor:
+        return logits * self.factor

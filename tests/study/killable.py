@@ -1,8 +1,9 @@
 """Runs a study in forked children that die at a chosen moment; imports are paid for once, by the parent.
 
 Reads JSON lines `{"study", "root", "log", "die_at"}` and answers each with the child's pid, then its exit status. The
-child writes one line to `log` for every training step (`step`), every block (`block`) and every sync of a file in the
-making (`sync`), and kills itself with SIGKILL at line number `die_at`, where that is not null.
+child writes one line to `log` for every training step (`step`), every block that is attacked (`block`), every target of
+a transfer (`target`), every probe (`probe`) and every sync of a file in the making (`sync`), and kills itself with
+SIGKILL at line number `die_at`, where that is not null.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import Any
 import lightning_fabric  # noqa: F401
 import sklearn.datasets  # noqa: F401
 
+from brinell.probes import Gallery
 from brinell.store import atomic
 from brinell.study import Study, judging, run
 from brinell.training import loop
@@ -48,6 +50,9 @@ def child(order: dict[str, Any]) -> None:
     loop._Run._step = events.before(loop._Run._step, "step")
     loop._SAVE_WITHIN = loop._SAVE_AFTER = 0.0  # a checkpoint after every step
     judging.run_trial = events.before(judging.run_trial, "block")
+    judging.craft = events.before(judging.craft, "block")
+    judging.judge_crafted = events.before(judging.judge_crafted, "target")
+    Gallery.ask = events.before(Gallery.ask, "probe")
     atomic._sync = events.before(atomic._sync, "sync")
     run(Study.from_yaml(order["study"]), out=order["root"], threads=1)
 

@@ -18,9 +18,11 @@ import pytest
 from brinell.store import RunStore
 from brinell.training import histories
 from study.conftest import TINY
-from study.test_run import assert_equal_rows, stamps
+from study.test_run import assert_equal_answers, assert_equal_rows, stamps
 
 KILLS = 20
+TRANSFER = "transfer: {attack: {kind: pgd, epsilon: 8/255}, sources: [base]}"
+KILLED = TINY.replace("probes: {masking: false}", f"{TRANSFER}\nprobes: {{masking: false, gallery: {{examples: 4}}}}")
 
 
 class Server:
@@ -70,7 +72,7 @@ def half_made(root: Path) -> set[str]:
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
     study = tmp_path_factory.mktemp("study") / "tiny.yaml"
-    study.write_text(TINY)
+    study.write_text(KILLED)
     found = Server(study)
     yield found
     found.close()
@@ -110,13 +112,15 @@ def test_a_run_killed_at_random_moments_ends_as_an_undisturbed_one(server, undis
             seen |= half_made(root)
         final = stamps(root)
         assert_equal_rows(whole, root)
+        assert_equal_answers(whole, root)
         for before in kept:
             finished = {path: stamp for path, stamp in before.items() if "/.tmp-" not in path}
             assert finished.items() <= final.items()
         assert not list(root.rglob(".tmp-*"))
         happened, wanted = events(root), events(whole)
         assert happened["step"] <= wanted["step"] + 2 * len(kept)
-        assert happened["block"] <= wanted["block"] + len(kept)
+        for what in ("block", "target", "probe"):
+            assert happened[what] <= wanted[what] + len(kept)
     assert seen == {"write", "training"}
 
 

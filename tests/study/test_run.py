@@ -36,9 +36,23 @@ def assert_equal_rows(one: Path, other: Path) -> None:
         assert frame.equals(second[name]), name
 
 
+def assert_equal_answers(one: Path, other: Path) -> None:
+    """Records of probes, and their arrays."""
+    first, second = RunStore(one), RunStore(other)
+    keys = {path.stem for path in (one / "probes").iterdir()}
+    assert keys == {path.stem for path in (other / "probes").iterdir()}
+    for key in keys:
+        assert first.read_probe(key) == second.read_probe(key)
+        pictures, others = first.read_arrays(key), second.read_arrays(key)
+        assert pictures.keys() == others.keys()
+        assert all((array == others[name]).all() for name, array in pictures.items())
+
+
 def stamps(root: Path) -> dict[str, tuple[int, int]]:
     """What tells whether a file was written again."""
-    found = (path for folder in ("trials", "traces", "variants") for path in (root / folder).rglob("*"))
+    found = (
+        path for folder in ("trials", "traces", "variants", "probes", "arrays") for path in (root / folder).rglob("*")
+    )
     return {str(path): (path.stat().st_ino, path.stat().st_mtime_ns) for path in found if path.is_file()}
 
 
@@ -62,6 +76,8 @@ def test_a_run_holds_what_was_planned(done, tiny_study):
         }
         costs = store.costs(variant.key)
         assert costs["encoded_bytes"] == (store.variant(variant.key) / "variant.brinell").stat().st_size
+        assert costs["nominal_bytes"] <= costs["entropy_bytes"] <= costs["dense_bytes"] * 1.1
+        assert {"deflate", "xz"} <= costs["general_purpose"].keys()
         assert costs["dense_bytes"] == store.costs(variant.baseline)["dense_bytes"]
     for trial in planned.trials:
         for block in trial.blocks:
@@ -311,3 +327,19 @@ def test_variants_become_what_the_plan_says_of_them(tiny, tmp_path):
         assert variant.architecture.kind == planned.architecture
         assert natural_view(variant.view()) == views[planned.key], planned.name
     assert set(views.values()) == {"exact", "straight_through"}
+
+
+@pytest.mark.parametrize("damage", ["cut", "zeros", "fewer rows"])
+def test_a_damaged_block_is_computed_again(done, tiny_study, tmp_path, damage):
+    shutil.copytree(done, tmp_path / "run")
+    path = sorted((tmp_path / "run" / "trials").rglob("*.parquet"))[3]
+    content = path.read_bytes()
+    if damage == "cut":
+        path.write_bytes(content[:-9])
+    elif damage == "zeros":
+        path.write_bytes(content[:200] + bytes(400) + content[600:])
+    else:
+        pl.read_parquet(path)[1:].write_parquet(path)
+    (ending,) = run(tiny_study, out=tmp_path / "run", threads=1).endings
+    assert (ending.status, ending.task.block.name) == ("done", path.stem)
+    assert_equal_rows(done, tmp_path / "run")

@@ -9,8 +9,8 @@ from typing import Self
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
-from brinell.cli.left import Left, duration
-from brinell.study import Advance, Ending, Event, Planned
+from brinell.cli.console import duration
+from brinell.study import Advance, Ending, Event, Left, Planned
 
 _LINE_EVERY = 30.0
 """Seconds between two lines about a long task where there is no terminal."""

@@ -2,20 +2,65 @@
 
 from __future__ import annotations
 
-from brinell.cli.console import Debug, RunFolder, out
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from brinell.cli.console import Debug, RunFolder, out, say_error
+from brinell.core import BrinellError
+from brinell.store import RunStore
 
 HELP = """Write the report of a run: RUN/report/index.html, with every table and figure beside it.
 
-Works while the run is still going on, and says what is missing.
+Works while the run is still going on, and says what is missing. With --watch it goes on, and writes the report anew
+whenever results have landed, until Ctrl-C. What cannot be read is left out and named, and the exit status is then 1.
 
-[bold]Example[/]
+[bold]Examples[/]
 
 $ brinell report runs/quickstart
+
+$ brinell report runs/quickstart --watch
 """
 
 
-def report(folder: RunFolder, debug: Debug = False) -> None:
+def report(
+    folder: RunFolder,
+    watch: Annotated[bool, typer.Option("--watch", help="Write it anew as results land, until Ctrl-C.")] = False,
+    every: Annotated[float, typer.Option(min=0.1, help="Seconds between two looks, with --watch.")] = 2.0,
+    debug: Debug = False,
+) -> None:
     """See `HELP`."""
-    from brinell.reporting import write
+    if watch:
+        _watch(RunStore.open(folder), every)
+    elif not _draw(folder):
+        raise typer.Exit(1)
 
-    out.print(str(write(folder)), markup=False, soft_wrap=True)
+
+def _draw(folder: Path) -> bool:
+    """Whether everything there was could be read."""
+    from brinell.reporting import draw
+
+    drawn = draw(folder)
+    out.print(str(drawn.page), markup=False, soft_wrap=True)
+    for problem in drawn.problems:
+        say_error(problem)
+    return not drawn.problems
+
+
+def _watch(store: RunStore, every: float) -> None:
+    """Draw what is there, and again whenever it has changed and a moment has passed."""
+    seen = None
+    try:
+        while True:
+            now = store.stamp()
+            if now != seen:
+                seen = now
+                try:
+                    _draw(store.root)
+                except BrinellError as error:  # the folder is being moved or its disk is full: the next look may do
+                    say_error(str(error))
+            time.sleep(every)
+    except KeyboardInterrupt:
+        out.print(f"stopped; {store.report / 'index.html'} is whole", markup=False, soft_wrap=True)

@@ -3,60 +3,116 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Final
 
 from rich.table import Table
 
+from brinell.analysis.coverage import State, settled, variant_states
 from brinell.analysis.names import labels
-from brinell.cli.console import Debug, RunFolder, out
-from brinell.core import PlannedVariant, StudyPlan
-from brinell.store import RunStore
+from brinell.cli.console import Debug, RunFolder, duration, out
+from brinell.core import StudyPlan
+from brinell.store import Failure, RunStore
 
-HELP = """Show how far a run is: what is made, judged, running, and what failed.
+HELP = """Show how far a run is: what is done, running, failed, blocked or unsupported, and the time left.
 
 [bold]Example[/]
 
 $ brinell status runs/quickstart
 """
 
+_STATES: Final = ("failed", "blocked", "unsupported")
+_FRESH: Final = 60.0
+"""Seconds for which the word of a run counts; after that it is dead, or busy with something that says nothing."""
+
+
+@dataclass(frozen=True)
+class _Part:
+    """One thing of the plan that is there or not: a variant, a block of a trial, a probe."""
+
+    variant: str
+    """Key of the variant that is made, judged or asked."""
+    column: str
+    state: str
+
 
 def status(folder: RunFolder, debug: Debug = False) -> None:
     """See `HELP`."""
     store = RunStore.open(folder)
-    plan = store.plan()
-    done, total = _count(plan, store)
-    out.print(f"[bold]{plan.name}[/]: {done} of {total} tasks done")
-    out.print(_table(plan, store))
-    now = time.time()
-    for running in store.running().values():
-        share = f"{running.done / running.total:.0%}" if running.total else "?"
-        out.print(f"running: {running.label}: {share}, said {now - running.updated:.0f} s ago", markup=False)
-    for failure in store.failures().values():
+    plan, now = store.plan(), time.time()
+    failures = store.failures()
+    parts = list(_parts(store, plan, failures))
+    count = Counter(part.state for part in parts)
+    running = store.running().values()
+    others = [("running", len(running)), *((state, count[state]) for state in _STATES)]
+    said = "".join(f", {number} {state}" for state, number in others if number)
+    out.print(f"[bold]{plan.name}[/]: {count['done']} of {len(parts)} results done{said}")
+    out.print(_table(plan, parts))
+    for task in running:
+        share = f"{task.done / task.total:.0%}" if task.total else "?"
+        out.print(f"running: {task.label}: {share}, said {now - task.updated:.0f} s ago", markup=False)
+    for _, same in groupby(failures.values(), key=lambda failure: (failure.label, failure.message)):
+        failure = next(same)
         word = "unsupported" if failure.unsupported else "failed"
         out.print(f"{word}: {failure.label}: {failure.message}", markup=False, soft_wrap=True)
         out.print(f"  {folder / 'failures' / failure.task}.json", markup=False, soft_wrap=True)
-    if done < total:
-        out.print("running the same study again computes what is left")
+    if count["done"] < len(parts):
+        left = store.left()
+        if left is not None and now - left[1] < _FRESH:
+            out.print(f"about {duration(max(left[0] - (now - left[1]), 0))} left")
+        elif count["done"] + count["unsupported"] < len(parts):
+            out.print("running the same study again computes what is left")
 
 
-def _count(plan: StudyPlan, store: RunStore) -> tuple[int, int]:
-    made = sum(store.has_variant(variant.key) for variant in plan.variants)
-    blocks = [(trial.key, block.name) for trial in plan.trials for block in trial.blocks]
-    judged = sum(store.has_rows(*block) for block in blocks)
-    return made + judged, len(plan.variants) + len(blocks)
+def _parts(store: RunStore, plan: StudyPlan, failures: dict[str, Failure]) -> Iterator[_Part]:
+    """Everything that the plan holds, a block that two attacks share once."""
+    made = {variant.key for variant in plan.variants if store.has_variant(variant.key)}
+    variants = variant_states(plan, made, failures, labels(plan))
 
+    def state(done: bool, name: str, *needed: str) -> str:
+        if done:
+            return "done"
+        if (failure := settled(failures.get(name))) is not None:
+            return failure.state
+        waiting = [variants.get(key, State("missing")).state for key in needed]
+        if "unsupported" in waiting:
+            return "unsupported"
+        return "blocked" if {"failed", "blocked"} & set(waiting) else "left"
 
-def _table(plan: StudyPlan, store: RunStore) -> Table:
-    """One row a variant, one column an attack: blocks done of all."""
-    attacks = list(dict.fromkeys(trial.attack for trial in plan.trials))
-    names = labels(plan)
-    table = Table("variant", "made", *attacks, box=None, pad_edge=False)
     for variant in plan.variants:
-        made = "yes" if store.has_variant(variant.key) else "no"
-        table.add_row(names[variant.key], made, *(_blocks(plan, store, variant, attack) for attack in attacks))
+        found = variants[variant.key].state
+        yield _Part(variant.key, "made", "left" if found == "missing" else found)
+    seen: set[str] = set()
+    for trial in plan.trials:
+        for block in trial.blocks:
+            name = f"{trial.key}.{block.name}"
+            if name not in seen:
+                done = store.has_rows(trial.key, block.name)
+                yield _Part(trial.judged_on, trial.attack, state(done, name, trial.judged_on, trial.crafted_on))
+            seen.add(name)
+    for probe in plan.probes:
+        yield _Part(probe.variant, probe.kind, state(store.has_probe(probe.key), probe.key, probe.variant))
+
+
+def _table(plan: StudyPlan, parts: list[_Part]) -> Table:
+    """One row a variant, one column an attack or a probe: what is done of all."""
+    columns = list(dict.fromkeys(part.column for part in parts if part.column != "made"))
+    names = labels(plan)
+    table = Table("variant", "made", *columns, box=None, pad_edge=False)
+    for variant in plan.variants:
+        own = [part for part in parts if part.variant == variant.key]
+        made = next(part.state for part in own if part.column == "made")
+        word = {"done": "yes", "left": "no"}.get(made, made)
+        table.add_row(names[variant.key], word, *(_cell(own, column) for column in columns))
     return table
 
 
-def _blocks(plan: StudyPlan, store: RunStore, variant: PlannedVariant, attack: str) -> str:
-    trials = [trial for trial in plan.trials if trial.attack == attack and trial.judged_on == variant.key]
-    blocks = [(trial.key, block.name) for trial in trials for block in trial.blocks]
-    return f"{sum(store.has_rows(*block) for block in blocks)}/{len(blocks)}" if blocks else "-"
+def _cell(own: list[_Part], column: str) -> str:
+    states = Counter(part.state for part in own if part.column == column)
+    if not states:
+        return "-"
+    bad = next((f" {state}" for state in _STATES if states[state]), "")
+    return f"{states['done']}/{states.total()}{bad}"

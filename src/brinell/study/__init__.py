@@ -2,6 +2,7 @@
 
 from brinell.study.engine import EXECUTORS, Event, Observer, Planned, Run, run, training_examples
 from brinell.study.executors import Advance
+from brinell.study.left import Left
 from brinell.study.plan import plan
 from brinell.study.reading import shipped
 from brinell.study.splits import Splits
@@ -14,6 +15,7 @@ __all__ = [
     "Ending",
     "Event",
     "Kind",
+    "Left",
     "Observer",
     "Planned",
     "Run",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from brinell.store import RunStore
 from brinell.study.bench import Bench
 from brinell.study.environment import cores, environment
 from brinell.study.executors import Advance, Serial
+from brinell.study.left import Left
 from brinell.study.plan import plan
 from brinell.study.processes import Processes
 from brinell.study.schedule import execute
@@ -21,6 +23,8 @@ from brinell.study.study import Study
 from brinell.study.tasks import Ending, Status, Task, missing, tasks
 
 EXECUTORS: Final = ("serial", "processes")
+_NOTED_EVERY: Final = 2.0
+"""Seconds between two words on the time that is left."""
 _MOST_THREADS: Final = 8
 """Threads that a worker gets by itself: waiting for each other costs small networks more than further cores give."""
 
@@ -89,12 +93,32 @@ def run(
         bench = Bench(value, planned, store, facts, splits, input_shape)
         everything = tasks(planned, training_examples=training_examples(planned, splits))
         left = missing(everything, store)
-        tell = observe or _silent
+        tell = _noted(store, Left(left), observe or _silent)
         unsupported = {name: failure.message for name, failure in store.failures().items() if failure.unsupported}
         tell(Planned(store.root, planned, len(everything), left))
         with Serial(bench, threads) if executor == "serial" else Processes(bench, threads, workers) as chosen:
             endings = execute(left, chosen, tell, unsupported)
     return Run(store.root, planned, tuple(endings))
+
+
+def _noted(store: RunStore, left: Left, observe: Observer) -> Observer:
+    """`observe`, which also leaves word for `brinell status` of the time that is left."""
+    said = 0.0
+
+    def tell(event: Event) -> None:
+        nonlocal said
+        now = time.time()
+        if isinstance(event, Advance):
+            left.advance(event, now)
+        elif isinstance(event, Ending):
+            left.end(event, now)
+        seconds = left.seconds(now)
+        if seconds is not None and now - said >= _NOTED_EVERY:
+            said = now
+            store.write_left(seconds, now)
+        observe(event)
+
+    return tell
 
 
 def _share(executor: str, workers: int | None, threads: int | None) -> tuple[int, int]:

@@ -25,10 +25,11 @@ def make(bench: Bench, task: Task, progress: Progress) -> None:
     made = _from_model if planned.parent is None else _from_parent
     variant = made(bench, planned, scratch, progress)
     with bench.store.new_variant(planned.key) as folder:
-        encoded = container.write(variant, folder / "variant.brinell")
+        file = folder / "variant.brinell"
+        counted = {**_costs(bench, planned, variant, container.write(variant, file)), **container.sizes(variant, file)}
         if variant.latent is not None:
             container.write_latent(variant, folder / "latent.safetensors")
-        write_text(folder / "costs.json", json.dumps(_costs(bench, planned, variant, encoded), indent=1))
+        write_text(folder / "costs.json", json.dumps(counted, indent=1))
         write_text(folder / "figures.json", json.dumps(_figures(variant), indent=1, default=str))
         if epochs := training_columns(histories(scratch)):
             write_table(folder / "training.parquet", table(epochs, TRAINING_SCHEMA), {"variant": planned.name})

@@ -137,7 +137,8 @@ class Processes:
         cause = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit status {code}"
         message = f"the worker process died ({cause}); was there enough memory for so many workers?"
         self.bench.store.clear_running(task.id)
-        self.bench.store.write_failure(Failure(task.id, task.label, message, traceback=message, unsupported=False))
+        for name in task.records:
+            self.bench.store.write_failure(Failure(name, task.label, message, traceback=message, unsupported=False))
         return Ending(task, "failed", message)
 
 

@@ -48,10 +48,13 @@ class Schedule:
 
     def _sorted(self, tasks: Sequence[Task]) -> tuple[list[Ending], list[Task]]:
         """What an earlier run found to be unsupported is not tried again."""
-        known = [
-            Ending(task, "unsupported", self._unsupported[task.id]) for task in tasks if task.id in self._unsupported
-        ]
-        return known, [task for task in tasks if task.id not in self._unsupported]
+        known, free = [], []
+        for task in tasks:
+            if all(name in self._unsupported for name in task.records):
+                known.append(Ending(task, "unsupported", self._unsupported[task.records[0]]))
+            else:
+                free.append(task)
+        return known, free
 
 
 def execute(

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from brinell.analysis.names import labels
-from brinell.core import Block, PlannedProbe, PlannedTrial, PlannedVariant, StudyPlan
+from brinell.core import Block, PlannedProbe, PlannedTrial, PlannedVariant, StoreError, StudyPlan
 from brinell.probes import PROBES
 from brinell.store import RunStore
 from brinell.study.estimate import trial_passes, variant_passes
@@ -40,6 +40,13 @@ class Task:
     def trial(self) -> PlannedTrial | None:
         """The first of its trials."""
         return self.trials[0] if self.trials else None
+
+    @property
+    def records(self) -> tuple[str, ...]:
+        """Names under which its failure is kept: one for each trial, so that a report finds it."""
+        if self.block is None:
+            return (self.id,)
+        return tuple(block_task((trial,), self.block) for trial in self.trials)
 
     @property
     def kind(self) -> Kind:
@@ -130,12 +137,35 @@ def _one_by_one_at_last(left: list[Task]) -> tuple[Task, ...]:
 def _lacking(task: Task, store: RunStore) -> Task | None:
     """The task with those of its trials that are not judged yet; `None` if it is done."""
     if task.probe is not None:
-        return None if store.has_probe(task.probe.key) else task
+        return None if _answered(store, task.probe) else task
     if task.block is None:
         return None if store.has_variant(task.variant.key) else task
     block = task.block
-    trials = tuple(trial for trial in task.trials if not store.has_rows(trial.key, block.name))
+    trials = tuple(trial for trial in task.trials if not _judged(store, trial, block))
     return replace(task, trials=trials, passes=_passes(trials, block)) if trials else None
+
+
+def _judged(store: RunStore, trial: PlannedTrial, block: Block) -> bool:
+    """Whether the block's rows, and its traces if it has them, are there and whole; what is damaged is made again."""
+    if not store.has_rows(trial.key, block.name):
+        return False
+    try:
+        rows = store.read_rows(trial.key, block.name)
+        if trial.trace_every is not None:
+            store.read_traces(trial.key, block.name)
+    except StoreError:
+        return False
+    return len(rows) == len(trial.points) * (block.stop - block.start)
+
+
+def _answered(store: RunStore, probe: PlannedProbe) -> bool:
+    if not store.has_probe(probe.key):
+        return False
+    try:
+        store.read_probe(probe.key)
+    except StoreError:
+        return False
+    return True
 
 
 def _judge(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 
 from brinell.core import BrinellError, Progress, StoreError, UnsupportedError
@@ -30,7 +30,8 @@ def perform(bench: Bench, task: Task, tell: Progress) -> Ending:
     Raises:
         StoreError: the run's folder can no longer be written; going on would be no use.
     """
-    bench.store.clear_failure(task.id)
+    for name in task.records:
+        bench.store.clear_failure(name)
     try:
         _doing(task)(bench, task, _spoken(bench, task, tell))
     except BlockedError as error:
@@ -40,11 +41,22 @@ def perform(bench: Bench, task: Task, tell: Progress) -> Ending:
             raise
         unsupported = isinstance(error, UnsupportedError)
         message = str(error) if isinstance(error, BrinellError) else f"{type(error).__name__}: {error}"
-        bench.store.write_failure(Failure(task.id, task.label, message, traceback.format_exc(), unsupported))
+        for name in _unfinished(bench, task):
+            bench.store.write_failure(Failure(name, task.label, message, traceback.format_exc(), unsupported))
         return Ending(task, "unsupported" if unsupported else "failed", message)
     finally:
         bench.store.clear_running(task.id)
     return Ending(task, "done")
+
+
+def _unfinished(bench: Bench, task: Task) -> Iterator[str]:
+    """Of its records, those whose results are still missing."""
+    if task.block is None:
+        yield task.id
+    else:
+        for trial, name in zip(task.trials, task.records, strict=True):
+            if not bench.store.has_rows(trial.key, task.block.name):
+                yield name
 
 
 def _doing(task: Task) -> Callable[[Bench, Task, Progress], None]:

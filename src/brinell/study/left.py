@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final, get_args
 
-from brinell.study import Advance, Ending, Kind, Task
+from brinell.study.executors import Advance
+from brinell.study.tasks import Ending, Kind, Task
 
 _JUDGING: Final = 0.3
 """Time of an attack's pass over that of a training's, until both are measured: no optimiser, and larger batches."""
@@ -71,11 +72,3 @@ class _Running:
 
 def _passes(task: Task) -> float:
     return task.passes + _ALWAYS
-
-
-def duration(seconds: float) -> str:
-    """So long, as a person would say it."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    minutes = seconds / 60
-    return f"{minutes:.0f} min" if minutes < 90 else f"{minutes / 60:.1f} h"
