@@ -15,6 +15,7 @@
       renderer: "svg",
       actions: false,
       defaultStyle: false,
+      logLevel: 1, // errors: a chart from which every variant is hidden is none
       tooltip: (_, event, __, value) => say(event, value),
     });
     if (hidden.size) view.signal("hidden", [...hidden]);
