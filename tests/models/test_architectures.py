@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 from torch import nn
 
-from brinell.core import ConfigurationError
+from brinell.core import ConfigurationError, ModelError
 from brinell.models import MODELS, build
 
 every = pytest.mark.parametrize("kind", list(MODELS))
@@ -15,9 +17,14 @@ FIXED_SIZE = {"cifar_alexnet"}
 """Its fully connected layers take images of the size it was built for only."""
 
 
+SMALLEST = {"resnet18": 32, "resnet50": 32, "mobilenet_v1": 32, "alexnet": 63, "squeezenet1_0": 21, "inception_v3": 75}
+"""Sizes of images at which the networks for ImageNet are tried, for speed."""
+
+
 @every
 def test_images_become_logits_of_its_classes(kind: str) -> None:
-    model = build(kind, classes=7)
+    small = {"size": SMALLEST[kind]} if kind in SMALLEST else {}
+    model = build(kind, classes=7, **small)
     assert not any(part.training for part in model.modules())
     shape = model.architecture.input_shape
     with torch.inference_mode():
@@ -110,3 +117,63 @@ def test_bad_fields_are_refused(fields: dict[str, object], message: str) -> None
 def test_unknown_models_are_refused_with_the_choices() -> None:
     with pytest.raises(ConfigurationError, match="unknown model 'resnet21'; did you mean 'resnet20'"):
         build("resnet21")
+
+
+def shape_of(kind: str, **fields: object) -> nn.Module:
+    """The bare network without the time and memory that weights take."""
+    with torch.device("meta"):
+        return MODELS[kind].parse(fields).network()
+
+
+@pytest.mark.parametrize(
+    ("kind", "parameters", "layers"),
+    [
+        ("resnet18", 11_689_512, 21),
+        ("resnet50", 25_557_032, 54),
+        ("alexnet", 61_100_840, 8),
+        ("mobilenet_v1", 4_231_976, 28),
+        ("inception_v3", 27_161_264 - 3_326_696, 95),  # torchvision's less its auxiliary classifier
+    ],
+)
+def test_the_networks_for_imagenet_have_their_published_sizes(kind: str, parameters: int, layers: int) -> None:
+    module = shape_of(kind)
+    assert sum(parameter.numel() for parameter in module.parameters()) == parameters
+    assert sum(isinstance(part, (nn.Conv2d, nn.Linear)) for part in module.modules()) == layers
+
+
+@pytest.mark.parametrize(
+    ("kind", "names"),
+    [
+        ("resnet18", {"conv1.weight", "layer2.0.downsample.0.weight", "layer4.1.bn2.running_var", "fc.bias"}),
+        ("resnet50", {"layer1.0.downsample.1.bias", "layer3.5.conv3.weight", "fc.weight"}),
+        ("alexnet", {"features.0.weight", "features.10.bias", "classifier.1.weight", "classifier.6.bias"}),
+        (
+            "inception_v3",
+            {"Conv2d_1a_3x3.conv.weight", "Mixed_5b.branch3x3dbl_3.bn.bias", "Mixed_7c.branch_pool.conv.weight"},
+        ),
+    ],
+)
+def test_the_names_are_torchvisions(kind: str, names: set[str]) -> None:
+    assert names <= shape_of(kind).state_dict().keys()
+
+
+def test_a_checkpoint_with_an_auxiliary_classifier_loads(tmp_path: Path) -> None:
+    module = build("inception_v3", classes=3)
+    published = {**module.model.state_dict(), "AuxLogits.fc.weight": torch.zeros(3, 768)}  # type: ignore[operator, union-attr]
+    torch.save(published, tmp_path / "weights.pth")
+    again = build("inception_v3", tmp_path / "weights.pth", classes=3)
+    assert torch.equal(again.model.fc.weight, module.model.fc.weight)  # type: ignore[union-attr]
+    torch.save({**published, "Other.weight": torch.zeros(1)}, tmp_path / "other.pth")
+    with pytest.raises(ModelError, match=r"Other\.weight is not part of the model"):
+        build("inception_v3", tmp_path / "other.pth", classes=3)
+
+
+def test_every_shortcut_that_changes_shape_is_a_projection() -> None:
+    for kind, expected in (("resnet18", 3), ("resnet50", 4)):
+        module = shape_of(kind)
+        assert sum(name.endswith("downsample.0") for name, _ in module.named_modules()) == expected
+
+
+def test_the_width_of_a_mobilenet_is_multiplied() -> None:
+    half = shape_of("mobilenet_v1", multiplier=0.5)
+    assert sum(parameter.numel() for parameter in half.parameters()) == 1_331_592  # Howard 2017, table 6: 1.3 million

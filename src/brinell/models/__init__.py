@@ -5,14 +5,30 @@ from pathlib import Path
 from torch import nn
 
 from brinell.core import Registry
+from brinell.models.alexnet import AlexNet
 from brinell.models.architecture import Architecture
 from brinell.models.cifar_alexnet import CifarAlexNet
 from brinell.models.cifar_resnet import ResNet8, ResNet20, ResNet56
+from brinell.models.imagenet_resnet import ResNet18, ResNet50
+from brinell.models.inception import InceptionV3
+from brinell.models.mobilenet import MobileNetV1
 from brinell.models.normalized import Normalized
 from brinell.models.squeezenet import SqueezeNet10
 from brinell.models.weights import load_weights
 
-MODELS: Registry[Architecture] = Registry("model", ResNet8, ResNet20, ResNet56, SqueezeNet10, CifarAlexNet)
+MODELS: Registry[Architecture] = Registry(
+    "model",
+    ResNet8,
+    ResNet20,
+    ResNet56,
+    SqueezeNet10,
+    CifarAlexNet,
+    ResNet18,
+    ResNet50,
+    MobileNetV1,
+    AlexNet,
+    InceptionV3,
+)
 
 
 def build(kind: str, weights: str | Path | None = None, **fields: object) -> nn.Module:
@@ -33,11 +49,16 @@ def build(kind: str, weights: str | Path | None = None, **fields: object) -> nn.
 
 __all__ = [
     "MODELS",
+    "AlexNet",
     "Architecture",
     "CifarAlexNet",
+    "InceptionV3",
+    "MobileNetV1",
     "Normalized",
     "ResNet8",
+    "ResNet18",
     "ResNet20",
+    "ResNet50",
     "ResNet56",
     "SqueezeNet10",
     "build",

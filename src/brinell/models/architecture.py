@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import torch
 from torch import nn
@@ -14,6 +14,9 @@ from brinell.models.normalized import ChannelOrder, Normalized
 
 class Architecture(Spec):
     """A network's shape without its weights; also what a `.brinell` file's header holds."""
+
+    spare: ClassVar[tuple[str, ...]] = ()
+    """How the names of tensors begin that published checkpoints have and this network does without."""
 
     classes: int
     in_channels: int

@@ -22,7 +22,9 @@ def load_weights(model: nn.Module, path: Path) -> None:
     Raises:
         ModelError: the file is missing or unreadable, or names or shapes differ (the message gives the first few).
     """
-    tensors = {name.removeprefix("module."): tensor for name, tensor in _read(path).items()}
+    spare = tuple(getattr(getattr(model, "architecture", None), "spare", ()))
+    named = {name.removeprefix("module."): tensor for name, tensor in _read(path).items()}
+    tensors = {name: tensor for name, tensor in named.items() if not name.startswith(spare)}
     target = model.model if isinstance(model, Normalized) else model
     if isinstance(model, Normalized) and any(name.startswith("model.") for name in tensors):
         target = model
