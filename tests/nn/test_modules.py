@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from brinell.models import build
-from brinell.nn import BinaryConv2d, deploy, fold_batch_norms, frozen_evaluation, replace
+from brinell.nn import BinaryConv2d, deploy, fold_batch_norms, frozen_evaluation, replace, set_layout
 
 
 def mixed() -> nn.Sequential:
@@ -170,3 +170,13 @@ def test_what_cannot_be_folded_stays(network: nn.Module) -> None:
     assert folded is not network
     for images in (torch.rand(2, 1, 3, 3), -torch.rand(2, 1, 3, 3)):
         assert torch.allclose(folded(images), network(images), atol=1e-6)
+
+
+def test_a_layout_leaves_values_and_other_shapes_alone() -> None:
+    module = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Conv3d(2, 2, 3), nn.Linear(5, 2))
+    module.register_buffer("planes", torch.rand(2, 4, 3, 3, 3))
+    before = {name: value.clone() for name, value in module.state_dict().items()}
+    assert set_layout(module, torch.channels_last) is module
+    assert module[0].weight.is_contiguous(memory_format=torch.channels_last)
+    assert all(torch.equal(value, before[name]) for name, value in module.state_dict().items())
+    assert set_layout(module, torch.contiguous_format)[0].weight.is_contiguous()

@@ -113,9 +113,13 @@ def check_request(attack: Attack, points: Sequence[Point], trace_every: int | No
         reason = "expected 1 or more" if attack.traceable else f"{attack.kind} has no steps to trace"
         raise ConfigurationError(f"trace_every: {reason}, not {trace_every}")
     if attack.needs == "gradient" and not isinstance(crafted_on, nn.Module):
+        from brinell.attacks import ATTACKS  # which imports this file's caller
+
+        free = [kind for kind in ATTACKS if ATTACKS[kind].needs == "scores"]
         raise UnsupportedError(
-            f"{attack.kind} needs gradients, and {type(crafted_on).__name__} gives none; attack it through scores, "
-            "or craft on another variant and transfer"
+            f"{attack.kind} needs gradients, and {type(crafted_on).__name__} gives none; attack it with "
+            f"{' or '.join(free)}, or craft on a network that has them (its differentiable twin, another variant) and "
+            "judge here"
         )
 
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from brinell.attacks.losses import succeeded
 from brinell.core import ModelError
-from brinell.nn import fold_batch_norms, fuse_relu
+from brinell.nn import fold_batch_norms, fuse_relu, set_layout
 
 Precision = Literal["float32", "bf16"]
 AT_ONCE = {"cpu": 128, "cuda": 2048}
@@ -39,7 +39,7 @@ class Oracle:
         self.layout = torch.contiguous_format
         if isinstance(self.exact, nn.Module):
             self.layout = torch.channels_last
-            folded = fold_batch_norms(self.exact).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+            folded = set_layout(fold_batch_norms(self.exact), torch.channels_last)
             dtype = torch.bfloat16 if precision == "bf16" else torch.float32
             self.fast, self.fused = folded, fuse_relu(folded, dtype) if device.type == "cpu" else folded
 
@@ -111,7 +111,7 @@ def placed(network: nn.Module | Scores, device: torch.device) -> nn.Module | Sco
     """A frozen copy of a module on the device, so that the caller's own is never touched; a function as it is."""
     if isinstance(network, nn.Module):
         copied = copy.deepcopy(network).to(device).eval().requires_grad_(False)
-        return copied.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+        return set_layout(copied, torch.channels_last)
     return network
 
 

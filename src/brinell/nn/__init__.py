@@ -6,7 +6,7 @@ from brinell.nn.binary_layer import BinaryLayer
 from brinell.nn.deploy import deploy
 from brinell.nn.fold import fold_batch_norms
 from brinell.nn.fuse import fuse_relu
-from brinell.nn.modes import frozen_evaluation, replace
+from brinell.nn.modes import frozen_evaluation, replace, set_layout
 from brinell.nn.narrow import NARROWED, depthwise, narrow, widths
 from brinell.nn.noise import gaussian, uniform, words
 from brinell.nn.norms import Norm, distances, project, steepest
@@ -33,6 +33,7 @@ __all__ = [
     "narrow",
     "project",
     "replace",
+    "set_layout",
     "sign",
     "staircase",
     "steepest",

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import chain
 
+import torch
 from torch import nn
 
 
@@ -30,3 +32,11 @@ def replace(module: nn.Module, name: str, part: nn.Module) -> None:
     """Put `part` where the submodule `name` (dotted) is."""
     parent, _, child = name.rpartition(".")
     setattr(module.get_submodule(parent), child, part)
+
+
+def set_layout(module: nn.Module, layout: torch.memory_format) -> nn.Module:
+    """Lay the four-dimensional tensors out in memory in place (`Module.to` refuses others); their values stay."""
+    for tensor in chain(module.parameters(), module.buffers()):
+        if tensor.dim() == 4:
+            tensor.data = tensor.data.contiguous(memory_format=layout)
+    return module

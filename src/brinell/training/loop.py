@@ -15,12 +15,13 @@ from torch.optim import SGD, AdamW, Optimizer
 
 from brinell.core import DataError, DivergenceError, ModelError, Progress, derive, silent
 from brinell.data import Dataset
+from brinell.nn import set_layout
 from brinell.training.batch import Batch, Loss
 from brinell.training.batches import Batches
 from brinell.training.checkpoint import Checkpoint, Position, identity
 from brinell.training.evaluate import accuracy
 from brinell.training.history import Epoch, History
-from brinell.training.placement import choose_device, isolated, on, set_layout, takes_channels_last, training_mode
+from brinell.training.placement import choose_device, isolated, on, takes_channels_last, training_mode
 from brinell.training.schedules import learning_rate
 from brinell.training.settings import Train
 

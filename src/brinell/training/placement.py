@@ -56,11 +56,6 @@ def takes_channels_last(module: nn.Module, data: Dataset) -> bool:
     return possible
 
 
-def set_layout(module: nn.Module, layout: torch.memory_format) -> None:
-    """Lay the weights out in memory in place; their values stay."""
-    module.to(memory_format=layout)  # type: ignore[call-overload]
-
-
 def training_mode(module: nn.Module) -> None:
     """Training mode; a batch norm whose parameters are all frozen keeps its statistics too."""
     module.train()
