@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from brinell.core import BrinellError
-from brinell.study import work
+from brinell.study import making
 
 BIN = Path(sys.executable).parent / "brinell"
 
@@ -47,7 +47,7 @@ def test_dry_run_prints_and_writes_nothing(brinell, study, tmp_path):
     assert said.status == 0
     training, fgsm, pgd, clean = 1297 * 3, 2 * 3 + 2 * 2, 4 * 3 + 3 * 2, 2
     passes = 2 * (training + 40 * (fgsm + pgd + clean))
-    assert f"2 variants, 6 trials, 14 tasks, about {passes:,} forward passes" in said.out
+    assert f"2 variants, 6 trials, 0 probes, 14 tasks, about {passes:,} forward passes" in said.out
     assert f"{tmp_path / 'run'} lacks 14 tasks" in said.out
     assert not (tmp_path / "run").exists()
 
@@ -56,7 +56,7 @@ def test_failures_end_in_a_summary_and_status_1(brinell, study, tmp_path, monkey
     def fail(*_):
         raise RuntimeError("out of luck")
 
-    monkeypatch.setattr(work, "_from_parent", fail)
+    monkeypatch.setattr(making, "_from_parent", fail)
     said = brinell("run", study, "--out", tmp_path / "run", "--threads", 1)
     assert said.status == 1
     assert "error: pruned failed: RuntimeError: out of luck" in said.err
@@ -64,7 +64,7 @@ def test_failures_end_in_a_summary_and_status_1(brinell, study, tmp_path, monkey
     assert "Traceback" not in said.out + said.err
     status = brinell("status", tmp_path / "run")
     assert status.status == 0
-    assert "7 of 14 tasks done" in status.out
+    assert "7 of 14 results done, 1 failed, 6 blocked" in status.out
     assert "failed: pruned: RuntimeError: out of luck" in status.out
     assert re.search(r"failures/\w+\.json", status.out)
 

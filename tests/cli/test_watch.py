@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -52,7 +53,7 @@ def test_the_page_is_drawn_at_first_and_whenever_something_lands(half, monkeypat
 def test_a_watcher_in_its_own_process_stops_cleanly(half):
     root, path, content = half
     path.unlink()
-    command = [sys.executable, "-m", "brinell", "report", str(root), "--watch", "--every", "0.1"]
+    command = [Path(sys.executable).parent / "brinell", "report", str(root), "--watch", "--every", "0.1"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as watcher:
         page = str(root / "report" / "index.html")
         assert watcher.stdout.readline().strip() == page

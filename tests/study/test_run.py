@@ -76,7 +76,7 @@ def test_a_run_holds_what_was_planned(done, tiny_study):
         }
         costs = store.costs(variant.key)
         assert costs["encoded_bytes"] == (store.variant(variant.key) / "variant.brinell").stat().st_size
-        assert costs["nominal_bytes"] <= costs["entropy_bytes"] <= costs["dense_bytes"] * 1.1
+        assert 0 < costs["nominal_bytes"] <= costs["entropy_bytes"]
         assert {"deflate", "xz"} <= costs["general_purpose"].keys()
         assert costs["dense_bytes"] == store.costs(variant.baseline)["dense_bytes"]
     for trial in planned.trials:
