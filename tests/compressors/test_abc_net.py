@@ -92,6 +92,25 @@ def test_calibration_starts_near_the_float_network(baseline: Variant, sample: Da
     assert error(300) < 0.5 < error(0)
 
 
+def test_a_window_scales_inputs_and_weights_against_each_other(baseline: Variant, sample: Dataset) -> None:
+    """Before training the network is the same function, and a mean step is 1 / window wide."""
+    images, _ = sample.tensors()
+    plain, wide = (
+        ABCNet(weight_bases=3, activation_bases=3, window=window, train=Train(epochs=0)).compress(
+            baseline, sample, seed=0
+        )
+        for window in (None, 2)
+    )
+    assert torch.allclose(plain(images), wide(images), atol=1e-3)
+    layer = wide.deployed().get_submodule("model.layer2.0.conv1")
+    assert isinstance(layer, ABCConv2d)
+    assert float(2 * layer.heights.mean()) == pytest.approx(0.5, rel=1e-5)
+    assert torch.allclose(layer.norm.weight, layer.norm.weight[0])
+    assert "window" not in ABCNet().identity()
+    with pytest.raises(ConfigurationError, match="window needs calibration"):
+        ABCNet.parse({"window": 2, "calibration": 0})
+
+
 def test_a_bias_takes_the_constant_that_calibration_leaves() -> None:
     generator = torch.Generator().manual_seed(0)
     images = torch.rand(200, 2, 8, 8, generator=generator)

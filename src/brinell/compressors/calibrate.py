@@ -28,13 +28,22 @@ class _Seen:
 
 
 @torch.no_grad()
-def calibrate(network: nn.Module, latent: nn.Module, layers: Iterable[str], batches: Iterable[Tensor]) -> None:
+def calibrate(
+    network: nn.Module,
+    latent: nn.Module,
+    layers: Iterable[str],
+    batches: Iterable[Tensor],
+    *,
+    window: float | None = None,
+) -> None:
     """Start the ABC `layers` of `latent` so that each comes near to what its convolution in `network` does.
 
     Its batch norm gets the mean and the deviation of each input channel, and the deviation is multiplied into the
-    weights: the float convolution of the normed input is then the old one, up to a constant that the batch norm behind
-    it (or the bias) takes. Thresholds and heights are those of the staircase nearest to the normed inputs
-    (`nearest_steps`). `network` is in evaluation mode, and `batches` are images on its device.
+    weights: the float convolution of the normed input is then the old one, up to a constant that the batch norm
+    behind it (or the bias) takes. Thresholds and heights are those of the staircase nearest to the normed inputs
+    (`nearest_steps`). With `window`, inputs are then scaled (and weights against it), so that the stretch in which a
+    threshold has a gradient, 1 long, is `window` mean steps of that staircase. `network` is in evaluation mode, and
+    `batches` are images on its device.
     """
     before, after = dict(network.named_modules()), dict(latent.named_modules())
     seen = {name: _Seen() for name in layers}
@@ -46,7 +55,7 @@ def calibrate(network: nn.Module, latent: nn.Module, layers: Iterable[str], batc
         for hook in hooks:
             hook.remove()
     for name, told in seen.items():
-        _start(cast(LatentABCConv2d, after[name]), told)
+        _start(cast(LatentABCConv2d, after[name]), told, window)
 
 
 def _look(told: _Seen, layer: nn.Module, inputs: tuple[Tensor, ...]) -> None:
@@ -58,7 +67,7 @@ def _look(told: _Seen, layer: nn.Module, inputs: tuple[Tensor, ...]) -> None:
     told.values.append(by_channel[:, ::every].cpu())
 
 
-def _start(layer: LatentABCConv2d, told: _Seen) -> None:
+def _start(layer: LatentABCConv2d, told: _Seen, window: float | None) -> None:
     mean = torch.as_tensor(told.total).cpu() / told.count
     variance = (torch.as_tensor(told.squares).cpu() / told.count - mean.square()).clamp_min(0)
     deviation = (variance + layer.norm.eps).sqrt()
@@ -69,14 +78,17 @@ def _start(layer: LatentABCConv2d, told: _Seen) -> None:
     by_input = deviation.view(groups, 1, -1).expand(groups, layer.out_channels // groups, -1)
     scale = by_input.reshape(layer.out_channels, -1, 1, 1).float()
     centre = (mean / deviation).view(groups, 1, -1).expand_as(by_input).reshape(scale.shape).float()
+    factor = 1.0 if window is None else float(1 / (window * 2 * heights.mean()))
     norm: Any = layer.norm
     norm.running_mean.copy_(mean)
     norm.running_var.copy_(variance)
+    norm.weight.fill_(factor)
     layer.weight.mul_(scale)
-    layer.shifts.copy_(0.5 - thresholds)
-    layer.heights.copy_(heights)
     if layer.bias is not None:
         layer.bias.add_((layer.weight * centre + layer.kernel() * float(middle)).sum((1, 2, 3)))
+    layer.weight.div_(factor)
+    layer.shifts.copy_(0.5 - factor * thresholds)
+    layer.heights.copy_(factor * heights)
 
 
 def nearest_steps(values: Tensor, count: int) -> tuple[Tensor, Tensor, Tensor]:
