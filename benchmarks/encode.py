@@ -4,7 +4,7 @@
 
 61 million weights in AlexNet's shapes (Krizhevsky 2012, torchvision's single tower), of which a share is left as powers
 of two. Printed: seconds to pack and to load, the peak of memory over that of the dense network, bytes, and how far they
-are from the entropy bound. Each measurement is made in a process of its own.
+are from the entropy bound. Each measurement is made in a process of its own. Linux only, for its peak of memory.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import json
 import multiprocessing
-import resource
 import sys
 import tempfile
 import time
@@ -57,7 +56,7 @@ def packed(path: Path, density: float, weight_bits: int, effort: str) -> dict[st
     dense = sum(tensor.nbytes for tensor in variant.tensors.values())
     before, began = _resident(), time.perf_counter()
     size = write(variant, path, effort=effort)
-    took, peak = time.perf_counter() - began, (_peak() - before) / dense + 1  # the network itself is there before
+    took, peak = time.perf_counter() - began, (_peak() - before) / dense + 1  # for the network itself
     return {"pack_s": took, "bytes": size, "dense": dense, "peak": peak}
 
 
@@ -73,12 +72,18 @@ def least_bytes(path: Path) -> dict[str, float]:
 
 
 def _resident() -> int:
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * resource.getpagesize()
+    """Bytes in memory now; the peak begins anew here."""
+    Path("/proc/self/clear_refs").write_text("5")
+    return _status("VmRSS")
 
 
 def _peak() -> int:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    return _status("VmHWM")
+
+
+def _status(name: str) -> int:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{name}:"))
 
 
 def apart(function: object, *arguments: object) -> dict[str, float]:

@@ -63,6 +63,12 @@ def shared_values(weight: Tensor) -> Tensor:
     return ((weight - weight.min()) / step).round() * step + weight.min()
 
 
+def steps(weight: Tensor) -> Tensor:
+    """Whole numbers of 8 bits, with a scale a filter."""
+    scale = weight.flatten(1).abs().amax(1).view(-1, *[1] * (weight.dim() - 1)) / 127
+    return (weight / scale).round() * scale + 0.0
+
+
 def binary(seed: int = 0) -> Variant:
     """ResNet-8 with binary convolutions inside."""
     module = MODELS["resnet8"].parse({}).module(seed)
@@ -84,6 +90,8 @@ VARIANTS: dict[str, Callable[[], Variant]] = {
     "sparse-powers": lambda: weights(lambda weight: powers(pruned()(weight))),
     "shared": lambda: weights(shared_values),
     "sparse-shared": lambda: weights(lambda weight: shared_values(weight) * (weight.abs() > weight.abs().median())),
+    "steps": lambda: weights(steps),
+    "sparse-steps": lambda: weights(lambda weight: steps(pruned(0.7)(weight))),
     "filters": lambda: weights(
         lambda weight: weight.sign() * weight.abs().flatten(1).mean(1).view(-1, *[1] * (weight.dim() - 1))
     ),

@@ -29,7 +29,14 @@ def entropy(symbols: np.ndarray) -> float:
 
 
 def bound(values: np.ndarray) -> float:
-    """Bytes of the values that are not zero, of the zeros between them, and of the raw values they may take."""
+    """Bytes of the values that are not zero, of the zeros between them, and of the raw values they may take.
+
+    Of a matrix: of the whole numbers that each filter's values are of its step, and of the steps.
+    """
+    if values.ndim == 2:
+        step = np.array([np.diff(np.unique(np.abs(row))).min() for row in values], np.float32)
+        whole = np.rint(values / step[:, None]).reshape(-1)
+        return bound(whole.astype(np.float32)) + step.nbytes
     places = np.flatnonzero(values)
     gaps = entropy(np.diff(places, prepend=-1)) if len(places) < len(values) else 0
     return entropy(values[places]) + gaps + values.itemsize * len(np.unique(values))
@@ -38,6 +45,17 @@ def bound(values: np.ndarray) -> float:
 POWERS = [-0.5, -0.25, 0.25, 0.5]
 NORMAL = np.exp(-0.5 * np.linspace(-3, 3, 200) ** 2)
 BOOK = (list(np.linspace(-1, 1, 200) + 0.0012), list(NORMAL / NORMAL.sum()))
+
+
+def steps_of(density: float, filters: int = 200) -> torch.Tensor:
+    """Normal weights in 8 bits, with a scale a filter."""
+    draw = np.random.default_rng(0)
+    whole = np.rint(draw.standard_normal((filters, 2000)).clip(-4, 4) * 127 / 4)
+    whole[:, 0] = 127
+    whole *= draw.random(whole.shape) < density
+    return torch.from_numpy((whole + 0.0).astype(np.float32) * draw.uniform(0.01, 1, (filters, 1)).astype(np.float32))
+
+
 CASES = {
     "powers, 5.6 %": ("power_of_two", drawn(0.056, POWERS, [0.1, 0.4, 0.4, 0.1])),
     "powers, 30 %": ("power_of_two", drawn(0.3, POWERS, [0.1, 0.4, 0.4, 0.1])),
@@ -48,6 +66,9 @@ CASES = {
     "book, 30 %": ("codebook", drawn(0.3, *BOOK)),
     "book, all": ("codebook", drawn(1.0, *BOOK)),
     "book, 2 %": ("codebook", drawn(0.02, *BOOK)),
+    "steps, all": ("int8", steps_of(1.0)),
+    "steps, 20 %": ("int8", steps_of(0.2)),
+    "steps, 5 %": ("int8", steps_of(0.05)),
     "signs": ("bits", drawn(1.0, [-0.3, 0.3], [0.5, 0.5])),
     "signs, seldom minus": ("bits", drawn(1.0, [-0.3, 0.3], [0.1, 0.9])),
 }

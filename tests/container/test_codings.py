@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from brinell.container.codings import CODINGS, CodeBook, Dense, PowerOfTwo, SignBits, Sparse
+from brinell.container.codings import CODINGS, CodeBook, Dense, Int8, PowerOfTwo, SignBits, Sparse
+from brinell.container.planes import words
 from brinell.container.vector import DTYPES, MANTISSA, Layout, Vector
 from brinell.core import StoreError
 
@@ -23,7 +24,7 @@ def vectors(draw: st.DrawFn) -> Vector:
     layout = Layout(dtype, 0, 1)
     any_word = st.integers(0, 2 ** (8 * layout.itemsize) - 1)
     power = st.integers(1, 2 * layout.bias) if dtype in MANTISSA else any_word
-    style = draw(st.sampled_from(["any", "few", "powers", "signs"]))
+    style = draw(st.sampled_from(["any", "few", "powers", "signs", "steps"]))
     if style == "any":
         pool = any_word
     elif style == "few":
@@ -31,6 +32,8 @@ def vectors(draw: st.DrawFn) -> Vector:
     elif style == "signs":
         one = draw(any_word) & (layout.sign - 1)
         pool = st.sampled_from([one, one | layout.sign])
+    elif style == "steps" and dtype == "float32":
+        return draw(steps())
     else:
         low, shift = draw(power), MANTISSA.get(dtype, 0)
         near = [min(low + more, 2 * layout.bias) if dtype in MANTISSA else low for more in range(3)]
@@ -38,6 +41,17 @@ def vectors(draw: st.DrawFn) -> Vector:
     rows, columns = draw(st.integers(1, 6)), draw(st.integers(0, 60))
     bits = draw(arrays.arrays(layout.word, rows * columns, elements=pool, fill=st.nothing()))
     return Vector(Layout(dtype, rows * columns, rows if columns else 1), bits)
+
+
+@st.composite
+def steps(draw: st.DrawFn) -> Vector:
+    """Whole numbers of 8 bits times a scale a filter."""
+    rows, columns = draw(st.integers(1, 4)), draw(st.integers(16, 60))
+    low = draw(st.integers(-255, 0))
+    whole = draw(arrays.arrays(np.int16, (rows, columns), elements=st.integers(low, low + 255)))
+    scale = draw(arrays.arrays(np.float32, (rows, 1), elements=st.floats(2.0**-20, 2.0**20, width=32)))
+    values = whole.astype(np.float32) * scale
+    return Vector(Layout("float32", rows * columns, rows), values.reshape(-1).view("<u4"))
 
 
 @settings(deadline=None)
@@ -115,6 +129,25 @@ def test_one_scale_or_one_a_filter() -> None:
     assert not layouts(SignBits, torch.tensor([[1.0], [2.0]]))  # a filter of one weight needs no sign apart
 
 
+def test_whole_numbers_times_a_scale() -> None:
+    draw = torch.Generator().manual_seed(0)
+    for low, high in ((-127, 127), (-128, 127), (-3, 252), (-7, 7)):
+        whole = torch.randint(low, high + 1, (40, 90), generator=draw).float()
+        whole[:, :2] = torch.tensor([low, high])
+        scales = torch.rand(40, 1, generator=draw) + 0.01
+        ((coding, streams), *_) = layouts(Int8, whole * scales)
+        assert (coding.low, coding.levels, coding.scales) == (low, high - low + 1, 40)
+        assert np.array_equal(words(streams[:1], Layout("float32", 40, 1), 40), scales.numpy().view("<u4").reshape(-1))
+        assert layouts(Int8, whole * scales[0])[0][0].scales == 1
+    assert not layouts(Int8, torch.randn(40, 90))
+    assert not layouts(Int8, whole.double() * scales, torch.float64)
+    assert not layouts(Int8, torch.nextafter(whole * scales, torch.tensor(9e9)))  # products, to the bit
+    assert not layouts(Int8, torch.where(whole == 0, -0.0, whole * scales))
+    assert not layouts(Int8, torch.zeros(40, 90))
+    wide = torch.arange(-150.0, 150).repeat(3, 1)
+    assert not layouts(Int8, wide * 0.1)
+
+
 def test_more_than_256_values_have_no_book() -> None:
     assert layouts(CodeBook, torch.arange(256), torch.int32)
     assert not layouts(CodeBook, torch.arange(1, 258), torch.int32)
@@ -160,6 +193,8 @@ def test_places_and_codes_outside_are_refused() -> None:
         PowerOfTwo(low=120, exponents=9, zero=False, codes={"where": "all", "count": 10, "per_byte": 1}),
         PowerOfTwo(low=0, exponents=9, zero=True, codes={"where": "all", "count": 10, "per_byte": 2}),
         CodeBook(levels=2, codes={"where": "all", "count": 9, "per_byte": 1}),
+        Int8(scales=5, low=-1, levels=3, codes={"where": "all", "count": 10, "per_byte": 1}),
+        Int8(scales=2, low=-1, levels=200, codes={"where": "all", "count": 10, "per_byte": 2}),
         CodeBook(levels=200, codes={"where": "gaps", "count": 9, "per_byte": 2}),
     ],
 )

@@ -23,7 +23,7 @@ from container.samples import VARIANTS, same, skeleton
 
 COUNT = int(os.environ.get("BRINELL_FUZZ", "1800"))
 SEED = int(os.environ.get("BRINELL_SEED", "0"))
-SAMPLES = ("sparse-powers", "binary", "mixed")
+SAMPLES = ("sparse-powers", "sparse-steps", "binary", "mixed")
 
 LONGEST = 5.0
 """Seconds of the processor that one file may take."""

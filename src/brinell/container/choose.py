@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from brinell.container.codings import CodeBook, Coding, Dense, PowerOfTwo, SignBits, Sparse
+from brinell.container.codings import CodeBook, Coding, Dense, Int8, PowerOfTwo, SignBits, Sparse
 from brinell.container.deflate import LARGEST_RATIO, Effort, deflate
 from brinell.container.vector import CHUNK, Bytes, Vector
 
@@ -99,7 +99,7 @@ def _huffman(stream: Bytes) -> float:
 
 def _layouts(vector: Vector) -> Iterator[tuple[Coding, list[Bytes]]]:
     """Every lay-out that could be shortest: of many values, those of the first coding that fits."""
-    for kind in (SignBits, PowerOfTwo, CodeBook):
+    for kind in (SignBits, PowerOfTwo, Int8, CodeBook):
         layouts = list(kind.encode(vector))
         yield from layouts
         if layouts and vector.layout.count > _MANY:

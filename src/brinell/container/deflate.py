@@ -18,6 +18,9 @@ _BLOCK: Final = 9
 _SAMPLE: Final = 1 << 18
 """Bytes of a long stream that decide how the rest of it is compressed."""
 
+_CLOSE: Final = 1.002
+"""Times the shortest sample up to which `best` tries others on the whole stream."""
+
 Attempt = tuple[int, int, int]
 
 _FAST: Final[tuple[Attempt, ...]] = ((1, _BLOCK, zlib.Z_RLE),)
@@ -38,13 +41,14 @@ and each costs more than its symbols: Huffman codes alone come within 1 % of the
 
 
 def deflate(data: bytes | memoryview, effort: Effort) -> bytes:
-    """The shortest of what `effort` tries; of a long stream, only what is shortest for its middle (at `best`, two)."""
+    """The shortest of what `effort` tries; of a long stream, only of what comes close to it for its middle."""
     attempts = ATTEMPTS[effort]
     if len(data) > 4 * _SAMPLE:
         middle = (len(data) - _SAMPLE) // 2
         sample = data[middle : middle + _SAMPLE]
-        attempts = tuple(sorted(attempts, key=lambda attempt: len(_deflate(sample, attempt))))
-        attempts = attempts[: 2 if effort == "best" else 1]
+        lengths = {attempt: len(_deflate(sample, attempt)) for attempt in attempts}
+        limit = min(lengths.values()) * (_CLOSE if effort == "best" else 1)
+        attempts = tuple(attempt for attempt in attempts if lengths[attempt] <= limit)
     return min((_deflate(data, attempt) for attempt in attempts), key=len)
 
 

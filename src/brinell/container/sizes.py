@@ -19,8 +19,7 @@ from brinell import costs
 from brinell.container.header import read_header
 from brinell.container.reading import opened
 from brinell.container.vector import CHUNK, Bits, Vector
-from brinell.nn.onnx_graph import OnnxNetwork
-from brinell.variants import Variant
+from brinell.variants import OnnxGraph, Variant
 
 _PATIENCE: Final = 3600
 """Seconds that an outside program may take."""
@@ -53,11 +52,14 @@ def sizes(variant: Variant, path: Path, *, general_purpose: Sequence[str] | None
 
 def nominal_bytes(variant: Variant) -> int:
     """Bytes of the weights alone, by the bits that their distinct values take in each layer."""
-    module = variant.deployed()
-    if isinstance(module, OnnxNetwork):
+    if _is_graph(variant):
         return costs.measure(variant).weights
     matrices = [tensor for tensor in variant.tensors.values() if tensor.dim() > 1 and tensor.is_floating_point()]
     return math.ceil(sum(map(_nominal_bits, matrices)) / 8)
+
+
+def _is_graph(variant: Variant) -> bool:
+    return any(isinstance(change, OnnxGraph) for change in variant.structure)
 
 
 def _nominal_bits(tensor: Tensor) -> int:
@@ -101,10 +103,7 @@ def _of_counts(counts: np.ndarray) -> float:
 
 def _dense(variant: Variant) -> bytes:
     """All floating numbers of the network as float32, one after the other: the file that everybody begins with."""
-    module = variant.deployed()
-    tensors: Mapping[str, Tensor] = variant.tensors
-    if isinstance(module, OnnxNetwork):
-        tensors = module.twin().state_dict()
+    tensors: Mapping[str, Tensor] = variant.view().state_dict() if _is_graph(variant) else variant.tensors
     floats = (tensor.detach().float().numpy() for tensor in tensors.values() if tensor.is_floating_point())
     return b"".join(array.astype("<f4", copy=False).tobytes() for array in floats)
 
