@@ -75,6 +75,7 @@ def test_the_agent_finds_the_layer_that_is_useless(
     assert scene.allowance.cost(chosen.shares) == pytest.approx(scene.allowance.total)
 
 
+@pytest.mark.slow
 def test_later_episodes_are_better_than_random_ones(baseline: Variant, sample: Dataset) -> None:
     scene = case(with_a_useless_block(baseline), sample, "weight", macs=0.4)
     scores = AMC(episodes=120, examples=200).choose(scene).figures["amc"]["episodes"]["score"]

@@ -43,11 +43,11 @@ def find_groups(module: nn.Module, input_shape: Sequence[int], order: Sequence[s
     """
     network = copy.deepcopy(module).cpu().double().eval().requires_grad_(True)
     image = torch.rand(1, *input_shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    found = tuple(_candidates(network, image, order))
+    candidates = tuple(_candidates(network, image, order))
     network.requires_grad_(False)
-    sound = {group.name for group in _sound(network, image, sorted(found, key=_members))}
-    found = tuple(group for group in found if group.name in sound)
-    if found and not _true(network, image, found):
+    sound = {group.name for group in _sound(network, image, sorted(candidates, key=_members))}
+    found = tuple(group for group in candidates if group.name in sound)
+    if len(found) < len(candidates) and not _true(network, image, found):
         raise ModelError("model: its channels depend on each other in a way that torch-pruning does not see")
     if not found:
         raise ModelError(f"{type(module).__name__} has no channels that could be removed")
