@@ -9,12 +9,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+import brinell
+from brinell.attacks import BIM
 from brinell.core import ConfigurationError, ModelError, UnsupportedError
 from brinell.costs import measure
 from brinell.models import build
 from brinell.models.cifar_resnet import ResNet8
 from brinell.nn import SURROGATES, BinaryConv2d, LatentBinaryConv2d
-from brinell.variants import CHANGES, VIEWS, BinaryLayers, Step, Variant, natural_view, rebuild, set_view
+from brinell.variants import CHANGES, VIEWS, ABCLayers, BinaryLayers, Step, Variant, natural_view, rebuild, set_view
 
 IMAGES = torch.rand(3, 1, 8, 8, generator=torch.Generator().manual_seed(0))
 STEP = Step("xnor_net", {"epochs": 1}, seed=0, figures={"loss": 0.5})
@@ -36,12 +38,15 @@ def of(module: nn.Module, classes: int = 10) -> Variant:
     return Variant.of(module, input_shape=(1, 8, 8), classes=classes)
 
 
-def binary() -> Variant:
+BASES = ABCLayers(layers=LAYERS.layers, weight_bases=2, activation_bases=3, scales="filter")
+
+
+def binary(change: BinaryLayers | ABCLayers = LAYERS) -> Variant:
     """A variant with two binary layers that were trained a little."""
     parent = of(ResNet8().module(1))
-    module = rebuild(parent.trainable(), (LAYERS,), latent=True).train()
+    module = rebuild(parent.trainable(), (change,), latent=True).train()
     module(torch.rand(16, 1, 8, 8))
-    return parent.child(module.eval(), STEP, structure=(LAYERS,))
+    return parent.child(module.eval(), STEP, structure=(change,))
 
 
 @pytest.mark.parametrize("module", [ResNet8().module(1), Own()])
@@ -180,12 +185,14 @@ def test_building_leaves_the_global_random_state_alone() -> None:
 def test_views_by_nature() -> None:
     assert natural_view(build("resnet8")) == "exact"
     assert natural_view(binary().deployed()) == "straight_through"
+    assert natural_view(binary(BASES).deployed()) == "straight_through"
     assert {f"surrogate:{name}" for name in SURROGATES} < set(VIEWS)
 
 
 @pytest.mark.parametrize("gradient", [None, "straight_through", *[f"surrogate:{name}" for name in SURROGATES], "none"])
-def test_a_view_changes_gradients_and_never_outputs(gradient: str | None) -> None:
-    variant = binary()
+@pytest.mark.parametrize("change", [LAYERS, BASES], ids=["binary_layers", "abc_layers"])
+def test_a_view_changes_gradients_and_never_outputs(gradient: str | None, change: BinaryLayers | ABCLayers) -> None:
+    variant = binary(change)
     images = IMAGES.clone().requires_grad_()
     view = variant.view(gradient)
     assert torch.equal(view(images), variant(images))
@@ -194,6 +201,17 @@ def test_a_view_changes_gradients_and_never_outputs(gradient: str | None) -> Non
     natural = variant.view()
     (usual,) = torch.autograd.grad(natural(images).logsumexp(1).sum(), images)
     assert torch.equal(found, usual) == same
+
+
+@pytest.mark.parametrize("change", [LAYERS, BASES], ids=["binary_layers", "abc_layers"])
+def test_attacks_are_lent_a_gradient_and_judged_by_what_ships(change: BinaryLayers | ABCLayers) -> None:
+    variant = binary(change)
+    labels = variant(IMAGES).argmax(1)
+    spec = BIM(epsilon=0.3, steps=8, step_size=0.1)
+    for gradient, expected in (("straight_through", True), ("surrogate:tanh", True)):
+        outcome = brinell.attack(variant.view(gradient), IMAGES, labels, spec)
+        assert bool((outcome.distances["linf"] > 0).all()) == expected
+        assert torch.equal(variant(outcome.adversarials).argmax(1) != labels, outcome.success)
 
 
 def test_views_that_do_not_exist_are_refused() -> None:
@@ -211,6 +229,7 @@ def test_a_view_can_be_set_again() -> None:
 
 
 def test_structure_is_rebuilt_from_its_configuration() -> None:
+    assert CHANGES.parse(BASES.config()) == BASES
     change = CHANGES.parse(LAYERS.config())
     assert change == LAYERS
     module = rebuild(build("resnet8"), (change,))
