@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -68,9 +69,20 @@ def test_it_is_saved_as_its_graph_alone(int8: Variant, sample: Dataset, tmp_path
     assert size < 1.1 * len(int8.tensors["onnx"])
 
 
+def test_a_hostile_graph_in_an_honest_file_is_refused_when_it_is_to_run(int8: Variant, tmp_path: Path) -> None:
+    graph = int8.tensors["onnx"].clone()
+    graph[: len(graph) // 2] = 7
+    brinell.save(replace(int8, tensors={"onnx": graph}), tmp_path / "v.brinell")
+    loaded = brinell.load(tmp_path / "v.brinell")
+    for use in (loaded, lambda images: loaded.view()(images)):
+        with pytest.raises(ModelError, match="onnx: "):
+            use(torch.rand(1, 1, 8, 8))
+
+
 def test_costs_are_those_of_its_layers(int8: Variant, baseline: Variant) -> None:
     before, after = costs.measure(baseline), costs.measure(int8)
     assert (after.weights, after.macs) == (before.weights, before.macs)
+    assert after.memory_mb == pytest.approx(before.memory_mb / 4)
 
 
 def test_a_scale_a_layer(baseline: Variant, sample: Dataset, int8: Variant) -> None:

@@ -30,7 +30,8 @@ class Costs:
     nonzero: int
     """Weights that are not zero."""
     memory_mb: float
-    """Nominal size of the weights in 10^6 bytes: 32 bits each, 1 a base in binary layers, whatever their values."""
+    """Nominal size of the weights in 10^6 bytes: 32 bits each, 8 in int8 networks, 1 a base in binary layers, whatever
+    their values."""
     macs: int
     xnor_ops: int
     ncc: float
@@ -58,6 +59,7 @@ def measure(model: Any, input_shape: Sequence[int] | None = None, *, sparse: boo
     if shape is None:
         raise ConfigurationError("input_shape: missing; this model does not say it, give (channels, height, width)")
     module: nn.Module = model if isinstance(model, nn.Module) else model.deployed()
+    int8 = isinstance(module, OnnxNetwork)
     if isinstance(module, OnnxNetwork):
         module = module.twin()
     counted = layers(module, shape)
@@ -70,7 +72,7 @@ def measure(model: Any, input_shape: Sequence[int] | None = None, *, sparse: boo
         weights=sum(layer.weights for layer in counted),
         parameters=_parameters(module),
         nonzero=sum(layer.nonzero for layer in counted),
-        memory_mb=(held["float"] * 4 + held["binary"] / 8) / 1e6,
+        memory_mb=(held["float"] * (1 if int8 else 4) + held["binary"] / 8) / 1e6,
         macs=macs,
         xnor_ops=xnor_ops,
         ncc=macs + xnor_ops / XNORS_PER_MAC,
