@@ -180,3 +180,11 @@ def test_status_of_a_run_that_goes_on(brinell, done, tmp_path):
     assert "about 5 min left" in said.out
     store.write_left(300.0, now - 500)
     assert "running the same study again" in brinell("status", store.root).out
+
+
+def test_attack_looks_at_the_view_it_is_told(brinell, file):
+    arguments = ("attack", file, "--data", "digits", "--with", "fgsm", "--set", "epsilon=0.1", "--examples", 20)
+    assert brinell(*arguments, "--view", "exact").status == 0
+    said = brinell(*arguments, "--view", "exat")
+    assert said.status == 1
+    assert "unknown view 'exat'; accepted: exact" in said.err

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import types
+from dataclasses import replace
 
 import pytest
 import torch
@@ -11,7 +12,7 @@ from torch import nn
 
 from brinell.costs import LayerCost, layers
 from brinell.probes import Asked, Energy, energy, meters
-from brinell.variants import Variant
+from brinell.variants import Step, Variant
 
 
 def test_one_layer_by_hand():
@@ -66,6 +67,14 @@ def test_nominal_bytes_replace_the_count_of_weights(asked, monkeypatch):
     packed = Asked(asked.variant, asked.images, asked.labels, asked.ids, weight_bytes=12)
     joules = 20 * 1e-12 * (48 * 4.6 + 3 * 640 + 2 * 3 * 5)
     assert Energy(runs=2).ask(packed).record["energy_j"][0] == pytest.approx(joules)
+
+
+def test_integers_are_a_quarter_as_wide(asked, monkeypatch):
+    monkeypatch.setattr(energy, "find_meter", lambda: None)
+    variant = replace(asked.variant, lineage=(Step("int8", {}, 0),))
+    joules = 20 * 1e-12 * (48 * 0.23 + 12 * 640 + 2 * 3 * 5 / 4)
+    record = Energy(runs=2).ask(replace(asked, variant=variant)).record
+    assert record["energy_j"] == pytest.approx([joules, 0.0])
 
 
 def test_a_meter_is_read_around_every_run(asked, monkeypatch):

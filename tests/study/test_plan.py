@@ -8,7 +8,7 @@ import yaml
 
 from brinell.core import ConfigurationError, DataError, ModelError, StudyPlan
 from brinell.models import build
-from brinell.study import Splits, Study, plan
+from brinell.study import Splits, Study, plan, tasks
 
 
 def keys(found: StudyPlan) -> dict[str, str]:
@@ -190,3 +190,11 @@ def test_planning_writes_nothing(tiny, tmp_path, monkeypatch):
     (tmp_path / "study.yaml").write_text(yaml.safe_dump(tiny))
     plan(Study.from_yaml("study.yaml"))
     assert [path.name for path in tmp_path.iterdir()] == ["study.yaml"]
+
+
+def test_passes_of_inq_count_every_step(tiny):
+    """Four shares by default for 5 bits: four times the epochs, three passes a step of training."""
+    train = {"epochs": 3}
+    tiny["variants"]["inq"] = {"from": "base", "compress": {"kind": "inq", "weight_bits": 5, "train": train}}
+    made = {task.label: task.passes for task in tasks(plan_of(tiny), training_examples=100) if task.kind == "making"}
+    assert made == {"base": 1 * 100 * 3, "pruned": 1 * 100 * 3, "inq": 4 * 3 * 100 * 3}

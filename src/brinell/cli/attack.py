@@ -31,6 +31,9 @@ def attack(
     weights: Weights = None,
     split: Annotated[str, typer.Option(help="Split to attack.")] = "test",
     examples: Annotated[int, typer.Option(min=1, help="How many images of it, at most.")] = 1000,
+    view: Annotated[
+        str | None, typer.Option(help="Gradient to look at, such as surrogate:tanh (default: the network's own).")
+    ] = None,
     seed: Seed = 0,
     debug: Debug = False,
 ) -> None:
@@ -44,7 +47,7 @@ def attack(
     variant = network(model, weights, images)
     with bar() as progress:
         outcome = brinell.attack(
-            variant, *images.tensors(), chosen, seed=seed, example_ids=images.ids, progress=progress
+            variant, *images.tensors(), chosen, seed=seed, example_ids=images.ids, view=view, progress=progress
         )
     out.print(f"{chosen!r} on {len(images)} images of {images.name}/{images.split}", markup=False, soft_wrap=True)
     out.print(f"clean accuracy       {outcome.clean_accuracy:7.2%}")

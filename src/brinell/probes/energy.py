@@ -95,7 +95,7 @@ def per_image(asked: Asked) -> float:
     integer = any(step.kind == "int8" for step in asked.variant.lineage)
     weight_bytes = asked.weight_bytes
     if weight_bytes is None:
-        weight_bytes = 1e6 * measure(module, shape).memory_mb
+        weight_bytes = 1e6 * measure(module, shape).memory_mb / (4 if integer else 1)
     return modelled(layers(module, shape), weight_bytes=weight_bytes, integer=integer)
 
 
