@@ -18,6 +18,7 @@ from torch import nn
 
 from brinell import costs
 from brinell.compressors import Prune
+from brinell.compressors.allowance import Allowance
 from brinell.compressors.budget import Budget
 from brinell.compressors.granularities import Cost, Granularity, Term, parts_of
 from brinell.compressors.rates import AMC, Case, Choice, Uniform
@@ -41,7 +42,7 @@ def case(module: nn.Module, data: Dataset, granularity: Granularity = "filter", 
         module=module,
         parts=parts,
         layers={layer.name: layer for layer in layers},
-        allowance=Budget.model_validate(budget or {"macs": 0.5}).allowance(parts, layers, parameters),
+        allowance=Budget.model_validate(budget or {"macs": 0.5}).allowance(parts, layers, parameters, lambda counts: 0),
         data=data,
         seed=0,
         device=torch.device("cpu"),
@@ -98,8 +99,6 @@ def test_every_walk_spends_the_budget_exactly(
     cost = Cost(amounts[-1], (*chain, *pairs, Term(amounts[-2], (names[0], names[0]))))
     whole, least = dict.fromkeys(names, 1.0), dict.fromkeys(names, 0.2 * share)
     total = cost(least) + share * (cost(whole) - cost(least))
-    from brinell.compressors.budget import Allowance
-
     allowance = Allowance(dict(zip(names, units, strict=True)), cost, total)
     done: dict[str, float] = {}
     for name, place in zip(names, places, strict=False):

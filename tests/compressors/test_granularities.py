@@ -111,6 +111,20 @@ def scores(layers: dict[str, nn.Module], group: object, side: str) -> Tensor:
     return total
 
 
+@pytest.mark.parametrize("granularity", ["weight", "kernel", "filter", "channel"])
+@pytest.mark.parametrize("share", [0.4, 0.75])
+def test_a_budget_of_bytes_is_met_by_the_file(granularity: str, share: float, sample: Dataset, tmp_path: Path) -> None:
+    variant = Variant.of(ResNet8(width=24).module(seed=0), input_shape=(1, 8, 8), classes=10)
+    child = prune(variant, sample, granularity, budget={"bytes": share})
+    sizes = [brinell.save(one, tmp_path / "net.brinell", effort="fast") for one in (variant, child)]
+    lineage = 700  # bytes at most that say what was done
+    assert share * sizes[0] * 0.99 - lineage < sizes[1] < share * sizes[0] * 1.01 + lineage
+    with pytest.raises(
+        ConfigurationError, match=r"budget\.bytes: 0\.001 cannot be met: the smallest possible is 0\.\d+"
+    ):
+        prune(variant, sample, granularity, budget={"bytes": 0.001})
+
+
 def test_what_comes_and_goes_together() -> None:
     found = {group.name: group for group in parts(network("option_b"), "filter").groups}
     assert list(found) == ["stem", "blocks.0.conv1", "blocks.1.conv1", "blocks.1.conv2", "blocks.2.conv1"]

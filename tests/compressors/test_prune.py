@@ -12,7 +12,8 @@ from torch import nn
 
 from brinell import costs
 from brinell.compressors import Prune
-from brinell.compressors.budget import Allowance, Budget
+from brinell.compressors.allowance import Allowance
+from brinell.compressors.budget import Budget
 from brinell.compressors.common import float_weights, largest
 from brinell.compressors.granularities import Cost, Term
 from brinell.core import ConfigurationError, ModelError
@@ -83,7 +84,7 @@ def test_budgets_that_cannot_be_met_are_refused_before_training(baseline: Varian
         ({"macs": 0.5, "sparsity": 0.5}, "exactly one of"),
         ({"macs": 0}, r"budget\.macs: input should be greater than 0"),
         ({"sparsity": 1}, r"budget\.sparsity: input should be less than 1"),
-        ({"bytes": 0.5}, r"budget\.bytes: unknown key"),
+        ({"flops": 0.5}, r"budget\.flops: unknown key"),
     ],
 )
 def test_bad_budgets_are_refused_by_name(budget: dict[str, float], message: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,11 +11,11 @@ import torch
 from pydantic import BeforeValidator, Field, SerializeAsAny
 from torch import nn
 
-from brinell import costs
+from brinell import container, costs
 from brinell.compressors.budget import Budget
 from brinell.compressors.common import Stages, stages
 from brinell.compressors.compressor import Compressor
-from brinell.compressors.granularities import Granularity, Parts, parts_of
+from brinell.compressors.granularities import Counts, Granularity, Parts, Sketch, parts_of
 from brinell.compressors.rates import Case, Rates, Uniform, read_rates
 from brinell.core import Progress, derive, silent
 from brinell.data import Dataset
@@ -71,16 +73,16 @@ class Prune(Compressor):
             progress=progress,
         )
         parts, counts, found = self._counts(module, variant, run)
-        whole, structure = dict(parts.units), variant.structure
+        first, whole = parts, dict(parts.units)
         for stage in range(1, self.rounds + 1):
             removed = 1 - (1 - stage / self.rounds) ** 3
             if stage > 1:
                 parts = parts_of(module, _layers(module, variant), variant.input_shape, self.granularity)
             kept = {name: units - round(removed * (units - counts[name])) for name, units in whole.items()}
             hold = parts.prune(module, kept)
-            if (change := parts.change(module)) is not None:
-                structure = (*variant.structure, change)
             run.fit(stage, module, after_step=hold)
+        change = first.change(module)
+        structure = variant.structure if change is None else (*variant.structure, change)
         units = {name: counts[name] / whole[name] for name in counts}
         figures = {**_figures(module, variant), "units": units, **found}
         return variant.child(module, Step(self.kind, self.config(), seed, figures), structure=structure)
@@ -90,7 +92,7 @@ class Prune(Compressor):
         counted = _layers(module, variant)
         parts = parts_of(module, counted, variant.input_shape, self.granularity)
         parameters = sum(weight.numel() for weight in module.parameters())
-        allowance = self.budget.allowance(parts, counted, parameters)
+        allowance = self.budget.allowance(parts, counted, parameters, _sizes(module, variant, parts))
         choice = self.rates.choose(
             Case(
                 module=module,
@@ -110,6 +112,23 @@ class Prune(Compressor):
 
 def _layers(module: nn.Module, variant: Variant) -> tuple[costs.LayerCost, ...]:
     return costs.layers(module, variant.input_shape)
+
+
+def _sizes(module: nn.Module, variant: Variant, parts: Parts) -> Callable[[Counts], int]:
+    """The bytes of the file of `module` pruned to some counts; written with little effort, for only ratios count."""
+    drafts: list[Sketch] = []
+
+    def size(counts: Counts) -> int:
+        if not drafts:
+            drafts.append(parts.sketch(module))
+        network = drafts[0](counts)
+        change = parts.change(network)
+        structure = variant.structure if change is None else (*variant.structure, change)
+        with tempfile.TemporaryDirectory() as folder:
+            draft = variant.child(network, Step(Prune.kind, {}, 0), structure=structure)
+            return container.write(draft, Path(folder) / "draft.brinell", effort="fast")
+
+    return size
 
 
 def _figures(module: nn.Module, parent: Variant) -> dict[str, Any]:

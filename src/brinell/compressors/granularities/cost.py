@@ -36,10 +36,13 @@ class Cost:
         return self(whole) - self({**whole, **units})
 
 
-def largest_within(function: Callable[[float], float], low: float, high: float, limit: float) -> float:
+def largest_within(
+    function: Callable[[float], float], low: float, high: float, limit: float, *, near: float = 1e-13
+) -> float:
     """The largest x in [low, high] at which a rising `function` is not above `limit`; `low` where it is everywhere.
 
-    False position with bisection in between: exact in one step where the function is a straight line.
+    False position with bisection in between: exact in one step where the function is a straight line. It ends where
+    the function is `near` (as a part of it) to the limit, from below or above.
     """
     below, above = function(low), function(high)
     if above <= limit:
@@ -50,7 +53,7 @@ def largest_within(function: Callable[[float], float], low: float, high: float, 
         share = 0.5 if turn % 3 == 2 else (limit - below) / (above - below)
         at = low + share * (high - low)
         value = function(at)
-        if abs(value - limit) <= 1e-13 * abs(limit) or at in (low, high):
+        if abs(value - limit) <= near * abs(limit) or at in (low, high):
             return at
         if value < limit:
             low, below = at, value

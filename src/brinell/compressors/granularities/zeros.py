@@ -46,7 +46,8 @@ class Zeros:
         def pruned(counts: Counts) -> nn.Module:
             for name, count in counts.items():
                 if count != now[name]:
-                    weights[name].copy_(whole[name] * self._spread(ranks[name] < count, whole[name]))
+                    gone = self._spread(ranks[name] >= count, whole[name])
+                    weights[name].copy_(whole[name].masked_fill(gone, 0.0))  # a product would give -0
                     now[name] = count
             return network
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -100,7 +101,7 @@ class _Log:
 
     def __init__(self, case: Case, score: Score, episodes: int) -> None:
         self.case, self.score, self.episodes = case, score, episodes
-        self.sketch = case.parts.sketch(case.module.to(case.device))
+        self.sketch = case.parts.sketch(copy.deepcopy(case.module).to(case.device))
         self.known: dict[tuple[int, ...], float] = {}
         self.scores: list[float] = []
         self.uniform = self.best = 0.0

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from brinell.compressors.budget import Allowance
+from brinell.compressors.allowance import Allowance
 from brinell.compressors.granularities import largest_within
 from brinell.compressors.rates.rates import Case
 

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from brinell.compressors.budget import Allowance
+from brinell.compressors.allowance import Allowance
 from brinell.compressors.granularities import Parts
 from brinell.core import Progress, Spec
 from brinell.costs import LayerCost
