@@ -22,7 +22,7 @@ IDENTITY = {
     *("population", "mutation_rate", "mutation_range", "adaptive", "max_queries"),
     *("r", "changes", "distance", "initial_share", "max_candidates", "rest"),
     *("epochs", "batch_size", "learning_rate", "optimizer", "momentum", "nesterov", "weight_decay", "schedule"),
-    *("augment", "label_smoothing", "gradient_clip", "precision", "holdout", "train"),
+    *("augment", "label_smoothing", "gradient_clip", "precision", "holdout", "train", "early_stop"),
     *("student", "initialize", "temperature", "temperature_squared", "hard_label_weight"),
     *("granularity", "budget", "rates", "rounds", "weight_bits", "partition", "shares", "keep_zeros", "float_layers"),
     *("widths", "episodes", "random_episodes", "reward", "least"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 from torch import Tensor
@@ -13,7 +13,7 @@ from brinell.attacks.iterate import Walk, walk
 from brinell.attacks.losses import Loss
 from brinell.attacks.oracle import Oracle, Precision
 from brinell.attacks.steps import inside
-from brinell.core import Fraction, Point
+from brinell.core import Fraction, Later, Point
 from brinell.nn import Norm
 
 
@@ -38,6 +38,8 @@ class BIM(Attack):
     loss: Loss = "cross_entropy"
     label: Literal["true", "predicted"] = "true"
     precision: Precision = "float32"
+    early_stop: Annotated[bool, Later()] = True
+    """`False`: what is broken walks on for all `steps`, and its latest success is kept: that transfers better."""
 
     @property
     def point(self) -> Point:
@@ -59,6 +61,7 @@ class BIM(Attack):
             random_start=False,
             loss=self.loss,
             label=self.label,
+            early_stop=self.early_stop,
             seed=seed,
             trace_every=trace_every,
         )

@@ -22,7 +22,8 @@ from brinell.nn import Norm, project, steepest
 
 @dataclass(frozen=True)
 class Walk:
-    """Settings of a walk; `step_size` `None` is a quarter of each epsilon; `label` is whose loss is raised."""
+    """Settings of a walk; `step_size` `None` is a quarter of each epsilon; `label` is whose loss is raised; without
+    `early_stop` what is broken walks on, and its latest success is kept."""
 
     norm: Norm
     step_size: float | None
@@ -30,17 +31,18 @@ class Walk:
     random_start: bool
     loss: Loss
     label: Literal["true", "predicted"]
+    early_stop: bool
     seed: int
     trace_every: int | None
 
 
 def walk(oracle: Oracle, batch: Batch, points: Sequence[Point], settings: Walk) -> Crafted:
-    """Candidates at every point: the first iterate that succeeded, else the last one of the first start."""
-    readings = Readings(batch.images, points)
+    """Candidates at every point: the first iterate that succeeded (or the latest), else the last of the first start."""
+    readings = Readings(batch.images, points, stops=settings.early_stop)
     everyone = Cells.spread(batch, readings.epsilons)
     trace = Trace(readings.epsilons, settings.trace_every) if settings.trace_every is not None else None
     for restart in range(settings.restarts):
-        standing = everyone if trace is not None else everyone.at(~readings.broken.all(0))
+        standing = everyone if trace is not None else everyone.at(readings.open(everyone.index).any(0))
         if len(standing.index):
             _ascend(oracle, standing, readings, settings, restart, trace)
     return readings.crafted(None if trace is None else trace.columns())
@@ -90,7 +92,7 @@ def _ascend(
         images = _step(images, gradient, cells, settings)
         if restart == 0:
             readings.keep(step + 1, cells.index, images)
-    if trace is not None or settings.restarts > 1:
+    if trace is not None or settings.restarts > 1 or not settings.early_stop:
         _look_at_the_end(oracle, cells, images, readings, objective, restart, trace)
 
 
@@ -118,9 +120,9 @@ def _look_at_the_end(
     """See whether the last iterate succeeded, where another start or a trace depends on it."""
     last = readings.steps[-1]
     logits = oracle.logits(images)
-    unbroken = ~readings.broken[-1, cells.index]
-    readings.forwards[-1, cells.index] += unbroken.to(torch.int32)
-    broken = oracle.confirmed(images, logits, cells.labels, cells.targets, asked=unbroken)
+    wanted = readings.open(cells.index)[-1]
+    readings.forwards[-1, cells.index] += wanted.to(torch.int32)
+    broken = oracle.confirmed(images, logits, cells.labels, cells.targets, asked=wanted)
     readings.succeed(last, cells.index[broken], images[broken], restart=restart)
     if trace is not None:
         trace.record(restart, last, logits, objective(logits), None, cells.labels)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 from torch import Tensor
@@ -13,7 +13,7 @@ from brinell.attacks.iterate import Walk, walk
 from brinell.attacks.losses import Loss
 from brinell.attacks.oracle import Oracle, Precision
 from brinell.attacks.steps import inside
-from brinell.core import Fraction, Point
+from brinell.core import Fraction, Later, Point
 from brinell.nn import Norm
 
 
@@ -39,6 +39,8 @@ class PGD(Attack):
     random_start: bool = True
     loss: Loss = "cross_entropy"
     precision: Precision = "float32"
+    early_stop: Annotated[bool, Later()] = True
+    """`False`: what is broken walks on for all `steps`, and its latest success is kept: that transfers better."""
 
     @property
     def random(self) -> bool:
@@ -65,6 +67,7 @@ class PGD(Attack):
             random_start=self.random_start,
             loss=self.loss,
             label="true",
+            early_stop=self.early_stop,
             seed=seed,
             trace_every=trace_every,
         )

@@ -16,11 +16,11 @@ class Readings:
     """The best candidates so far of M cells (every image at every epsilon, epsilon-major) at K numbers of steps.
 
     A cell that is broken at one number of steps is broken at every larger one, by the same image: the first that
-    succeeded. All tensors are `(K, M)`.
+    succeeded, after which it `stops`. One that does not goes on, and keeps the latest. All tensors are `(K, M)`.
     """
 
-    def __init__(self, images: Tensor, points: Sequence[Point]) -> None:
-        self.points = points
+    def __init__(self, images: Tensor, points: Sequence[Point], *, stops: bool = True) -> None:
+        self.points, self.stops = points, stops
         self.epsilons = list(dict.fromkeys(point.epsilon for point in points))
         images = images.repeat(len(self.epsilons), 1, 1, 1)
         self.steps = sorted({point.steps for point in points})
@@ -36,7 +36,12 @@ class Readings:
 
     def wants(self, step: int, index: Tensor) -> Tensor:
         """`(K, len(index))`: which readings still need to go on from iterate `step`."""
-        return ~self.broken[:, index] & (self.limits > step)
+        return self.open(index) & (self.limits > step)
+
+    def open(self, index: Tensor) -> Tensor:
+        """`(K, len(index))`: which readings would take another success."""
+        broken = self.broken[:, index]
+        return ~broken if self.stops else torch.ones_like(broken)
 
     def spend(
         self, step: int, index: Tensor, *, forwards: int | Tensor = 1, backwards: int = 1, zero: Tensor | None = None
@@ -49,12 +54,12 @@ class Readings:
             self.zeros[:, index] += wanted & zero
 
     def succeed(self, step: int, index: Tensor, images: Tensor, *, restart: int = 0) -> None:
-        """Keep iterate `step` of the cells `index` for every reading that allows so many steps and had none."""
-        new = ~self.broken[:, index] & (self.limits >= step)
+        """Keep iterate `step` of the cells `index` for every reading that allows so many steps and is open."""
+        new = self.open(index) & (self.limits >= step)
         for row, chosen in enumerate(new):
             at = index[chosen]
             self.images[row, at] = images[chosen]
-            self.first[row, at] = step
+            self.first[row, at] = torch.where(self.broken[row, at], self.first[row, at], step)
             self.restart[row, at] = restart
             self.broken[row, at] = True
 
