@@ -262,7 +262,16 @@ def test_what_cannot_be_done_is_said_before_training(
         Prune.parse({"granularity": "filter", **fields}).compress(variant, sample, seed=0, progress=no_training)
 
 
-@pytest.mark.parametrize("rates", [{"conv1": 0}, {"conv1": 1.5}, {}, {"conv1": "much"}], ids=str)
-def test_bad_shares_are_refused(rates: dict[str, object]) -> None:
-    with pytest.raises(ConfigurationError, match="rates"):
+@pytest.mark.parametrize(
+    ("rates", "message"),
+    [
+        ({"conv1": 0}, "rates: shares: conv1: expected a share above 0 and up to 1, not 0"),
+        ({"conv1": 1.5}, "conv1: expected a share above 0 and up to 1, not 1.5"),
+        ({}, "at least 1 item"),
+        ({"conv1": "much"}, "expected a number or a ratio"),
+    ],
+    ids=str,
+)
+def test_bad_shares_are_refused_by_name(rates: dict[str, object], message: str) -> None:
+    with pytest.raises(ConfigurationError, match=message):
         Prune.parse({"rates": rates})

@@ -15,13 +15,13 @@ def _pairs(value: Any) -> Any:
     return tuple(value.items()) if isinstance(value, Mapping) else value
 
 
-def _each_once(value: tuple[tuple[str, float], ...]) -> tuple[tuple[str, float], ...]:
+def _shares(value: tuple[tuple[str, float], ...]) -> tuple[tuple[str, float], ...]:
     if len({name for name, _ in value}) < len(value):
         raise ValueError("a layer stands in it twice")
+    for name, share in value:
+        if not 0 < share <= 1:
+            raise ValueError(f"{name}: expected a share above 0 and up to 1, not {share:g}")
     return value
-
-
-Share = Annotated[Fraction, Field(gt=0, le=1)]
 
 
 class Layers(Rates):
@@ -30,7 +30,7 @@ class Layers(Rates):
     kind = "layers"
 
     shares: Annotated[
-        tuple[tuple[str, Share], ...], BeforeValidator(_pairs), AfterValidator(_each_once), Field(min_length=1)
+        tuple[tuple[str, Fraction], ...], BeforeValidator(_pairs), AfterValidator(_shares), Field(min_length=1)
     ]
     """By layer (of a group of channels, the one that it is named after) the share of its units that is kept."""
 
