@@ -18,7 +18,7 @@ from brinell import container
 from brinell.compressors import DNS, INQ, Prune
 from brinell.compressors.common import float_weights
 from brinell.compressors.inq import SHARES
-from brinell.compressors.powers import exponents, nearest_power
+from brinell.compressors.powers import closest_exponents, exponents, nearest_power
 from brinell.core import ConfigurationError
 from brinell.data import Dataset
 from brinell.training import Adversarial, Train
@@ -125,6 +125,38 @@ def test_zeros_stay_zero_unless_told_otherwise(baseline: Variant, sample: Datase
     zeros = {name: weight == 0 for name, weight in weights(pruned).items()}
     assert all(not weights(kept)[name][mask].any() for name, mask in zeros.items())
     assert any(weights(free)[name][mask].any() for name, mask in zeros.items())
+
+
+def test_levels_that_change_the_weights_least() -> None:
+    weight = torch.tensor([1.0] * 50 + [-0.5] * 50 + [16.0, 0.0])
+    assert exponents(weight, 3) == (3, 4)  # 16, 8 and zero: a hundred weights would be lost
+    # Squared changes: 100 * (1 or 1/4) / 2 = 62.5 for the paper's; 8^2 + 62.5 or less one power down, and so on; at
+    # (0, 1) only the 16 and the halves change: (16 - 2)^2 + 0 (halves are nearest to 1): 196 + 12.5
+    assert closest_exponents(weight, 3) == (3, 4)
+    many = torch.tensor([1.0] * 5000 + [-0.5] * 5000 + [16.0, 0.0])
+    assert closest_exponents(many, 3) == (-1, 0)  # (16 - 1)^2 = 225 and nothing else
+    assert closest_exponents(torch.zeros(3), 3) == exponents(torch.zeros(3), 3)
+
+
+@given(st.lists(st.floats(-4, 4, width=32).filter(lambda value: abs(value) > 1e-3), min_size=1, max_size=30))
+def test_no_other_place_changes_them_less(values: list[float]) -> None:
+    weight = torch.tensor(values)
+    lowest, highest = closest_exponents(weight, 3)
+    own = float((nearest_power(weight, lowest, highest) - weight).double().square().sum())
+    top = exponents(weight, 3)[1]
+    for power in range(top - 8, top + 1):
+        assert own <= float((nearest_power(weight, power - 1, power) - weight).double().square().sum()) + 1e-12
+
+
+def test_after_surgery_few_more_weights_are_lost_at_the_closest_levels(baseline: Variant, sample: Dataset) -> None:
+    sparse = DNS(sparsity=0.6, train=QUICK).compress(baseline, sample, seed=0)
+    lost = [
+        INQ(weight_bits=3, levels=levels, shares=(0.5, 1), train=QUICK).compress(sparse, sample, seed=0)
+        for levels in ("largest", "closest")
+    ]
+    assert lost[1].lineage[-1].figures["sparsity"] < lost[0].lineage[-1].figures["sparsity"]
+    for weight in weights(lost[1]).values():
+        assert_powers_of_two(weight)
 
 
 def test_after_surgery_the_file_holds_powers_of_two_and_zeros(

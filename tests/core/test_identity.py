@@ -28,7 +28,7 @@ IDENTITY = {
     *("widths", "episodes", "random_episodes", "reward", "least"),
     *("hidden", "dropout"),
     *("adversarial", "fraction", "weight", "epsilon_rule", "sparsity", "c", "gamma", "power", "stop", "phases"),
-    *("conv_bits", "linear_bits", "sharing_epochs", "sharing_rate", "surgery_epochs", "surgery_rate"),
+    *("conv_bits", "linear_bits", "sharing_epochs", "sharing_rate", "surgery_epochs", "surgery_rate", "levels"),
     *("classes", "in_channels", "size", "width", "mean", "std", "layers", "channel_order", "classifier_padding"),
     *("resize", "calibration_examples", "per_channel"),
     *("weight_bases", "activation_bases", "scales", "calibration", "window", "input_scale", "gradient"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 import torch
 from pydantic import Field, field_validator
@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 from brinell.compressors.common import float_weights, largest, stages
 from brinell.compressors.compressor import Compressor
-from brinell.compressors.powers import exponents, nearest_power
-from brinell.core import Fraction, Progress, derive, silent
+from brinell.compressors.powers import closest_exponents, exponents, nearest_power
+from brinell.core import Fraction, Later, Progress, derive, silent
 from brinell.data import Dataset
 from brinell.training import Train
 from brinell.variants import Step, Variant
@@ -29,13 +29,14 @@ SHARES: Final[Mapping[int, tuple[float, ...]]] = {
 bits on, the same as with 5)."""
 
 Partition = Literal["largest", "smallest", "random"]
+Levels = Literal["largest", "closest"]
 
 
 class INQ(Compressor):
     """Quantise a part of each layer's weights to powers of two, freeze them for good, retrain the rest; and again.
 
     All float convolutions and linear layers are quantised; biases and batch norm stay float. A layer's levels are set
-    by its largest weight at the start and never change. After each step `train` runs with a fresh optimiser; after the
+    by its weights at the start and never change. After each step `train` runs with a fresh optimiser; after the
     last one, where no weight is free, it settles biases and batch norm only.
     """
 
@@ -43,6 +44,10 @@ class INQ(Compressor):
 
     weight_bits: int = Field(5, ge=2, le=8)
     """Levels: 0 and 2^(weight_bits - 2) powers of two of either sign."""
+    levels: Annotated[Levels, Later()] = "largest"
+    """Where they lie: the top one is that of the layer's `largest` weight, as in the paper, or such that quantising
+    changes the weights least (`closest`), which clamps those far out. With few bits that is another network: after
+    surgery most of a layer can lie below a quarter of its largest weight, and would become zero."""
     partition: Partition = "largest"
     """Which weights come first: by magnitude (`largest` is the paper's choice), or at random."""
     shares: tuple[Fraction, ...] | None = None
@@ -78,9 +83,7 @@ class INQ(Compressor):
     ) -> Variant:
         """The quantised variant: every weight 0 or a power of two, of either sign."""
         module = variant.trainable()
-        layers = [
-            _Layer(name, weight, self.weight_bits, self.keep_zeros) for name, weight in float_weights(module).items()
-        ]
+        layers = [_Layer(name, weight, self) for name, weight in float_weights(module).items()]
         shares = self.shares or SHARES[self.weight_bits]
         run = stages(
             self,
@@ -110,11 +113,12 @@ class INQ(Compressor):
 class _Layer:
     """One layer's levels, and which of its weights are frozen at which of them."""
 
-    def __init__(self, name: str, weight: Tensor, bits: int, keep_zeros: bool) -> None:
+    def __init__(self, name: str, weight: Tensor, settings: INQ) -> None:
         self.name, self.weight = name, weight
         values = weight.detach()
-        self.lowest, self.highest = exponents(values, bits)
-        self.zeros = (values == 0) if keep_zeros else torch.zeros_like(values, dtype=torch.bool)
+        place = exponents if settings.levels == "largest" else closest_exponents
+        self.lowest, self.highest = place(values, settings.weight_bits)
+        self.zeros = (values == 0) if settings.keep_zeros else torch.zeros_like(values, dtype=torch.bool)
         self.frozen = self.zeros.clone()
         self.values = torch.zeros_like(values)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
 from pydantic import Field
@@ -12,8 +12,8 @@ from pydantic import Field
 from brinell.compressors.common import part
 from brinell.compressors.compressor import Compressor
 from brinell.compressors.dns import DNS, PerLayer
-from brinell.compressors.inq import INQ, Partition
-from brinell.core import Fraction, Progress, silent
+from brinell.compressors.inq import INQ, Levels, Partition
+from brinell.core import Fraction, Later, Progress, silent
 from brinell.data import Dataset
 from brinell.training import Adversarial, Train
 from brinell.variants import Step, Variant
@@ -41,6 +41,7 @@ class RobustCompression(Compressor):
     surgery_rate: Fraction = Field(0.01, gt=0)
     """Its learning rate."""
     weight_bits: int = Field(3, ge=2, le=8)
+    levels: Annotated[Levels, Later()] = "largest"
     partition: Partition = "largest"
     shares: tuple[Fraction, ...] | None = None
     """Of the weights that are left, accumulated, quantised after each step; `None`: the paper's for `weight_bits`."""
@@ -69,6 +70,7 @@ class RobustCompression(Compressor):
         )
         inq = INQ(
             weight_bits=self.weight_bits,
+            levels=self.levels,
             partition=self.partition,
             shares=self.shares,
             train=self.train.model_copy(update={"adversarial": self.adversarial}),
