@@ -1,0 +1,133 @@
+"""What changed between two runs: hand-made differences are found, and nothing else."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from brinell.analysis import load, mcnemar
+from brinell.analysis.changes import CHANGE_SCHEMA, changes
+from brinell.core import DataError
+from brinell.store import RunStore
+from reporting.fake_run import FAKES, write_fake_run
+
+
+@pytest.fixture(scope="module")
+def before(tmp_path_factory: pytest.TempPathFactory) -> RunStore:
+    return write_fake_run(tmp_path_factory.mktemp("before"), FAKES[:3], examples=200)
+
+
+@pytest.fixture
+def after(before: RunStore, tmp_path: Path) -> RunStore:
+    return RunStore(shutil.copytree(before.root, tmp_path / "after"))
+
+
+def at(frame: pl.DataFrame, metric: str, variant: str, **where: object) -> dict[str, object]:
+    chosen = frame.filter((pl.col("metric") == metric) & (pl.col("variant") == variant))
+    for name, value in where.items():
+        chosen = chosen.filter(pl.col(name) == value)
+    return chosen.row(0, named=True)
+
+
+def break_examples(store: RunStore, attack: str, variant: str, count: int) -> int:
+    """Let the first `count` examples that still stand fall, at every point; how many fell at the last."""
+    plan = store.plan()
+    key = next(found.key for found in plan.variants if found.name == variant)
+    trial = next(trial for trial in plan.trials if (trial.attack, trial.judged_on) == (attack, key))
+    path = store.rows_path(trial.key, trial.blocks[0].name)
+    frame = pl.read_parquet(path)
+    falls = pl.col("example_id") < count
+    changed = frame.with_columns(rank=pl.when(falls).then(pl.max_horizontal("rank", pl.lit(1))).otherwise("rank"))
+    changed.with_columns(pl.col("rank").cast(pl.Int32)).write_parquet(path)
+    last = (pl.col("epsilon") == trial.points[-1].epsilon) & (pl.col("steps") == trial.points[-1].steps)
+    return frame.filter(falls & last & (pl.col("rank") == 0)).height
+
+
+def test_a_run_has_not_changed_from_itself(before: RunStore, after: RunStore) -> None:
+    found = changes(before, after)
+    assert found.frame.columns == list(CHANGE_SCHEMA)
+    assert found.notes == ()
+    assert set(found.frame["change"]) == {0.0}
+    assert set(found.frame["verdict"].drop_nulls()) == {"no difference"}
+    assert {"clean_accuracy", "robust_accuracy", "top5_accuracy", "worst_case", "encoded_bytes", "macs"} <= set(
+        found.frame["metric"]
+    )
+
+
+def test_values_are_those_of_the_reports(before: RunStore, after: RunStore) -> None:
+    frame, evaluation = changes(before, after).frame, load(before)
+    reading = evaluation.readings.filter((pl.col("variant") == "pruned") & (pl.col("attack") == "fgsm")).row(
+        2, named=True
+    )
+    found = at(frame, "robust_accuracy", "pruned", attack="fgsm", epsilon=reading["epsilon"])
+    assert (found["before"], found["after"], found["examples"]) == (
+        pytest.approx(reading["robust_accuracy"]),
+        pytest.approx(reading["robust_accuracy"]),
+        200,
+    )
+    worst = evaluation.worst.filter(pl.col("variant") == "pruned").row(1, named=True)
+    found = at(frame, "worst_case", "pruned", epsilon=worst["epsilon"])
+    assert found["after"] == pytest.approx(worst["robust_accuracy"])
+
+
+def test_what_fell_is_counted_and_tested(before: RunStore, after: RunStore) -> None:
+    fell = break_examples(after, "fgsm", "pruned", 60)
+    frame = changes(before, after).frame
+    last = frame.filter((pl.col("attack") == "fgsm") & (pl.col("variant") == "pruned")).filter(
+        (pl.col("epsilon") == pl.col("epsilon").max()) & (pl.col("metric") == "robust_accuracy")
+    )
+    row = last.row(0, named=True)
+    assert (row["only_before"], row["only_after"]) == (fell, 0)
+    assert row["change"] == pytest.approx(-fell / 200)
+    assert row["p_value"] == pytest.approx(mcnemar(0, fell))
+    other = frame.filter((pl.col("variant") == "distilled") & pl.col("p_value").is_not_null())
+    assert set(other["change"]) == {0.0}
+    assert (frame.filter((pl.col("metric") == "worst_case") & (pl.col("variant") == "pruned"))["change"] <= 0).all()
+
+
+def test_only_shared_examples_count(before: RunStore, after: RunStore) -> None:
+    plan = after.plan()
+    trial = next(trial for trial in plan.trials if trial.attack == "fgsm")
+    after.rows_path(trial.key, trial.blocks[1].name).unlink()
+    found = at(changes(before, after).frame, "robust_accuracy", "baseline", attack="fgsm")
+    assert found["examples"] == 100
+    assert found["change"] == 0.0
+
+
+def test_what_one_run_lacks_is_null_and_said(before: RunStore, after: RunStore) -> None:
+    plan = after.plan()
+    kept = [variant for variant in plan.variants if variant.name != "pruned"]
+    after.write_study("", plan.model_copy(update={"variants": tuple(kept)}), {})
+    found = changes(before, after)
+    row = at(found.frame, "robust_accuracy", "pruned", attack="fgsm")
+    assert row["before"] is not None
+    assert (row["after"], row["change"]) == (None, None)
+    assert any("plans pruned" in note for note in found.notes)
+
+
+def test_costs_other_settings_and_damage(before: RunStore, after: RunStore) -> None:
+    plan = after.plan()
+    costs = after.variant(plan.variants[1].key) / "costs.json"
+    costs.write_text(json.dumps({**json.loads(costs.read_text()), "encoded_bytes": 400_000}))
+    (after.variant(plan.variants[2].key) / "costs.json").write_text("{")
+    trials = [
+        trial.model_copy(update={"spec": {**trial.spec, "loss": "margin"}}) if trial.attack == "fgsm" else trial
+        for trial in plan.trials
+    ]
+    after.write_study("", plan.model_copy(update={"trials": tuple(trials)}), {})
+    found = changes(before, after)
+    row = at(found.frame, "encoded_bytes", "distilled")
+    assert (row["before"], row["after"], row["change"]) == (301_020.0, 400_000.0, 98_980.0)
+    assert at(found.frame, "encoded_bytes", "pruned")["after"] is None
+    assert "fgsm has other settings in the second run" in found.notes
+    assert any("costs.json" in note for note in found.notes)
+
+
+def test_other_data_cannot_be_compared(before: RunStore, after: RunStore) -> None:
+    after.write_study("", after.plan().model_copy(update={"fingerprint": "1" * 64}), {})
+    with pytest.raises(DataError, match="only runs on the same data"):
+        changes(before, after)

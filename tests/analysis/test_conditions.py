@@ -1,0 +1,110 @@
+"""The grammar of --fail-if: what it reads, what it refuses, and when a change crosses it."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from brinell.analysis.changes import CHANGE_SCHEMA, METRICS
+from brinell.analysis.conditions import OPERATORS, parse
+from brinell.core import BrinellError, ConfigurationError
+
+
+def row(before: float | None, after: float | None) -> dict[str, Any]:
+    change = None if before is None or after is None else after - before
+    return {"before": before, "after": after, "change": change}
+
+
+def test_it_reads_what_the_issue_shows() -> None:
+    found = parse("robust_accuracy < -0.02")
+    assert (found.metric, found.operator, found.limit, found.percent) == ("robust_accuracy", "<", -0.02, False)
+    assert (found.attack, found.variant) == (None, None)
+
+
+def test_filters_quotes_percent_and_no_blanks() -> None:
+    found = parse('robust_accuracy under pgd of "int8 (small)"<=-1e-2')
+    assert (found.attack, found.variant, found.operator, found.limit) == ("pgd", "int8 (small)", "<=", -0.01)
+    assert parse("encoded_bytes of 'a' > 5%").percent
+    assert parse("macs of x under y >= +3").limit == 3.0
+    assert parse('worst_case of "under" < 0').variant == "under"
+
+
+@given(st.sampled_from(METRICS), st.sampled_from(sorted(OPERATORS)), st.floats(allow_nan=False, allow_infinity=False))
+def test_every_metric_and_operator(metric: str, sign: str, limit: float) -> None:
+    found = parse(f"{metric}{sign}{limit!r}")
+    assert (found.metric, found.operator, found.limit) == (metric, sign, limit)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "is no metric"),
+        ("robust_acuracy < 0", "did you mean robust_accuracy"),
+        ("robust_accuracy", "expected an operator"),
+        ("robust_accuracy <", "expected an operator"),
+        ("robust_accuracy < much", "'much' is no number"),
+        ("robust_accuracy < nan", "is no number"),
+        ("robust_accuracy < inf", "is no number"),
+        ("robust_accuracy == 0", "expected an operator"),
+        ("robust_accuracy < 0 and clean_accuracy < 0", "expected an operator"),
+        ("robust_accuracy under < 0", "expected an operator"),
+        ("robust_accuracy of 'x < 0", "a quote that nothing ends"),
+        ("__import__('os').system('ls') < 0", "is no metric"),
+    ],
+)
+def test_what_it_refuses_it_refuses_clearly(text: str, words: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"--fail-if") as error:
+        parse(text)
+    assert words in str(error.value)
+    assert "METRIC [under ATTACK]" in str(error.value)
+
+
+@given(st.text(max_size=40))
+def test_any_text_is_read_or_refused(text: str) -> None:
+    with suppress(BrinellError):
+        parse(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "before", "after", "crossed"),
+    [
+        ("robust_accuracy < -0.02", 0.5, 0.47, True),
+        ("robust_accuracy < -0.02", 0.5, 0.49, False),
+        ("robust_accuracy < -0.5", 0.5, 0.0, False),  # strictly less
+        ("robust_accuracy <= -0.5", 0.5, 0.0, True),
+        ("encoded_bytes > 5%", 1000.0, 1051.0, True),
+        ("encoded_bytes > 5%", 1000.0, 1050.0, False),
+        ("encoded_bytes > 5%", 0.0, 1.0, True),
+        ("encoded_bytes > 5%", 0.0, 0.0, False),
+        ("encoded_bytes > 100", 1000.0, 1051.0, False),
+        ("robust_accuracy < -0.02", 0.5, None, True),  # gone: nobody can say that it held
+        ("robust_accuracy < -0.02", None, 0.1, False),  # new
+    ],
+)
+def test_when_it_is_crossed(text: str, before: float | None, after: float | None, crossed: bool) -> None:
+    assert parse(text).crossed(row(before, after)) is crossed
+
+
+def test_the_docs_name_every_metric() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "report.md").read_text()
+    assert all(f"`{metric}`" in page for metric in METRICS)
+
+
+def test_filters_choose_rows() -> None:
+    rows = [
+        {"metric": "robust_accuracy", "variant": variant, "attack": attack}
+        for variant in ("net", "net-small")
+        for attack in ("fgsm", "pgd")
+    ]
+    frame = pl.DataFrame([{**row, "metric": metric} for row in rows for metric in METRICS[:2]], schema=CHANGE_SCHEMA)
+    assert len(parse("robust_accuracy < 0").select(frame)) == 4
+    assert len(parse("robust_accuracy under pgd < 0").select(frame)) == 2
+    assert len(parse("robust_accuracy under pgd of net < 0").select(frame)) == 1
+    assert len(parse('robust_accuracy of "net*" < 0').select(frame)) == 4
+    assert parse("robust_accuracy under bim < 0").select(frame).is_empty()
