@@ -11,7 +11,7 @@ from torch import nn
 
 import brinell
 from brinell import costs
-from brinell.attacks import FGSM
+from brinell.attacks import FGSM, LocalSearch
 from brinell.compressors import Distill, Int8, XNORNet
 from brinell.core import ModelError, UnsupportedError
 from brinell.data import Dataset
@@ -56,6 +56,13 @@ def test_an_attack_crafts_on_the_twin_and_is_judged_by_onnx_runtime(int8: Varian
     with torch.no_grad():
         assert torch.equal(int8.deployed()(outcome.adversarials).argmax(1), outcome.predictions.long())
     assert outcome.robust_accuracy < outcome.clean_accuracy - 0.2
+
+
+def test_an_attack_through_scores_asks_onnx_runtime(int8: Variant, sample: Dataset) -> None:
+    images, labels = sample.tensors()
+    outcome = brinell.attack(int8.deployed(), images[:6], labels[:6], LocalSearch(max_queries=40))
+    with torch.no_grad():
+        assert torch.equal(int8.deployed()(outcome.adversarials).argmax(1), outcome.predictions.long())
 
 
 def test_it_is_saved_as_its_graph_alone(int8: Variant, sample: Dataset, tmp_path: Path) -> None:

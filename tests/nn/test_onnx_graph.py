@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 import torch
 from onnx import TensorProto, helper, numpy_helper
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 
 from brinell.core import ModelError, UnsupportedError
 from brinell.models import build
+from brinell.nn import fold_batch_norms
 from brinell.nn.onnx_graph import OnnxNetwork, Twin, int8_share, open_session, parse, quantize, run_session, to_onnx
 
 FLOAT = TensorProto.FLOAT
@@ -118,6 +119,15 @@ def test_a_copy_opens_its_own_session(quantised: tuple[nn.Module, bytes]) -> Non
     assert list(network.state_dict()) == ["onnx"]
     with pytest.raises(ModelError, match=r"cannot run images \(2, 1, 9, 9\)"):
         network(torch.rand(2, 1, 9, 9))
+
+
+def test_a_tracer_is_refused_and_sees_a_copy(quantised: tuple[nn.Module, bytes]) -> None:
+    """Attacks fold batch norms by tracing; what stands in for images there must never reach ONNX Runtime."""
+    network, images = OnnxNetwork.of(quantised[1]).eval(), torch.rand(3, 1, 8, 8)
+    with pytest.raises(ModelError, match="takes tensors, not Proxy"):
+        fx.Tracer().trace(network)
+    assert torch.equal(fold_batch_norms(network)(images), network(images))
+    assert torch.equal(network(images.double()), network(images))
 
 
 def test_what_onnx_cannot_say_is_told() -> None:

@@ -55,9 +55,11 @@ def run_session(session: Any, images: Tensor) -> Tensor:
     Raises:
         ModelError: the images are not what the graph takes.
     """
+    if not isinstance(images, Tensor):  # a tracer's stand-in, which ONNX Runtime would read as memory
+        raise ModelError(f"onnx: ONNX Runtime takes tensors, not {type(images).__name__}")
     name = session.get_inputs()[0].name
     try:
-        (logits,) = session.run(None, {name: images.detach().cpu().contiguous().numpy()})
+        (logits,) = session.run(None, {name: images.detach().to("cpu", torch.float32).contiguous().numpy()})
     except Exception as error:
         raise ModelError(f"onnx: ONNX Runtime cannot run images {tuple(images.shape)}: {_brief(error)}") from None
     return torch.from_numpy(logits).to(images.device)
