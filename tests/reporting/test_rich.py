@@ -174,7 +174,7 @@ def test_packers_that_were_not_there_are_missing(tabled: dict[str, Table]) -> No
     assert cell(table, "inq", "zpaq").note == "1.26\u00d7"
     assert cell(table, "inq", "zstd").missing
     assert cell(table, "inq", "Promised").missing
-    assert cell(table, "inq", "Least").sort == 58_944 - 900
+    assert cell(table, "inq", "Entropy").sort == 58_944 - 900
 
 
 def test_modelled_energy_says_so(tabled: dict[str, Table]) -> None:

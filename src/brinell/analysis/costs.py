@@ -27,7 +27,7 @@ COST_SCHEMA = {
     "ncc": pl.Float64,
 }
 """`compression_ratio` is the baseline's dense float32 bytes over this variant's file, everything in it. `nominal_bytes`
-are those that the compressor's own arithmetic promises, `entropy_bytes` the least that coding value by value takes."""
+are those that the compressor's own arithmetic promises, `entropy_bytes` what their zero-order entropy does."""
 
 
 def costs(own: Mapping[str, Any] | None, baseline: Mapping[str, Any] | None) -> dict[str, int | float | None]:

@@ -25,7 +25,7 @@ from brinell.analysis.stress import Stress, stress
 from brinell.analysis.techniques import boxes
 from brinell.analysis.traces import TRACE_SCHEMA
 from brinell.analysis.training import notes, training
-from brinell.analysis.transfer import transfers
+from brinell.analysis.transfer import crossed, transfers
 from brinell.analysis.variants import variants
 from brinell.analysis.worst_case import WORST_SCHEMA
 from brinell.core import BrinellError, StudyPlan
@@ -118,7 +118,7 @@ def load(store: RunStore) -> Evaluation:
         stresses=stresses,
         breaking=strength(averaged, stresses, line),
         breaking_steps=breaking_steps(traced, line),
-        boxes=boxes(averaged, table),
+        boxes=boxes(averaged.filter(pl.col("attack").is_in(list(stresses))), table),
         pairs=stack(measured.pairs, PAIR_SCHEMA),
         worst=worst,
         reference=reference(worst, attacked, table, line),
@@ -136,9 +136,10 @@ def load(store: RunStore) -> Evaluation:
 
 
 def _stresses(plan: StudyPlan) -> dict[str, Stress]:
-    """Of attacks on the network that is judged; those crafted on another show in the matrix of transfers."""
-    white_box = [trial for trial in plan.trials if trial.kind != CLEAN and trial.judged_on == trial.crafted_on]
-    return {trial.attack: stress(trial.points, trial.kind) for trial in white_box}
+    """Of attacks on the network that is judged; what is crafted on another shows in the matrix of transfers."""
+    crossing = crossed(plan)
+    attacks = [trial for trial in plan.trials if trial.kind != CLEAN and trial.attack not in crossing]
+    return {trial.attack: stress(trial.points, trial.kind) for trial in attacks}
 
 
 def _planned_order(readings: pl.DataFrame, plan: StudyPlan, names: Mapping[str, str]) -> pl.DataFrame:

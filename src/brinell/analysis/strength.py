@@ -46,7 +46,7 @@ STEP_SCHEMA = {
 def strength(reruns: pl.DataFrame, stresses: Mapping[str, Stress], line: float) -> pl.DataFrame:
     """Breaking stress and character of every variant under every attack whose stress is swept: `BREAKING_SCHEMA`."""
     rows = []
-    white_box = reruns.filter(pl.col("crafted_on") == pl.col("variant"))
+    white_box = reruns.filter((pl.col("crafted_on") == pl.col("variant")) & pl.col("attack").is_in(list(stresses)))
     for (attack, variant), frame in white_box.group_by("attack", "variant", maintain_order=True):
         axis = stresses[str(attack)]
         curve = axis.select(frame).drop_nulls("stress")

@@ -41,9 +41,8 @@ def transfers(reruns: pl.DataFrame, plan: StudyPlan) -> pl.DataFrame:
 
     White-box readings are the attack's own where the plan has them, otherwise those of an attack of the same settings.
     """
-    crossing = list(dict.fromkeys(trial.attack for trial in plan.trials if trial.judged_on != trial.crafted_on))
     frames = [pl.DataFrame(schema=TRANSFER_SCHEMA)]
-    for attack in crossing:
+    for attack in crossed(plan):
         own = reruns.filter(pl.col("attack") == attack)
         white = own.filter(pl.col("variant") == pl.col("crafted_on"))
         if white.is_empty():
@@ -51,6 +50,11 @@ def transfers(reruns: pl.DataFrame, plan: StudyPlan) -> pl.DataFrame:
         renamed = own.rename(_RENAMED).with_columns(attack=pl.lit(attack))
         frames.append(renamed.select(pl.col(name).cast(kind) for name, kind in TRANSFER_SCHEMA.items()))
     return pl.concat(frames)
+
+
+def crossed(plan: StudyPlan) -> list[str]:
+    """Attacks that are made on one network and judged on another."""
+    return list(dict.fromkeys(trial.attack for trial in plan.trials if trial.judged_on != trial.crafted_on))
 
 
 def _white_box(reruns: pl.DataFrame, plan: StudyPlan, attack: str, crossing: pl.DataFrame) -> pl.DataFrame:

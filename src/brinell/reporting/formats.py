@@ -60,7 +60,7 @@ def size(count: float | None) -> str:
         return MISSING
     for unit, name in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
         if count >= unit:
-            return f"{_three(count / unit)}{_NARROW}{name}"
+            return f"{three(count / unit)}{_NARROW}{name}"
     return f"{count:.0f}{_NARROW}B"
 
 
@@ -70,13 +70,13 @@ def quantity(count: float | None) -> str:
         return MISSING
     for unit, name in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
         if count >= unit:
-            return f"{_three(count / unit)}{_NARROW}{name}"
+            return f"{three(count / unit)}{_NARROW}{name}"
     return _short(count)
 
 
 def ratio(value: float | None) -> str:
     """A factor: `14.8x`, with the sign for times."""
-    return MISSING if value is None else f"{_three(value)}{_TIMES}"
+    return MISSING if value is None else f"{three(value)}{_TIMES}"
 
 
 def times(value: float) -> str:
@@ -131,7 +131,7 @@ def _two(value: float) -> str:
     return f"{float(f'{value:.2g}'):.6g}"
 
 
-def _three(value: float) -> str:
+def three(value: float) -> str:
     """Three significant digits, without an exponent."""
     return f"{value:.{max(0, 2 - math.floor(math.log10(value)))}f}" if 0 < value < 1000 else f"{value:,.0f}"
 

@@ -47,7 +47,8 @@ def figure(evaluation: Evaluation, styles: Mapping[str, Style]) -> Figure | None
 
 
 def _rows(evaluation: Evaluation) -> list[dict[str, Any]]:
-    white_box = evaluation.reruns.filter(pl.col("crafted_on") == pl.col("variant")).drop_nulls("robust_accuracy")
+    own = (pl.col("crafted_on") == pl.col("variant")) & pl.col("attack").is_in(list(evaluation.stresses))
+    white_box = evaluation.reruns.filter(own).drop_nulls("robust_accuracy")
     joined = white_box.join(evaluation.variants.select("variant", "technique"), on="variant", maintain_order="left")
     return [
         {

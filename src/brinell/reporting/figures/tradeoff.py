@@ -13,7 +13,7 @@ import polars as pl
 from brinell.analysis import Evaluation, front
 from brinell.reporting.chart import ROWS, Figure, Panel, Pick, aim, breaking_rule, opacity, panel, scales, shown
 from brinell.reporting.describe import named, span
-from brinell.reporting.formats import elided, interval, percent, quantity, radius, size
+from brinell.reporting.formats import MISSING, elided, interval, percent, quantity, radius, size, three
 from brinell.reporting.palette import Style
 from brinell.reporting.tables.energy import frame as energy_frame
 from brinell.reporting.tables.masking import verdict
@@ -23,11 +23,8 @@ LABELS = 8
 """Names in a panel at most: baselines and the front before others."""
 _GAP = 15 / HEIGHT
 """Share of the height that keeps two labels apart."""
-_SHORT = (
-    "datum.value >= 1e9 ? format(datum.value / 1e9, '~g') + ' G' : "
-    "datum.value >= 1e6 ? format(datum.value / 1e6, '~g') + ' M' : "
-    "datum.value >= 1e3 ? format(datum.value / 1e3, '~g') + ' k' : format(datum.value, '~g') + ' '"
-)
+_SHORT = "format(datum.value, '~s')"
+"""`200k`, `1.5M`, `30\u00b5`."""
 
 
 @dataclass(frozen=True)
@@ -41,11 +38,14 @@ class Cost:
 
 
 def _joules(value: float | None) -> str:
-    return f"{quantity(value)}J"
+    if value is None:
+        return MISSING
+    unit, factor = ("J", 1.0) if value >= 1 else ("mJ", 1e3) if value >= 1e-3 else ("\u00b5J", 1e6)
+    return f"{three(factor * value)}\u202f{unit}"
 
 
 BYTES = Cost("encoded_bytes", "bytes of the file", "B", size)
-MACS = Cost("ncc", "NCC: multiply-accumulates an image, binary operations at 1/48", "", quantity)
+MACS = Cost("ncc", "NCC an image", "", quantity)
 ENERGY = Cost("energy_j_per_example", "joules an image", "J", _joules)
 
 
@@ -72,7 +72,7 @@ def figure(evaluation: Evaluation, styles: Mapping[str, Style]) -> Figure | None
         "example. Hollow: accuracy without an attack. Up and to the left is better; the thin line joins the variants "
         "that no other beats in both.",
         made=f"Worst case over {named(attacks)} on {span(known['examples'])}, Wilson 95% intervals. Bytes are the "
-        f"whole .brinell file.{modelled}",
+        f"whole .brinell file; NCC counts multiply-accumulates, and 1/48 of the binary operations.{modelled}",
         alt="Clean and robust accuracy over what a variant costs, one point for each variant.",
         panels=tuple(_panel(_title(cost), cost, rows, line, styles, legend=False) for cost, rows in parts),
         sheet=tuple(
@@ -188,7 +188,9 @@ def _panel(
         "value:Q",
         title=f"{cost.axis}, logarithmic",
         scale=alt.Scale(type="log", domain=[min(values) / 1.35, max(values) * 1.35], nice=False),
-        axis=alt.Axis(values=_ticks(min(values), max(values)), labelExpr=f"({_SHORT}) + '{cost.unit}'"),
+        axis=alt.Axis(
+            values=_ticks(min(values), max(values)), labelExpr=f"{_SHORT} + '{cost.unit}'", labelOverlap="greedy"
+        ),
     )
     y = alt.Y("robust:Q", title="accuracy", scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format=".0%", tickCount=5))
     keys = scales(styles, legend=legend)
@@ -199,7 +201,7 @@ def _panel(
         alt.Tooltip("tip:N", title="robust accuracy"),
         alt.Tooltip("range:N", title="95% interval"),
         alt.Tooltip("clean:Q", title="clean accuracy", format=".1%"),
-        alt.Tooltip("said:N", title=cost.axis.split(":")[0]),
+        alt.Tooltip("said:N", title=cost.axis),
         alt.Tooltip("gradients:N"),
         alt.Tooltip("examples:Q", format=","),
     ]

@@ -16,10 +16,10 @@ def table(evaluation: Evaluation) -> Table:
         name="compression",
         title="Compression",
         caption="Rate is the baseline's dense float32 bytes over those of this variant's file, everything in it. "
-        "The least "
-        "is what any coding of the values one by one must take (their entropy); what the compressor's own arithmetic "
-        "promises leaves out tables and headers. The last columns pack the variant's own dense float32 file with a "
-        "general-purpose program, where it was installed; zpaq stands for the paper's PAQ.",
+        "What the "
+        "compressor's own arithmetic promises leaves out positions, tables and headers; the entropy is zero-order, of "
+        "the codes and the gaps between them, with everything else raw. The last columns pack the variant's own dense "
+        "float32 numbers with a general-purpose program, where it was installed; zpaq stands for the paper's PAQ.",
         columns=(
             Column("Variant", numeric=False),
             Column("Rate"),
@@ -28,7 +28,7 @@ def table(evaluation: Evaluation) -> Table:
             Column("File"),
             Column("Dense", "Of the baseline, float32"),
             Column("Promised", "By the compressor's own arithmetic"),
-            Column("Least", "Entropy of the values"),
+            Column("Entropy", "Of codes and gaps, with raw code books and the header"),
             *(Column(packer) for packer in PACKERS),
         ),
         rows=tuple(_row(row) for row in evaluation.variants.iter_rows(named=True)),

@@ -6,7 +6,7 @@ import polars as pl
 
 from brinell.analysis import Evaluation
 from brinell.analysis.probes import LatencyReading
-from brinell.reporting.formats import MISSING, NOTHING, whole
+from brinell.reporting.formats import MISSING, NOTHING, three, whole
 from brinell.reporting.table import Cell, Column, Table
 
 LATENCY_SCHEMA = {
@@ -53,5 +53,5 @@ def _cell(reading: LatencyReading | None) -> Cell:
     if reading is None:
         return Cell(MISSING)
     known = reading.low_ms is not None and reading.high_ms is not None
-    note = f"{reading.low_ms:.3g}{NOTHING}{reading.high_ms:.3g}" if known else ""
-    return Cell(f"{reading.median_ms:.3g} ms", reading.median_ms, note)
+    note = f"{three(reading.low_ms or 0)}{NOTHING}{three(reading.high_ms or 0)}" if known else ""
+    return Cell(f"{three(reading.median_ms)} ms", reading.median_ms, note)
