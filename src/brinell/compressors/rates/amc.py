@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import BeforeValidator, Field, SerializeAsAny
+from torch import nn
 
 from brinell.attacks import ATTACKS, FGSM, Attack
 from brinell.attacks.oracle import Precision
+from brinell.compressors.allowance import Allowance
 from brinell.compressors.rates.amc_score import Score, accuracy_score, robust_score
 from brinell.compressors.rates.rates import Case, Choice, Rates
 from brinell.core import Fraction, StoreError, content_key, derive, require
@@ -21,6 +23,7 @@ from brinell.training import digest
 
 FILE: Final = "amc.json"
 _NEEDED: Final = ("gymnasium", "stable_baselines3")
+_FINALISTS: Final = 10
 
 
 class AMC(Rates):
@@ -28,8 +31,10 @@ class AMC(Rates):
     before fine-tuning, on `examples` images of the training split (those held out, where `train.holdout` asks for it).
 
     Each action is a share within the interval from which the budget can still be met, so that every episode spends it
-    exactly. The best episode's shares are chosen; uniform ones, where no episode was better. Where the paper repeats
-    the final reward at every layer, the return of the whole episode is learned from here (as many steps as layers).
+    exactly. The best of several hundred looks at the same images is better than it will prove to be: the ten best and
+    the uniform shares are therefore looked at once more, on up to twice as many other images, and the best of those is
+    chosen. Where the paper repeats the final reward at every layer, the return of the whole episode is learned from
+    here (as many steps as layers).
     """
 
     kind = "amc"
@@ -50,18 +55,21 @@ class AMC(Rates):
         """The best shares that the agent came across."""
         for module in _NEEDED:
             require(module, extra="amc")
-        data = case.data.take(min(self.examples, len(case.data)), derive(case.seed, "slice"))
+        order = case.data.order(derive(case.seed, "slice"))
+        slices = [
+            case.data.subset(order[part]) for part in (slice(self.examples), slice(self.examples, 3 * self.examples))
+        ]
         identity = content_key(
             "amc",
             rule=self.identity(),
             context=case.context,
-            data=digest({"ids": data.ids}, data.fingerprint),
+            data=digest({"ids": case.data.ids}, case.data.fingerprint),
             seed=case.seed,
         )
         path = None if case.checkpoint is None else case.checkpoint / FILE
         found = _read(path, identity)
         if found is None:
-            found = self._search(case, self._score(case, data), len(data))
+            found = self._search(case, *slices)
             if path is not None:
                 write_text(path, json.dumps({"identity": identity, **found}))
         return Choice(found["shares"], {"amc": found["figures"]})
@@ -71,58 +79,71 @@ class AMC(Rates):
             return accuracy_score(data, case.device, self.precision)
         return robust_score(data, case.device, self.attack, derive(case.seed, "attack"))
 
-    def _search(self, case: Case, score: Score, examples: int) -> dict[str, Any]:
-        """Shares and figures of the search, for JSON."""
+    def _search(self, case: Case, data: Dataset, others: Dataset) -> dict[str, Any]:
+        """Shares and figures of the search, for JSON; `others` are the images of the second look."""
         from brinell.compressors.rates.amc_agent import explore
         from brinell.compressors.rates.amc_environment import LayerWalk
 
-        allowance = case.allowance
-        log = _Log(case, score, self.episodes)
-        uniform = {name: max(allowance.share, least) for name, least in allowance.smallest.items()}
-        log.uniform = log.look(uniform)
-        log.best, log.chosen = log.uniform, uniform
-        least = {name: max(self.least * share, allowance.smallest[name]) for name, share in uniform.items()}
+        uniform, smallest = _uniform(case.allowance), case.allowance.smallest
+        log = _Log(case, self._score(case, data), uniform, self.episodes)
+        least = {name: max(self.least * share, smallest[name]) for name, share in uniform.items()}
         environment = LayerWalk(case, least, log.judge)
         explore(environment, self.episodes, min(self.random_episodes, self.episodes // 3), derive(case.seed, "agent"))
-        episodes = {"episode": list(range(1, len(log.scores) + 1)), "score": log.scores}
-        figures = {
+        finalists = log.finalists()
+        checked = [self._score(case, others)(log.network(shares)) for shares in finalists] if len(others) else []
+        at = checked.index(max(checked)) if checked else 0
+        figures: dict[str, Any] = {
             "reward": self.reward,
-            "examples": examples,
+            "examples": len(data),
             "uniform": log.uniform,
-            "best": log.best,
-            "rates": {name: round(share, 4) for name, share in log.chosen.items()},
-            "episodes": episodes,
+            "chosen": log.look(finalists[at]),
+            "rates": {name: round(share, 4) for name, share in finalists[at].items()},
+            "episodes": {"episode": list(range(1, len(log.scores) + 1)), "score": log.scores},
         }
-        return {"shares": log.chosen, "figures": figures}
+        if checked:
+            figures["second_look"] = {"examples": len(others), "uniform": checked[-1], "chosen": checked[at]}
+        return {"shares": finalists[at], "figures": figures}
+
+
+def _uniform(allowance: Allowance) -> dict[str, float]:
+    share = allowance.share
+    return {name: max(share, least) for name, least in allowance.smallest.items()}
 
 
 class _Log:
-    """Scores shares, and remembers every episode's score and the best one's shares."""
+    """Scores shares, and remembers every episode's score and the best ones' shares."""
 
-    def __init__(self, case: Case, score: Score, episodes: int) -> None:
+    def __init__(self, case: Case, score: Score, uniform: Mapping[str, float], episodes: int) -> None:
         self.case, self.score, self.episodes = case, score, episodes
         self.sketch = case.parts.sketch(copy.deepcopy(case.module).to(case.device))
         self.known: dict[tuple[int, ...], float] = {}
+        self.shares: list[dict[str, float]] = []
         self.scores: list[float] = []
-        self.uniform = self.best = 0.0
-        self.chosen: dict[str, float] = {}
+        self.alike = dict(uniform)
+        self.uniform = self.look(uniform)
+
+    def network(self, shares: Mapping[str, float]) -> nn.Module:
+        """Pruned to these shares."""
+        return self.sketch(self.case.allowance.counts(shares))
 
     def look(self, shares: Mapping[str, float]) -> float:
         """The score of the network pruned to these shares; the same counts are looked at once."""
-        counts = self.case.allowance.counts(shares)
-        key = tuple(counts.values())
+        key = tuple(self.case.allowance.counts(shares).values())
         if key not in self.known:
-            self.known[key] = self.score(self.sketch(counts))
+            self.known[key] = self.score(self.network(shares))
         return self.known[key]
 
     def judge(self, shares: Mapping[str, float]) -> float:
         """An episode's reward: by how much its score is above that of uniform rates."""
-        found = self.look(shares)
-        self.scores.append(found)
-        if found > self.best:
-            self.best, self.chosen = found, dict(shares)
-        self.case.progress(f"amc, best {self.best:.1%}", len(self.scores), self.episodes)
-        return found - self.uniform
+        self.shares.append(dict(shares))
+        self.scores.append(self.look(shares))
+        self.case.progress(f"amc, best {max(self.scores):.1%}", len(self.scores), self.episodes)
+        return self.scores[-1] - self.uniform
+
+    def finalists(self) -> list[dict[str, float]]:
+        """The shares of the episodes that were better than uniform ones, best first, and the uniform ones."""
+        better = sorted((-score, at) for at, score in enumerate(self.scores) if score > self.uniform)
+        return [*(self.shares[at] for _, at in better[:_FINALISTS]), self.alike]
 
 
 def _read(path: Path | None, identity: str) -> dict[str, Any] | None:

@@ -19,7 +19,9 @@ Shares = Mapping[str, float]
 
 class LayerWalk(gymnasium.Env[NDArray[np.float32], NDArray[np.float32]]):
     """One layer a step; an action in [-1, 1] is a place in the interval of shares from which the budget can still be
-    met exactly: what is stored is what was done, and nothing is clipped.
+    met exactly: what is stored is what was done, and nothing is clipped. Its ends are -1 and 1, and 0 is the share that
+    this layer and all that follow can keep alike, so that an agent that says nothing prunes uniformly. Between them it
+    is linear.
 
     The reward is `judge`'s word on the shares, at the end; every step before gives 0. Every layer keeps at least
     `least` of its units.
@@ -47,8 +49,9 @@ class LayerWalk(gymnasium.Env[NDArray[np.float32], NDArray[np.float32]]):
         """Keep of the next layer the share at that place in its interval."""
         name = self.layers[len(self.done)]
         low, high = feasible(self.allowance, self.done, name, self.least)
-        place = (float(np.clip(action[0], -1.0, 1.0)) + 1) / 2
-        self.done[name] = low + place * (high - low)
+        alike = min(high, max(low, self.allowance.rest(self.done)))
+        place = float(np.clip(action[0], -1.0, 1.0))
+        self.done[name] = alike + place * (high - alike if place > 0 else alike - low)
         if len(self.done) < len(self.layers):
             return self._observed(), 0.0, False, False, {}
         return self._observed(), self.judge(dict(self.done)), True, False, {}
