@@ -20,6 +20,8 @@ _ON_DISK = {
     "seconds": "float64",
 }
 
+_FLOATS = [name for name, kind in _ON_DISK.items() if kind.startswith("float64")]
+
 TRAINING_SCHEMA = {
     "variant": pl.String,
     "stage": pl.String,
@@ -46,7 +48,7 @@ def training(store: RunStore, plan: StudyPlan, labels: Mapping[str, str], proble
         except BrinellError as error:
             problems.append(f"{labels[variant.key]}'s training is left out: {first_line(store, error)}")
             continue
-        known = [pl.when(pl.col(name).is_finite()).then(pl.col(name)).alias(name) for name in ("loss", "accuracy")]
+        known = [pl.when(pl.col(name).is_finite()).then(pl.col(name)).alias(name) for name in _FLOATS]
         named = found.with_columns(
             *known, variant=pl.lit(labels[variant.key]), total_epoch=pl.int_range(1, pl.len() + 1, dtype=pl.Int64)
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -111,7 +112,13 @@ def panel(title: str, chart: Any, rows: Sequence[Mapping[str, Any]]) -> Panel:
     with alt.data_transformers.enable(consolidate_datasets=False):  # named data sets cannot be put side by side
         spec = chart.to_dict(validate=False)  # the schema takes seconds to check what vl-convert checks anyway
     spec.pop("config", None)  # Altair's own default size
-    return Panel(title, _filled(spec, {"values": [dict(row) for row in rows]}))
+    return Panel(title, _filled(spec, {"values": [_finite(row) for row in rows]}))
+
+
+def _finite(row: Mapping[str, Any]) -> dict[str, Any]:
+    """JSON has no NaN: a number that is not finite is unknown."""
+    odd = {name for name, value in row.items() if isinstance(value, float) and not math.isfinite(value)}
+    return {name: None if name in odd else value for name, value in row.items()}
 
 
 def _filled(part: Any, values: dict[str, Any]) -> Any:
