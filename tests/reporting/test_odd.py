@@ -17,7 +17,6 @@ from reporting.fake_run import BASELINE, FAKES
 from reporting.rich_run import write_rich_run
 from reporting.test_page import LONG, MARKUP, Page
 
-
 pytestmark = pytest.mark.slow
 
 
