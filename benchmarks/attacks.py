@@ -24,8 +24,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from peers import Counting, Peer, art_peer, foolbox_peer, torchattacks_peer
-from plain import local_search as plain_local_search
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
@@ -33,6 +31,8 @@ import brinell
 from brinell.attacks import FGSM, PGD, Attack, CarliniWagner, DeepFool, GenAttack, LocalSearch, run_trial
 from brinell.core import Point
 from brinell.training import Adversarial, Train, fit
+from peers import Counting, Peer, art_peer, foolbox_peer, torchattacks_peer
+from plain import local_search as plain_local_search
 
 warnings.filterwarnings("ignore")
 EPSILON = 2 / 255
