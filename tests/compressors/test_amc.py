@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import sys
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -140,6 +141,14 @@ def test_the_noise_is_a_normal_distribution_between_its_ends() -> None:
     alone = alone[(alone >= 0) & (alone <= 1)]
     assert drawn.mean() == pytest.approx(alone.mean(), abs=2e-3)
     assert drawn.std() == pytest.approx(alone.std(), abs=2e-3)
+
+
+def test_a_search_leaves_no_files_behind(
+    baseline: Variant, sample: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    AMC(episodes=2, examples=50).choose(case(baseline.trainable(), sample))
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_seed_decides_and_global_random_states_stay(baseline: Variant, sample: Dataset) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from stable_baselines3 import DDPG
+from stable_baselines3.common.logger import Logger
 
 from brinell.compressors.rates.amc_environment import LayerWalk
 
@@ -77,6 +78,7 @@ def explore(environment: LayerWalk, episodes: int, random_episodes: int, seed: i
     """
     with _own_random_states():
         agent = _Agent(environment, random_episodes, seed)
+        agent.set_logger(Logger(None, []))  # its own makes a folder
         agent.learn(total_timesteps=episodes * agent.length, log_interval=episodes + 1)
 
 
