@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+import shutil
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import nn
 
 from brinell.compressors import Distill
@@ -90,6 +93,32 @@ def test_students_that_do_not_fit_are_refused(baseline: Variant, sample: Dataset
             compressor.compress(baseline, sample, seed=0)
     with pytest.raises(ConfigurationError, match=r"student: unknown model 'resnt8'; did you mean 'resnet8'"):
         Distill.parse({"student": "resnt8"})
+
+
+def test_a_student_starts_from_its_checkpoint(baseline: Variant, sample: Dataset, tmp_path: Path) -> None:
+    path = tmp_path / "student.safetensors"
+    save_file(baseline.trainable().state_dict(), path)
+    train = QUICK.model_copy(update={"learning_rate": 1e-6})
+    compressor = Distill(student=ResNet8(width=4), student_weights=path, train=train)
+    assert accuracy(compressor.compress(baseline, sample, seed=0).deployed(), sample) > 0.95
+    copied = shutil.copy(path, tmp_path / "copy.safetensors")
+    assert Distill(student=ResNet8(width=4), student_weights=copied, train=train).key == compressor.key
+    assert Distill(student=ResNet8(width=4), train=train).key != compressor.key
+
+
+def test_a_students_checkpoint_must_fit(baseline: Variant, sample: Dataset, tmp_path: Path) -> None:
+    save_file({"x": torch.zeros(1)}, tmp_path / "other.safetensors")
+    for path, message in (
+        ("none.th", "student_weights: no file at"),
+        ("other.safetensors", "another architecture than"),
+    ):
+        compressor = Distill(student=ResNet8(width=4), student_weights=tmp_path / path)
+        with pytest.raises(ModelError, match=message):
+            compressor.architecture_from(ResNet8(width=4))
+        with pytest.raises(ModelError, match=message):
+            compressor.compress(baseline, sample, seed=0)
+    with pytest.raises(ConfigurationError, match="student_weights needs a named student"):
+        Distill.parse({"student_weights": "weights.th"})
 
 
 def test_from_the_teachers_weights_a_student_starts_as_good(baseline: Variant, sample: Dataset) -> None:

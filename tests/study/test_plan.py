@@ -185,6 +185,18 @@ def test_a_checkpoint_of_another_architecture_is_refused(loaded):
         plan_of(loaded)
 
 
+def test_a_students_checkpoint_is_read_before_anything_is_trained(tiny, tmp_path):
+    torch.save(build("resnet8", width=2).state_dict(), tmp_path / "weights.th")
+    compress = {
+        "kind": "distill",
+        "student": {"kind": "resnet8", "width": 3},
+        "student_weights": str(tmp_path / "weights.th"),
+    }
+    tiny["variants"]["taught"] = {"from": "base", "compress": compress}
+    with pytest.raises(ModelError, match=r"variants\.taught\.compress\.student_weights: .* is a checkpoint of another"):
+        plan_of(tiny)
+
+
 def test_planning_writes_nothing(tiny, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "study.yaml").write_text(yaml.safe_dump(tiny))

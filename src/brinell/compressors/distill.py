@@ -16,7 +16,7 @@ from brinell.compressors.common import stages
 from brinell.compressors.compressor import Compressor
 from brinell.core import ConfigurationError, Fraction, Later, ModelError, Progress, derive, silent
 from brinell.data import Dataset
-from brinell.models import MODELS, Architecture
+from brinell.models import MODELS, Architecture, load_weights
 from brinell.training import Batch, Loss, Train
 from brinell.variants import Step, Variant
 
@@ -39,6 +39,8 @@ class Distill(Compressor):
     """`None`: the teacher's own architecture, without what earlier compressors changed in it."""
     initialize: Literal["random", "teacher"] = "random"
     """Where the student starts from; `teacher` needs the same architecture and keeps its binary layers."""
+    student_weights: Annotated[Path | None, Later()] = None
+    """A checkpoint (as `models.load_weights` reads) that the student starts from instead; needs `student`."""
     temperature: Fraction = Field(30.0, gt=0)
     temperature_squared: bool = True
     hard_label_weight: Fraction = Field(0.0, ge=0, le=1)
@@ -52,13 +54,21 @@ class Distill(Compressor):
             raise ValueError("teacher_input 'adversarial' needs train.adversarial, which makes those images")
         return self
 
+    @model_validator(mode="after")
+    def _weights_need_a_student(self) -> Self:
+        if self.student_weights is not None and (self.student is None or self.initialize == "teacher"):
+            raise ValueError("student_weights needs a named student, and initialize 'random'")
+        return self
+
     @property
     def epochs(self) -> int:
         """Of its one training."""
         return self.train.epochs
 
     def architecture_from(self, parent: Architecture) -> Architecture:
-        """The student's."""
+        """The student's, once its weights are known to fit it."""
+        if self.student is not None and self.student_weights is not None:
+            self._start(self.student, 0)
         return self.student or parent
 
     def view_from(self, parent: str) -> str:
@@ -105,8 +115,16 @@ class Distill(Compressor):
             raise ModelError(
                 f"student: it takes {architecture.in_channels} channels; the teacher takes {teacher.input_shape[0]}"
             )
+        return replace(bare, architecture=architecture, skeleton=None), self._start(architecture, seed)
+
+    def _start(self, architecture: Architecture, seed: int) -> nn.Module:
         module = architecture.module(derive(seed, "student"))
-        return replace(bare, architecture=architecture, skeleton=None), module
+        if self.student_weights is not None:
+            try:
+                load_weights(module, self.student_weights)
+            except ModelError as error:
+                raise ModelError(f"student_{error}") from None
+        return module
 
     def _loss(self, teacher: nn.Module) -> Loss:
         def loss(module: nn.Module, batch: Batch) -> Tensor:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import Annotated, Any, ClassVar, Generic, Self, TypeVar, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, model_validator
 
 from brinell.core.errors import ConfigurationError
-from brinell.core.keys import content_key
+from brinell.core.keys import content_key, file_digest
 
 
 class Execution:
@@ -93,6 +93,8 @@ class Spec(BaseModel):
 def _identity(value: Any) -> Any:
     if isinstance(value, Spec):
         return value.identity()
+    if isinstance(value, Path):
+        return file_digest(value)  # what a file holds decides results, not where it lies
     return _nested(value, _identity)
 
 

@@ -84,6 +84,10 @@ def _of_model(name: str, entry: VariantEntry, model: Model, digest: str | None, 
 
 
 def _of_parent(name: str, compressor: Compressor, parent: Planned, seed: int, splits: Splits) -> Planned:
+    try:
+        architecture = compressor.architecture_from(parent.architecture)
+    except BrinellError as error:
+        raise type(error)(f"variants.{name}.compress.{error}") from None
     key = content_key(
         "variant",
         parent=parent.record.key,
@@ -91,7 +95,6 @@ def _of_parent(name: str, compressor: Compressor, parent: Planned, seed: int, sp
         data=_learnt_from(splits.train),
         seed=seed,
     )
-    architecture = compressor.architecture_from(parent.architecture)
     record = PlannedVariant(
         name=name,
         key=key,
