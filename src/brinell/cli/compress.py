@@ -19,6 +19,10 @@ MODEL is a .brinell file, or a model's kind with --weights. Settings that begin 
 
 $ brinell compress resnet20 --weights resnet20.th --data cifar10 --set data.root=data/cifar10 --with inq
   --set weight_bits=5 --set train.epochs=4 --out inq5.brinell
+
+[bold]On four GPUs[/]
+
+$ torchrun --nproc-per-node 4 -m brinell compress ...
 """
 
 
@@ -39,6 +43,7 @@ def compress(
     """See `HELP`."""
     import brinell
     from brinell.compressors import COMPRESSORS
+    from brinell.training import ranks
 
     config, place = settings(changes or (), kind, data)
     chosen = COMPRESSORS.member(kind, "--with").parse(config, kind)
@@ -46,6 +51,8 @@ def compress(
     variant = network(model, weights, images)
     with bar() as progress:
         made = brinell.compress(variant, chosen, train_data=images, seed=seed, checkpoint=checkpoint, progress=progress)
+    if not ranks().first:
+        return
     size = brinell.save(made, target)
     dense = brinell.costs.measure(variant).dense_bytes
     out.print(

@@ -21,6 +21,7 @@ from brinell.study.schedule import execute
 from brinell.study.splits import Splits
 from brinell.study.study import Study
 from brinell.study.tasks import Ending, Status, Task, missing, tasks
+from brinell.training import ranks
 
 EXECUTORS: Final = ("serial", "processes")
 _NOTED_EVERY: Final = 2.0
@@ -125,6 +126,11 @@ def _share(executor: str, workers: int | None, threads: int | None) -> tuple[int
     """Workers and threads a worker, from what the user said and the cores there are."""
     if executor not in EXECUTORS:
         raise ConfigurationError(f"executor: unknown executor {executor!r}; accepted: {', '.join(EXECUTORS)}")
+    if ranks().count > 1:
+        raise ConfigurationError(
+            f"executor: torchrun has started {ranks().count} processes, of which each would run the study; start it "
+            "once, with --executor processes: each worker gets a GPU of its own"
+        )
     if executor == "serial" and workers not in (None, 1):
         raise ConfigurationError(f"workers: the serial executor has one, not {workers}; use --executor processes")
     for name, number in (("workers", workers), ("threads", threads)):

@@ -36,6 +36,7 @@ class _Fatal:
 class _Worker:
     process: SpawnProcess
     connection: Connection
+    place: int
     started: bool = False
     task: Task | None = None
     variant: str = ""
@@ -43,7 +44,10 @@ class _Worker:
 
 
 class Processes:
-    """Up to `workers` processes with `threads` cores each. They end with this one, however it ends."""
+    """Up to `workers` processes with `threads` cores each, dealt out to the GPUs there are.
+
+    They end with this one, however it ends.
+    """
 
     def __init__(self, bench: Bench, threads: int, workers: int) -> None:
         self.bench, self.threads, self.limit = bench.fresh(), threads, workers
@@ -96,10 +100,12 @@ class Processes:
         # Spawned: a forked child would inherit thread pools whose threads it does not have.
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
-        process = context.Process(target=_work, args=(self.bench, self.threads, theirs), daemon=True)
+        taken = {worker.place for worker in self.workers}
+        place = next(place for place in range(self.limit) if place not in taken)
+        process = context.Process(target=_work, args=(self.bench, self.threads, place, theirs), daemon=True)
         process.start()
         theirs.close()
-        worker = _Worker(process, ours)
+        worker = _Worker(process, ours, place)
         self.workers.append(worker)
         return worker
 
@@ -142,11 +148,13 @@ class Processes:
         return Ending(task, "failed", message)
 
 
-def _work(bench: Bench, threads: int, connection: Connection) -> None:
+def _work(bench: Bench, threads: int, place: int, connection: Connection) -> None:
     """A worker's life."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process; the first one decides
     threading.Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(threads)
+    if torch.cuda.device_count():
+        torch.cuda.set_device(place % torch.cuda.device_count())
     connection.send(_READY)
     while True:
         task: Task = connection.recv()

@@ -8,6 +8,7 @@ from brinell.training.evaluate import accuracy
 from brinell.training.history import TRAINING_SCHEMA, Epoch, History, training_columns
 from brinell.training.loop import AfterStep, fit, hold_out
 from brinell.training.placement import choose_device
+from brinell.training.ranks import Ranks, ranks
 from brinell.training.settings import Train
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "Epoch",
     "History",
     "Loss",
+    "Ranks",
     "Train",
     "accuracy",
     "choose_device",
@@ -26,5 +28,6 @@ __all__ = [
     "fit",
     "histories",
     "hold_out",
+    "ranks",
     "training_columns",
 ]

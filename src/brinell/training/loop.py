@@ -22,6 +22,7 @@ from brinell.training.checkpoint import Checkpoint, Position, identity
 from brinell.training.evaluate import accuracy
 from brinell.training.history import Epoch, History
 from brinell.training.placement import choose_device, isolated, on, takes_channels_last, training_mode
+from brinell.training.ranks import ranks
 from brinell.training.schedules import learning_rate
 from brinell.training.settings import Train
 
@@ -58,12 +59,16 @@ def fit(
     are taken off `data` for that. `device` is the GPU, where there is one, by default. The global random state is left
     alone.
 
+    Under `torchrun` every process calls this alike and computes its share of every batch; all come back with the same
+    weights, and the first one writes the checkpoints. Batch norm then normalises each share by itself.
+
     `checkpoint` is a folder (made on demand) that belongs to this run: after a kill, the same call goes on from there
     and ends with the same weights, bit for bit, on the same machine with as many threads. A finished run returns at
     once. `context` names what else decides the result (a loss of one's own), so that a checkpoint made with another is
     refused. `progress` counts examples.
 
     Raises:
+        ConfigurationError: batches too small for so many processes.
         DataError: fewer than two examples, or a holdout that leaves none.
         ModelError: the module does not take such images, or has fewer logits than there are classes.
         DivergenceError: the loss is no longer finite; the checkpoint is from before that.
@@ -121,16 +126,19 @@ class _Run:
 
         self.module, self.train, self.seed, self.place = module, train, seed, place
         self.loss, self.after_step, self.held = loss, after_step, held
-        self.batches = Batches(data, train, seed)
+        self.batches, self.ranks = Batches(data, train, seed), ranks()
+        self.ranks.check(len(data) // len(self.batches))
         self.channels_last = takes_channels_last(module, data)
         if self.channels_last:
             set_layout(module, torch.channels_last)
         self.optimizer = _optimizer(module, train)
+        alone = {"devices": [place.index] if place.type == "cuda" else 1}
         self.fabric = Fabric(
             accelerator=place.type,
-            devices=[place.index or 0] if place.type == "cuda" else 1,
             plugins=[MixedPrecision("bf16-mixed", place.type)] if train.precision == "bf16" else [],
+            **(self.ranks.fabric() or alone),
         )
+        self.fabric.launch()
         self.wrapped: Any
         self.stepper: Any
         self.wrapped, self.stepper = self.fabric.setup(module, self.optimizer, move_to_device=False)
@@ -138,6 +146,7 @@ class _Run:
 
     def train_all(self, saved: Checkpoint | None, progress: Progress, label: str) -> list[Epoch]:
         """Every epoch that is left."""
+        self.ranks.meet()
         position = Position() if saved is None else saved.resume(self.module, self.optimizer)
         self.clock = self.last_saved = time.monotonic()
         while position.epoch < self.train.epochs:
@@ -146,9 +155,11 @@ class _Run:
                 self._step(batch)
                 position.batch += 1
                 position.seen += len(batch.labels)
-                if len(self.pending) >= _LOOK_EVERY:
+                looked = len(self.pending) >= _LOOK_EVERY
+                if looked:
                     self._look(position)
-                self._save(saved, position, _SAVE_WITHIN)
+                if looked or self.ranks.count == 1:  # several processes look together, or wait for ever
+                    self._save(saved, position, _SAVE_WITHIN)
                 examples = len(self.batches.data)
                 progress(label, position.epoch * examples + position.seen, self.train.epochs * examples)
             self._look(position)
@@ -162,7 +173,8 @@ class _Run:
             return
         self._look(position)
         position.seconds += self._elapsed()
-        saved.save(self.module, self.optimizer, position)
+        if self.ranks.first:
+            saved.save(self.module, self.optimizer, position)
         self.last_saved = time.monotonic()
 
     def _elapsed(self) -> float:
@@ -180,7 +192,8 @@ class _Run:
         for group in self.optimizer.param_groups:
             group["lr"] = self._rate(batch.epoch, batch.number)
         self.optimizer.zero_grad(set_to_none=True)
-        loss = self.loss(self.wrapped, batch)
+        share, weight = self.ranks.share(batch)
+        loss = self.loss(self.wrapped, share) * weight
         self.fabric.backward(loss)
         if self.train.gradient_clip is not None:
             self.fabric.clip_gradients(
@@ -196,7 +209,7 @@ class _Run:
         """Add up the losses since the last look; the only place that waits for the device."""
         if not self.pending:
             return
-        values = torch.stack([value for value, _ in self.pending]).double().tolist()
+        values = self.ranks.mean(torch.stack([value for value, _ in self.pending]).double()).tolist()
         for number, value in enumerate(values, start=position.batch - len(values)):
             if not math.isfinite(value):
                 raise self._diverged(f"the loss is {value} in", position.epoch, number)
@@ -215,6 +228,7 @@ class _Run:
     def _close(self, position: Position) -> None:
         """End the epoch: its record, and a last look at the weights that the last step has left."""
         held = self.held
+        self.ranks.agree(self.module)
         last = len(self.batches) - 1
         if not all(bool(parameter.isfinite().all()) for parameter in self.module.parameters()):
             raise self._diverged("a weight is not finite after", position.epoch, last)

@@ -13,13 +13,15 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from brinell.core import ModelError
 from brinell.data import Dataset
 from brinell.nn import frozen_evaluation
+from brinell.training.ranks import own_gpu
 
 
 def choose_device(device: str | torch.device | None) -> torch.device:
-    """The device of that name; without one the GPU, where there is one."""
-    if device is not None:
-        return torch.device(device)
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    """The device of that name; without one the GPU, where there is one, and of several this process' own."""
+    if device is None:
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    place = torch.device(device)
+    return torch.device("cuda", own_gpu()) if place.type == "cuda" and place.index is None else place
 
 
 def on(data: Dataset, place: torch.device) -> Dataset:
