@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import os
 import shutil
 import subprocess
+import sys
 import zlib
 from pathlib import Path
 
@@ -115,3 +117,15 @@ def test_programs_that_are_not_installed_are_left_out(tmp_path: Path, monkeypatc
     write(binary(), tmp_path / "v")
     assert set(sizes(binary(), tmp_path / "v")["general_purpose"]) == {"deflate", "xz"}
     assert list(PACKERS) == ["deflate", "xz", "zstd", "zpaq"]
+
+
+@pytest.mark.parametrize("behaviour", ["exit 3", "sleep 5"])
+def test_a_program_that_fails_or_takes_too_long_is_as_if_it_were_not_there(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, behaviour: str
+) -> None:
+    for name in ("zstd", "zpaq"):
+        (tmp_path / name).write_text(f"#!/bin/sh\n{behaviour}\n")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.setattr(sys.modules["brinell.container.sizes"], "_PATIENCE", 0.2)
+    assert [PACKERS[name](b"dense") for name in ("zstd", "zpaq")] == [None, None]

@@ -9,6 +9,7 @@ import yaml
 from brinell.core import ConfigurationError, DataError, ModelError, StudyPlan
 from brinell.models import build
 from brinell.study import Splits, Study, plan, tasks
+from brinell.study.estimate import variant_passes
 
 
 def keys(found: StudyPlan) -> dict[str, str]:
@@ -210,3 +211,11 @@ def test_passes_of_inq_count_every_step(tiny):
     tiny["variants"]["inq"] = {"from": "base", "compress": {"kind": "inq", "weight_bits": 5, "train": train}}
     made = {task.label: task.passes for task in tasks(plan_of(tiny), training_examples=100) if task.kind == "making"}
     assert made == {"base": 1 * 100 * 3, "pruned": 1 * 100 * 3, "inq": 4 * 3 * 100 * 3}
+
+
+def test_adversarial_examples_are_passes_too(tiny):
+    train = {"epochs": 2, "adversarial": {"fraction": 0.5, "steps": 4}}
+    tiny["variants"]["plain"] = {"from": "base", "compress": {"kind": "fine_tune", "train": {"epochs": 2}}}
+    tiny["variants"]["hard"] = {"from": "base", "compress": {"kind": "fine_tune", "train": train}}
+    planned = {variant.name: variant for variant in plan_of(tiny).variants}
+    assert variant_passes(planned["hard"], 100) == 3 * variant_passes(planned["plain"], 100) == 3 * 600

@@ -21,7 +21,7 @@ from brinell.container.reading import opened
 from brinell.container.vector import CHUNK, Bits, Vector
 from brinell.variants import OnnxGraph, Variant
 
-_PATIENCE: Final = 3600
+_PATIENCE: Final = 1800
 """Seconds that an outside program may take."""
 
 
@@ -112,8 +112,8 @@ def _zstd(dense: bytes) -> int | None:
     program = shutil.which("zstd")
     if program is None:
         return None
-    done = subprocess.run([program, "-19", "-c"], input=dense, capture_output=True, check=False, timeout=_PATIENCE)  # noqa: S603
-    return len(done.stdout) if done.returncode == 0 else None
+    done = _ran([program, "-19", "-c"], dense)
+    return None if done is None else len(done)
 
 
 def _zpaq(dense: bytes) -> int | None:
@@ -123,9 +123,17 @@ def _zpaq(dense: bytes) -> int | None:
     with tempfile.TemporaryDirectory() as folder:
         plain, archive = Path(folder) / "dense", Path(folder) / "dense.zpaq"
         plain.write_bytes(dense)
-        command = [program, "a", str(archive), str(plain), "-m5"]
-        done = subprocess.run(command, capture_output=True, check=False, timeout=_PATIENCE)  # noqa: S603
-        return archive.stat().st_size if done.returncode == 0 else None
+        done = _ran([program, "a", str(archive), str(plain), "-m5"])
+        return None if done is None else archive.stat().st_size
+
+
+def _ran(command: Sequence[str], given: bytes = b"") -> bytes | None:
+    """What a program prints; `None` where it fails or takes too long, for nobody's network should fail with it."""
+    try:
+        done = subprocess.run(command, input=given, capture_output=True, check=True, timeout=_PATIENCE)  # noqa: S603
+    except subprocess.SubprocessError:
+        return None
+    return done.stdout
 
 
 PACKERS: Final[dict[str, Callable[[bytes], int | None]]] = {

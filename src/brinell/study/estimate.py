@@ -13,11 +13,11 @@ _GRADIENT: Final = 3
 
 def variant_passes(variant: PlannedVariant, training_examples: int) -> float:
     """Training's forward and backward passes; 0 for weights taken as they are."""
-    if variant.family in COMPRESSORS:
-        epochs = COMPRESSORS.parse(variant.settings).epochs
-    else:
-        epochs = int(variant.settings.get("epochs", 0))
-    return epochs * training_examples * _GRADIENT
+    settings = variant.settings
+    epochs = COMPRESSORS.parse(settings).epochs if variant.family in COMPRESSORS else int(settings.get("epochs", 0))
+    adversary = settings.get("adversarial") or (settings.get("train") or {}).get("adversarial") or {}
+    adversarial = float(adversary.get("fraction", 0)) * int(adversary.get("steps", 0))
+    return epochs * training_examples * _GRADIENT * (1 + adversarial)
 
 
 def trial_passes(trial: PlannedTrial, block: Block, *, judged: int = 1) -> float:
