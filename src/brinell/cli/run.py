@@ -31,17 +31,20 @@ $ brinell run my.yaml --set attacks.pgd.steps=5 --executor processes --workers 4
 
 
 class Executors(StrEnum):
-    """Who computes: this process, or several."""
+    """Who computes: this process, several, or a cluster."""
 
     serial = "serial"
     processes = "processes"
+    ray = "ray"
 
 
 def run(
     study: Annotated[str, typer.Argument(metavar="STUDY", help="YAML file, or name of a study that ships.")],
     settings: Settings = None,
     folder: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Folder of the run.")] = None,
-    executor: Annotated[Executors, typer.Option(help="One process, or several.")] = Executors.serial,
+    executor: Annotated[
+        Executors, typer.Option(help="One process, several, or those of a Ray cluster.")
+    ] = Executors.serial,
     workers: Annotated[int | None, typer.Option(min=1, help="How many processes (default: one a core).")] = None,
     threads: Annotated[
         int | None, typer.Option(min=1, help="Cores a worker (default: cores / workers, at most 8).")

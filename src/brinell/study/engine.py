@@ -13,17 +13,18 @@ from brinell.core import ConfigurationError, StudyPlan
 from brinell.store import RunStore
 from brinell.study.bench import Bench
 from brinell.study.environment import cores, environment
-from brinell.study.executors import Advance, Serial
+from brinell.study.executors import Advance, Executor, Serial
 from brinell.study.left import Left
 from brinell.study.plan import plan
 from brinell.study.processes import Processes
+from brinell.study.ray_cluster import Ray
 from brinell.study.schedule import execute
 from brinell.study.splits import Splits
 from brinell.study.study import Study
 from brinell.study.tasks import Ending, Status, Task, missing, tasks
 from brinell.training import ranks
 
-EXECUTORS: Final = ("serial", "processes")
+EXECUTORS: Final = ("serial", "processes", "ray")
 _NOTED_EVERY: Final = 2.0
 """Seconds between two words on the time that is left."""
 _MOST_THREADS: Final = 8
@@ -65,7 +66,7 @@ def run(
     study: Study | str | Path,
     *,
     out: str | Path | None = None,
-    executor: Literal["serial", "processes"] = "serial",
+    executor: Literal["serial", "processes", "ray"] = "serial",
     workers: int | None = None,
     threads: int | None = None,
     overrides: Iterable[str] = (),
@@ -75,8 +76,8 @@ def run(
 
     `study` is a YAML file, the name of a study that ships, or a `Study`; `overrides` are `dotted.path=value`. A task
     that fails does not stop the others; the next run tries it again. `executor` `processes` uses `workers` processes
-    (as many as there are cores) with `threads` each (cores / workers, at most 8: small networks get slower beyond);
-    rows are equal for equal `threads`.
+    (as many as there are cores) with `threads` each (cores / workers, at most 8: small networks get slower beyond), and
+    `ray` as many workers of a cluster, whose nodes must all see `out` and the data; rows are equal for equal `threads`.
 
     Raises:
         ConfigurationError, DataError, ModelError: the study is not accepted; nothing was computed.
@@ -97,9 +98,15 @@ def run(
         tell = _noted(store, Left(left), observe or _silent)
         unsupported = {name: failure.message for name, failure in store.failures().items() if failure.unsupported}
         tell(Planned(store.root, planned, len(everything), left))
-        with Serial(bench, threads) if executor == "serial" else Processes(bench, threads, workers) as chosen:
+        with _executor(executor, bench, threads, workers) as chosen:
             endings = execute(left, chosen, tell, unsupported)
     return Run(store.root, planned, tuple(endings))
+
+
+def _executor(name: str, bench: Bench, threads: int, workers: int) -> Executor:
+    if name == "serial":
+        return Serial(bench, threads)
+    return Ray(bench, threads, workers) if name == "ray" else Processes(bench, threads, workers)
 
 
 def _noted(store: RunStore, left: Left, observe: Observer) -> Observer:

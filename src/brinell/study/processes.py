@@ -14,7 +14,7 @@ from typing import Final, Self
 import torch
 
 from brinell.core import ConfigurationError, StoreError
-from brinell.store import Failure
+from brinell.store import Failure, RunStore
 from brinell.study.bench import Bench
 from brinell.study.executors import Advance, Tell
 from brinell.study.tasks import Ending, Task
@@ -141,11 +141,16 @@ class Processes:
             raise AssertionError("a worker without a task was waited for")
         code = worker.process.exitcode or 0
         cause = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit status {code}"
-        message = f"the worker process died ({cause}); was there enough memory for so many workers?"
-        self.bench.store.clear_running(task.id)
-        for name in task.records:
-            self.bench.store.write_failure(Failure(name, task.label, message, traceback=message, unsupported=False))
-        return Ending(task, "failed", message)
+        return lost(self.bench.store, task, f"the worker process died ({cause})")
+
+
+def lost(store: RunStore, task: Task, cause: str) -> Ending:
+    """The end of a task whose worker died over it; its failure is kept, for the next run to try again."""
+    message = f"{cause}; was there enough memory for so many workers?"
+    store.clear_running(task.id)
+    for name in task.records:
+        store.write_failure(Failure(name, task.label, message, traceback=message, unsupported=False))
+    return Ending(task, "failed", message)
 
 
 def _work(bench: Bench, threads: int, place: int, connection: Connection) -> None:

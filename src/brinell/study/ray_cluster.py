@@ -1,0 +1,160 @@
+"""Tasks on a Ray cluster, all of whose nodes see the run's folder and the data, or on a Ray of this machine's own."""
+
+from __future__ import annotations
+
+import importlib
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final, Self
+
+import torch
+
+from brinell.core import ConfigurationError, Progress, StoreError
+from brinell.store import RunStore
+from brinell.study.bench import Bench
+from brinell.study.executors import Advance, Tell
+from brinell.study.processes import lost
+from brinell.study.tasks import Ending, Task
+from brinell.study.work import perform
+
+_LISTEN = 0.5
+"""Seconds between two questions to the workers how far they are."""
+_QUIET: Final = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
+"""Nobody's study is reported to anyone."""
+
+
+class _Hand:
+    """What a worker runs: `perform` in one thread, and in another the answer to how far it is."""
+
+    def __init__(self, bench: Bench, threads: int, folder: str) -> None:
+        os.chdir(folder)  # where the study's relative paths begin
+        torch.set_num_threads(threads)
+        self.bench, self.said = bench, ("starting", 0.0, 1.0)
+
+    def ready(self) -> bool:
+        return True
+
+    def told(self) -> tuple[str, float, float]:
+        return self.said
+
+    def do(self, task: Task) -> Ending:
+        tell: Progress = lambda label, done, total: setattr(self, "said", (label, done, total))  # noqa: E731
+        return perform(self.bench, task, tell)
+
+
+@dataclass(eq=False)
+class _Worker:
+    """A worker in the cluster; what it was asked last is pending until it answers."""
+
+    actor: Any
+    pending: Any
+    started: bool = False
+    task: Task | None = None
+    variant: str = ""
+
+
+class Ray:
+    """Up to `workers` workers with `threads` cores each, and a GPU each where the cluster has any.
+
+    It joins the cluster that `RAY_ADDRESS` or `ray start` names, and otherwise starts one on this machine that ends
+    with it. Where the cluster has less room, workers begin as room is made.
+
+    Raises:
+        ConfigurationError: Ray is not installed.
+    """
+
+    def __init__(self, bench: Bench, threads: int, workers: int) -> None:
+        store = RunStore(bench.store.root.absolute())
+        self.bench, self.threads, self.limit = replace(bench.fresh(), store=store), threads, workers
+        self.queue: list[Task] = []
+        self.workers: list[_Worker] = []
+
+    def submit(self, task: Task) -> None:
+        """Append it."""
+        self.queue.append(task)
+
+    def wait(self, tell: Tell) -> list[Ending]:
+        """Keep every worker busy until a task has ended."""
+        endings: list[Ending] = []
+        while not endings:
+            self._hand_out()
+            waiting = {worker.pending: worker for worker in self.workers if worker.pending is not None}
+            ready, _ = self.ray.wait(list(waiting), timeout=_LISTEN)
+            endings = [ending for answer in ready for ending in self._hear(waiting[answer])]
+            if not ready:
+                self._ask(tell)
+        return endings
+
+    def __enter__(self) -> Self:
+        try:
+            ray: Any = importlib.import_module("ray")
+        except ImportError as error:
+            raise ConfigurationError("executor: 'ray' is not installed; pip install 'brinell[ray]'") from error
+        for name, value in _QUIET.items():
+            os.environ.setdefault(name, value)
+        self.ray: Any = ray
+        quiet = {"log_to_driver": False, "logging_level": "ERROR"}
+        try:
+            ray.init(address="auto", **quiet)
+        except ConnectionError:
+            ray.init(address="local", num_cpus=self.threads * self.limit, include_dashboard=False, **quiet)
+        self.kind = ray.remote(
+            num_cpus=self.threads, num_gpus=1 if ray.cluster_resources().get("GPU") else 0, max_concurrency=2
+        )(_Hand)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for worker in self.workers:
+            self.ray.kill(worker.actor)
+        self.workers.clear()
+        self.ray.shutdown()
+
+    def _hand_out(self) -> None:
+        while len(self.workers) < min(self.limit, len(self.queue) + sum(1 for each in self.workers if each.task)):
+            actor = self.kind.remote(self.bench, self.threads, str(Path.cwd()))
+            self.workers.append(_Worker(actor, actor.ready.remote()))
+        for worker in self.workers:
+            if self.queue and worker.started and worker.task is None:
+                held = worker.variant
+                task = min(self.queue, key=lambda task: (task.rank, task.variant.key != held))
+                self.queue.remove(task)
+                worker.task, worker.variant = task, task.variant.key
+                worker.pending = worker.actor.do.remote(task)
+
+    def _hear(self, worker: _Worker) -> list[Ending]:
+        """A worker's answer: it is there, or its task has ended, or it is no more."""
+        errors = self.ray.exceptions
+        try:
+            answer = self.ray.get(worker.pending)
+        except errors.RayTaskError as error:
+            if isinstance(error.cause, StoreError):
+                raise StoreError(str(error.cause)) from None
+            raise
+        except errors.RayActorError as error:
+            self.workers.remove(worker)
+            if worker.task is None:
+                raise ConfigurationError(f"executor: a worker could not start ({_first_line(error)})") from error
+            return [lost(self.bench.store, worker.task, f"the worker is gone ({_first_line(error)})")]
+        worker.pending, worker.started = None, True
+        if worker.task is None:
+            return []
+        worker.task = None
+        return [answer]
+
+    def _ask(self, tell: Tell) -> None:
+        """Pass on how far the workers are; one that does not answer now is asked again."""
+        asked = {worker.actor.told.remote(): worker.task for worker in self.workers if worker.task is not None}
+        answers, _ = self.ray.wait(list(asked), num_returns=len(asked), timeout=_LISTEN) if asked else ([], [])
+        for answer in answers:
+            task = asked[answer]
+            try:
+                said = self.ray.get(answer)
+            except self.ray.exceptions.RayActorError:
+                continue
+            if task is not None:
+                tell(Advance(task, *said))
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
