@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from brinell.core import DataError, DivergenceError, ModelError
+from brinell.core import ConfigurationError, DataError, DivergenceError, ModelError
 from brinell.data import Dataset, build
 from brinell.models import ResNet8
 from brinell.training import Batch, Batches, Train, accuracy, fit, hold_out
@@ -222,3 +222,27 @@ def test_progress_counts_examples_up_to_the_total() -> None:
     fit(linear(), blobs(), Train(epochs=3, batch_size=16), seed=0, progress=lambda *call: calls.append(call), label="x")
     assert [done for _, done, _ in calls] == sorted(done for _, done, _ in calls)
     assert calls[-1] == ("x", 360, 360)
+
+
+def test_a_dropout_of_ones_own_is_that_of_a_network_built_so() -> None:
+    def network(probability: float) -> nn.Module:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            layers = nn.Flatten(), nn.Linear(4, 16), nn.ReLU(), nn.Dropout(probability), nn.Linear(16, 2)
+            return nn.Sequential(*layers)
+
+    train = Train(epochs=2, batch_size=16, learning_rate=0.1)
+    found = {}
+    for name, built, asked in (("built", 0.2, None), ("asked", 0.7, 0.2), ("other", 0.7, None), ("none", 0.7, 0.0)):
+        module = network(built)
+        fit(module, blobs(), train.model_copy(update={"dropout": asked}), seed=0)
+        assert module.get_submodule("3").p == built
+        found[name] = module.get_submodule("4").weight
+    assert torch.equal(found["built"], found["asked"])
+    assert not torch.equal(found["asked"], found["other"])
+    assert not torch.equal(found["asked"], found["none"])
+
+
+def test_a_dropout_for_a_network_without_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match=r"train\.dropout: 0\.2 asked for, and the network has no dropout"):
+        fit(linear(), blobs(), Train(dropout=0.2), seed=0)

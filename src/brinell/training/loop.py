@@ -21,7 +21,7 @@ from brinell.training.batches import Batches
 from brinell.training.checkpoint import Checkpoint, Position, identity
 from brinell.training.evaluate import accuracy
 from brinell.training.history import Epoch, History
-from brinell.training.placement import choose_device, isolated, on, takes_channels_last, training_mode
+from brinell.training.placement import choose_device, dropping, isolated, on, takes_channels_last, training_mode
 from brinell.training.ranks import ranks
 from brinell.training.schedules import learning_rate
 from brinell.training.settings import Train
@@ -68,7 +68,7 @@ def fit(
     refused. `progress` counts examples.
 
     Raises:
-        ConfigurationError: batches too small for so many processes.
+        ConfigurationError: batches too small for so many processes; `train.dropout` for a network without dropout.
         DataError: fewer than two examples, or a holdout that leaves none.
         ModelError: the module does not take such images, or has fewer logits than there are classes.
         DivergenceError: the loss is no longer finite; the checkpoint is from before that.
@@ -85,7 +85,7 @@ def fit(
         if checkpoint is None
         else Checkpoint(Path(checkpoint), label, identity(module, data, train, seed, context))
     )
-    with isolated(place):
+    with isolated(place), dropping(module, train.dropout):
         module.to(place)
         try:
             loss = loss or _cross_entropy(train)

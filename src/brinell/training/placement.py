@@ -9,8 +9,9 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.dropout import _DropoutNd
 
-from brinell.core import ModelError
+from brinell.core import ConfigurationError, ModelError
 from brinell.data import Dataset
 from brinell.nn import frozen_evaluation
 from brinell.training.ranks import own_gpu
@@ -66,6 +67,26 @@ def training_mode(module: nn.Module) -> None:
             parameters = list(layer.parameters(recurse=False))
             if parameters and not any(parameter.requires_grad for parameter in parameters):
                 layer.eval()
+
+
+@contextmanager
+def dropping(module: nn.Module, probability: float | None) -> Iterator[None]:
+    """Give every dropout layer that probability for a while; `None` leaves them alone.
+
+    Raises:
+        ConfigurationError: the module has no such layer.
+    """
+    layers = [layer for layer in module.modules() if isinstance(layer, _DropoutNd)] if probability is not None else []
+    if probability is not None and not layers:
+        raise ConfigurationError(f"train.dropout: {probability} asked for, and the network has no dropout layer")
+    before = [layer.p for layer in layers]
+    try:
+        for layer in layers:
+            layer.p = probability or 0.0
+        yield
+    finally:
+        for layer, own in zip(layers, before, strict=True):
+            layer.p = own
 
 
 def _check(logits: Tensor, data: Dataset) -> None:

@@ -42,6 +42,10 @@ class Train(Spec):
     adversarial: Annotated[Adversarial | None, Later()] = None
     """Replace a share of every batch by adversarial examples; `None` trains on clean images only."""
 
+    dropout: Annotated[Fraction | None, Later()] = Field(None, ge=0, lt=1)
+    """Probability of every dropout layer while it trains; `None` leaves the network's own. A network that was pruned
+    needs less: Han 2015 (section 3.1) multiplies it by the square root of the share of weights that are left."""
+
     @model_validator(mode="after")
     def _nesterov_needs_momentum(self) -> Self:
         if self.nesterov and (self.momentum == 0 or self.optimizer != "sgd"):
