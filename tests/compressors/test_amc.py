@@ -72,6 +72,8 @@ def test_the_agent_finds_the_layer_that_is_useless(
     chosen = AMC(episodes=45, examples=300).choose(scene)
     figures, uniform = chosen.figures["amc"], scene.allowance.share
     assert figures["chosen"] > figures["uniform"] + 0.05
+    assert figures["uniform_rates"] == dict.fromkeys(scene.allowance.units, round(uniform, 4))
+    assert figures["random_episodes"] == 15  # a third of them
     useless = "model.layer2.0.conv1" if granularity == "channel" else "model.layer2.0.conv2"
     assert chosen.shares[useless] < uniform
     assert scene.allowance.cost(chosen.shares) == pytest.approx(scene.allowance.total)

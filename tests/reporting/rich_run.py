@@ -173,13 +173,46 @@ def _masking(fake: Fake) -> dict[str, Any]:
     return {"masked": blind, "summary": summary, "examples": 100, "epsilon": 4 / 255, "evidence": evidence}
 
 
+SEARCHED: dict[str, Any] = {
+    "kept": {"net.conv1": 0.8, "net.conv2": 0.3, "net.linear": 0.5},
+    "units": {"net.conv1": 0.8, "net.conv2": 0.375},
+    "amc": {
+        "reward": "accuracy",
+        "examples": 100,
+        "uniform": 0.4,
+        "chosen": 0.7,
+        "rates": {"net.conv1": 0.81, "net.conv2": 0.38},
+        "uniform_rates": {"net.conv1": 0.5, "net.conv2": 0.5},
+        "random_episodes": 2,
+        "episodes": {"episode": [1, 2, 3, 4], "score": [0.2, 0.5, 0.3, 0.7]},
+    },
+}
+"""What pruning notes whose rates an agent has searched for."""
+
+OPERATED: dict[str, Any] = {
+    "kept": {"net.conv1": 0.4, "net.conv2": 0.1, "net.linear": 0.1},
+    "surgery": {
+        "phase": [1, 1, 1, 2, 2],
+        "step": [0, 5, 9, 0, 9],
+        "pruned": [900, 30, 10, 80, 1],
+        "spliced": [0, 20, 0, 0, 0],
+        "left": [100, 90, 80, 20, 19],
+    },
+}
+"""What surgery notes, of 1,000 weights in convolutions and 100 in a linear layer."""
+
+
+def _made(fake: Fake) -> dict[str, Any]:
+    return {"prune": SEARCHED, "inq": OPERATED}.get(fake.family, {})
+
+
 def _enrich(store: RunStore, key: str, fake: Fake) -> None:
     folder = store.variant(key)
     costs = json.loads((folder / "costs.json").read_text())
     sizes = {"deflate": 280_000, "xz": 270_000, "zpaq": 255_000}
     costs |= {"nominal_bytes": None, "entropy_bytes": fake.encoded_bytes - 900, "general_purpose": sizes}
     (folder / "costs.json").write_text(json.dumps(costs))
-    note = {"kept_share": 0.5, "rewards": [0.1, 0.4, 0.6], "layers": {"conv1": 3}}
+    note = {"kept_share": 0.5, "rewards": [0.1, 0.4, 0.6], "layers": {"conv1": 3}, **_made(fake)}
     (folder / "figures.json").write_text(json.dumps({"steps": [{"kind": fake.family, "seed": 0, "figures": note}]}))
     epochs = range(1, 7)
     columns = {
@@ -187,7 +220,7 @@ def _enrich(store: RunStore, key: str, fake: Fake) -> None:
         "stage": ["first"] * 3 + ["second"] * 3,
         "loss": [2 / epoch + 0.1 * fake.clean for epoch in epochs],
         "learning_rate": [0.1 / epoch for epoch in epochs],
-        "accuracy": [fake.clean * (1 - 0.5 / epoch) for epoch in epochs],
+        "accuracy": [None if fake.family == "distill" else fake.clean * (1 - 0.5 / epoch) for epoch in epochs],
         "seconds": [3.0] * 6,
     }
     write_table(folder / "training.parquet", table(columns, TRAINING), {})

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from brinell.reporting import write
+from reporting.fake_run import FAKES
 from reporting.rich_run import write_rich_run
 
 playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright")
@@ -170,12 +171,13 @@ def test_the_picker_takes_a_variant_out_of_everything(page: Any) -> None:
 def test_a_filter_keeps_rows_that_hold_all_its_words(page: Any) -> None:
     page.locator("#notes summary").click()
     filter_ = page.locator("#notes .filter")
-    filter_.fill("prune kept")
+    every = rows(page, "notes", 0)
+    filter_.fill("prune kept_share")
     assert rows(page, "notes", 0) == ["pruned"]
     filter_.fill("")
-    assert len(rows(page, "notes", 0)) == 15
+    assert rows(page, "notes", 0) == every
     page.locator("[data-pick]", has_text="pruned").click()
-    assert len(rows(page, "notes", 0)) == 12
+    assert rows(page, "notes", 0) == [variant for variant in every if variant != "pruned"]
 
 
 @wide
@@ -187,6 +189,33 @@ def test_hover_says_what_is_there_and_a_radius_can_be_chosen(page: Any) -> None:
     assert "robust accuracy" in page.locator("#tip").inner_text()
     page.locator('input[name="pick-0"][value="8/255"]').check(force=True)
     assert page.locator('input[name="pick-0"]:checked').input_value() == "8/255"
+
+
+@wide
+def test_points_can_be_read_as_a_table_that_follows_the_page(page: Any) -> None:
+    numbers = page.locator('details[data-numbers="0"]')
+    numbers.locator("summary").focus()
+    page.keyboard.press("Enter")
+    table = numbers.locator("table").first
+    assert table.locator("caption").inner_text() == "Against the file's bytes"
+    assert table.locator("thead th").first.inner_text() == "variant"
+    heads = [head.inner_text() for head in table.locator("tbody th").all()]
+    assert sorted(heads) == sorted(fake.name for fake in FAKES)
+    page.locator('input[name="pick-0"][value="2/255"]').check(force=True)
+    page.wait_for_function("(at) => document.querySelector(at).textContent === '2/255'", arg="details[open] td")
+    first = "details[open] summary + .scroll tbody tr"
+    page.locator("[data-pick]", has_text="xnor").click()
+    page.wait_for_function("(at) => document.querySelectorAll(at).length === 4", arg=first)
+    numbers.locator("summary").click()
+
+
+@wide
+def test_what_is_missing_is_no_zero_in_a_tooltip(page: Any) -> None:
+    place = page.locator("#training [data-numbers]")
+    place.locator("summary").click()
+    cells = place.locator("tr", has_text="distilled").first.locator("td").all_inner_texts()
+    assert cells == ["first", "1", "2.097", "missing", "0.10"]
+    place.locator("summary").click()
 
 
 @wide

@@ -71,7 +71,11 @@ def test_every_figure_is_there(drawn: dict[str, Figure]) -> None:
         "distributions",
         "security-curves",
         "vulnerability",
+        "latency",
         "training",
+        "search",
+        "rates",
+        "surgery",
     ]
 
 
@@ -83,7 +87,7 @@ def test_every_panel_compiles_and_follows_the_picker(drawn: dict[str, Figure]) -
             assert "indexof(hidden, datum.variant)" in str(compiled["data"]), figure.name
 
 
-@pytest.mark.parametrize("name", ["security-curves", "vulnerability", "training"])
+@pytest.mark.parametrize("name", ["security-curves", "vulnerability", "training", "latency", "search"])
 def test_files_hold_no_variables_of_the_page(drawn: dict[str, Figure], name: str) -> None:
     svg = vl_convert.vegalite_to_svg(plain(for_file(drawn[name])), allowed_base_urls=[])
     assert "var(--" not in svg
@@ -242,7 +246,7 @@ def test_half_of_everything_is_drawn_and_the_rest_is_missing(tmp_path: Path) -> 
     assert set(found.unanswered["state"]) == {"missing"}
     problems: list[str] = []
     drawn = [*figures(found, styles(found.variants)), *plates(found, problems)]
-    assert len(drawn) == 9
+    assert len(drawn) == 12
     assert not problems
     tabled = {table.name: table for section in tables(found).values() for table in section}
     assert any(cell.text.startswith("probe:") for row in tabled["coverage"].rows for cell in row[:1])

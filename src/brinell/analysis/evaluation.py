@@ -12,6 +12,7 @@ from brinell.analysis.breaking import breaking_line
 from brinell.analysis.coverage import coverage, variant_states
 from brinell.analysis.measure import CLEAN, measure, stack
 from brinell.analysis.names import labels
+from brinell.analysis.noted import Noted, noted
 from brinell.analysis.pairs import PAIR_SCHEMA
 from brinell.analysis.probes import Probes, probes, unanswered
 from brinell.analysis.readings import READING_SCHEMA
@@ -76,6 +77,8 @@ class Evaluation:
     """`PROBE_SCHEMA`: probes without an answer."""
     notes: Mapping[str, tuple[dict[str, Any], ...]]
     """What the steps that made a variant noted."""
+    noted: Noted
+    """What of that is drawn: searches for rates, what layers keep, surgery on masks."""
     coverage: pl.DataFrame
     """`COVERAGE_SCHEMA`: what is measured and what is missing."""
     problems: tuple[str, ...]
@@ -108,6 +111,7 @@ def load(store: RunStore) -> Evaluation:
     worst, averaged = stack(measured.worst, WORST_SCHEMA), reruns(attacked)
     traced = stack(measured.traces, TRACE_SCHEMA)
     stresses = _stresses(plan)
+    said = notes(store, plan, names, measured.problems)
     return Evaluation(
         plan=plan,
         environment=_environment(store, measured.problems),
@@ -129,7 +133,8 @@ def load(store: RunStore) -> Evaluation:
         training=training(store, plan, names, measured.problems),
         probes=probes(store, plan, names, measured.problems),
         unanswered=unanswered(store, plan, names, failures),
-        notes=notes(store, plan, names, measured.problems),
+        notes=said,
+        noted=noted(said, measured.problems),
         coverage=coverage(plan, names, states, measured.examples, failures),
         problems=tuple(dict.fromkeys(measured.problems)),
     )

@@ -8,19 +8,16 @@ from typing import Any, Final, Generic, Literal, TypeVar
 
 import polars as pl
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
 from brinell.analysis.coverage import State, failure_of, settled
+from brinell.analysis.record import Record
 from brinell.analysis.rows import first_line
 from brinell.core import BrinellError, PlannedProbe, StoreError, StudyPlan, explain
 from brinell.store import Failure, RunStore
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
-
-
-class Evidence(_Record):
+class Evidence(Record):
     """One check of the masking probe; `value` beyond `threshold` is suspicious."""
 
     check: str
@@ -30,7 +27,7 @@ class Evidence(_Record):
     says: str
 
 
-class Masking(_Record):
+class Masking(Record):
     """Whether a variant's gradients are masked, and why."""
 
     masked: bool
@@ -40,14 +37,14 @@ class Masking(_Record):
     evidence: tuple[Evidence, ...]
 
 
-class Shown(_Record):
+class Shown(Record):
     """The example that is pictured."""
 
     example_id: int
     label: int
 
 
-class MapReading(_Record):
+class MapReading(Record):
     """Activation maps after `steps` of the attack (0: clean); intensities on 0 to 255."""
 
     steps: int
@@ -59,7 +56,7 @@ class MapReading(_Record):
     examples: int | None = None
 
 
-class ActivationMaps(_Record):
+class ActivationMaps(Record):
     """Class activation maps along an attack. `third_quartile` is of the one shown, `mean` (95 % `low` to `high`) of
     many."""
 
@@ -70,7 +67,7 @@ class ActivationMaps(_Record):
     readings: tuple[MapReading, ...]
 
 
-class LatencyReading(_Record):
+class LatencyReading(Record):
     """Milliseconds a batch takes in a runtime."""
 
     runtime: str
@@ -81,7 +78,7 @@ class LatencyReading(_Record):
     runs: int
 
 
-class Latency(_Record):
+class Latency(Record):
     """How long a variant takes on a machine."""
 
     machine: str
@@ -89,7 +86,7 @@ class Latency(_Record):
     readings: tuple[LatencyReading, ...]
 
 
-class Energy(_Record):
+class Energy(Record):
     """What one evaluation of `examples` takes; mean and standard deviation over `runs`."""
 
     machine: str
@@ -102,7 +99,7 @@ class Energy(_Record):
     energy_j: tuple[float, float]
 
 
-class GalleryExample(_Record):
+class GalleryExample(Record):
     """One adversarial."""
 
     example_id: int
@@ -111,7 +108,7 @@ class GalleryExample(_Record):
     prediction: int
 
 
-class Gallery(_Record):
+class Gallery(Record):
     """Adversarials to look at."""
 
     attack: str
@@ -120,9 +117,9 @@ class Gallery(_Record):
     examples: tuple[GalleryExample, ...]
 
 
-R = TypeVar("R", bound=_Record)
+R = TypeVar("R", bound=Record)
 
-KINDS: Final[Mapping[str, type[_Record]]] = {
+KINDS: Final[Mapping[str, type[Record]]] = {
     "masking": Masking,
     "activation_maps": ActivationMaps,
     "latency": Latency,

@@ -107,6 +107,13 @@ def aim(base: Any, size: int, tooltip: list[alt.Tooltip], *, legend: bool) -> li
     return [] if legend else [base.mark_point(filled=True, size=size, opacity=0.001).encode(tooltip=tooltip)]
 
 
+def log_ticks(low: float, high: float) -> list[float]:
+    """1, 2, 5, 10, ... of what lies between; powers of ten alone where they are many."""
+    decades = range(math.floor(math.log10(low)) - 1, math.ceil(math.log10(high)) + 1)
+    steps = (1,) if high / low > 1e4 else (1, 3) if high / low > 100 else (1, 2, 5)
+    return [step * 10.0**decade for decade in decades for step in steps]
+
+
 def panel(title: str, chart: Any, rows: Sequence[Mapping[str, Any]]) -> Panel:
     """A chart without a size as a panel, with `rows` where it says `ROWS`."""
     with alt.data_transformers.enable(consolidate_datasets=False):  # named data sets cannot be put side by side
@@ -131,18 +138,32 @@ def _filled(part: Any, values: dict[str, Any]) -> Any:
 
 def for_page(figure: Figure) -> list[dict[str, Any]]:
     """A chart for each panel, as wide as the page lets it be."""
+    config = {**CONFIG, "customFormatTypes": True}
     return [
         {
-            **part.spec,
+            **_said(part.spec),
             "params": _signals(figure),
             "width": "container",
             "height": figure.height,
             "autosize": {"type": "fit-x", "contains": "padding"},
-            "config": CONFIG,
+            "config": config,
             "description": f"{part.title}. {figure.alt}" if part.title else figure.alt,
         }
         for part in figure.panels
     ]
+
+
+def _said(part: Any) -> Any:
+    """The page's own formatter for the numbers of every tooltip: Vega's writes 0 for what is missing."""
+    if isinstance(part, list):
+        return [_said(value) for value in part]
+    if not isinstance(part, dict):
+        return part
+    found = {name: value if name == "values" else _said(value) for name, value in part.items()}
+    for tip in found.get("tooltip", []) if isinstance(found.get("tooltip"), list) else []:
+        if tip.get("type") == "quantitative":
+            tip["formatType"] = "said"
+    return found
 
 
 def for_file(figure: Figure) -> dict[str, Any]:

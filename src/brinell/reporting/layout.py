@@ -55,8 +55,11 @@ def bands(figures: Sequence[Figure], tables: Mapping[str, Sequence[Table]], plat
         (of("attacks"), False),
         (of("top"), False),
         (of("models"), False),
-        (of("machine"), False),
+        (of("energy"), False),
+        (of("latency", "times"), False),
         (of("training"), False),
+        (of("search", "rates"), False),
+        (of("surgery"), False),
         (of("notes"), True),
         (of("comparison"), True),
     )

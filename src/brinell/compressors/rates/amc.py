@@ -88,7 +88,8 @@ class AMC(Rates):
         log = _Log(case, self._score(case, data), uniform, self.episodes)
         least = {name: max(self.least * share, smallest[name]) for name, share in uniform.items()}
         environment = LayerWalk(case, least, log.judge)
-        explore(environment, self.episodes, min(self.random_episodes, self.episodes // 3), derive(case.seed, "agent"))
+        at_random = min(self.random_episodes, self.episodes // 3)
+        explore(environment, self.episodes, at_random, derive(case.seed, "agent"))
         finalists = log.finalists()
         checked = [self._score(case, others)(log.network(shares)) for shares in finalists] if len(others) else []
         at = checked.index(max(checked)) if checked else 0
@@ -98,6 +99,8 @@ class AMC(Rates):
             "uniform": log.uniform,
             "chosen": log.look(finalists[at]),
             "rates": {name: round(share, 4) for name, share in finalists[at].items()},
+            "uniform_rates": {name: round(share, 4) for name, share in uniform.items()},
+            "random_episodes": at_random,
             "episodes": {"episode": list(range(1, len(log.scores) + 1)), "score": log.scores},
         }
         if checked:

@@ -7,8 +7,12 @@ from brinell.reporting.chart import Figure
 from brinell.reporting.figures import (
     attack_curves,
     distributions,
+    latency,
+    rates,
+    search,
     security,
     stress_strain,
+    surgery,
     tradeoff,
     training,
     vulnerability,
@@ -22,7 +26,11 @@ _DRAWN = (
     distributions.figure,
     security.figure,
     vulnerability.figure,
+    latency.figure,
     training.figure,
+    search.figure,
+    rates.figure,
+    surgery.figure,
 )
 
 

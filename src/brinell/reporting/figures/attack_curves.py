@@ -29,14 +29,15 @@ def figure(evaluation: Evaluation, styles: Mapping[str, Style]) -> Figure | None
     attacks = list(dict.fromkeys(traced["attack"]))
     networks = _families(evaluation, rows)
     only = picks[0] if len(picks) == 1 else ""
-    runs = whole(traced["runs"].max() or 0, "run")  # type: ignore[arg-type]
+    runs: Any = traced["runs"].max()
+    band = "; the bands are one standard deviation of the runs either side" if runs > 1 else ""
     line = evaluation.line
     return Figure(
         name="attack-curves",
         title="Along the attack",
         reading="The attack's current iterate, step by step: accuracy solid, loss dashed. A loss that still climbs at "
         "the last step says that more steps would break more.",
-        made=f"Mean of up to {runs} (seeds times restarts). {made_of(evaluation, attacks)}",
+        made=f"Mean of up to {whole(runs, 'run')} (seeds times restarts){band}. {made_of(evaluation, attacks)}",
         alt="Accuracy and loss over the steps of the attack, one line for each variant.",
         panels=tuple(
             part
@@ -97,6 +98,8 @@ def _rows(frame: pl.DataFrame, at: str) -> list[dict[str, Any]]:
             "accuracy_spread": row["accuracy_spread"],
             "loss": row["loss"],
             "loss_spread": row["loss_spread"],
+            **_band(row, "accuracy", 0.0, 1.0),
+            **_band(row, "loss"),
             "runs": row["runs"],
             "examples": row["examples"],
             "marked": row["step"] in marked,
@@ -104,6 +107,16 @@ def _rows(frame: pl.DataFrame, at: str) -> list[dict[str, Any]]:
         for row in frame.iter_rows(named=True)
         if row["step"] in kept
     ]
+
+
+def _band(
+    row: Mapping[str, Any], field: str, least: float = -math.inf, most: float = math.inf
+) -> dict[str, float | None]:
+    """One standard deviation either side, within what there can be; unknown for one run."""
+    mean, spread = row[field], row[f"{field}_spread"]
+    known = mean is not None and spread is not None
+    low, high = (max(least, mean - spread), min(most, mean + spread)) if known else (None, None)
+    return {f"{field}_low": low, f"{field}_high": high}
 
 
 def _families(evaluation: Evaluation, rows: Sequence[dict[str, Any]]) -> list[tuple[str, list[dict[str, Any]]]]:
@@ -147,10 +160,16 @@ def _curves(y: alt.Y, styles: Mapping[str, Style], *, dash: list[int], legend: b
         alt.Tooltip("runs:Q"),
         alt.Tooltip("examples:Q", format=","),
     ]
+    field = str(y.shorthand).removesuffix(":Q")
+    bands = (
+        base.transform_filter(f"isValid(datum.{field}_low)")
+        .mark_area(strokeWidth=0)
+        .encode(y=alt.Y(f"{field}_low:Q"), y2=alt.Y2(f"{field}_high:Q"), opacity=opacity(0.16))
+    )
     lines = base.mark_line(strokeWidth=1.8, strokeDash=dash, strokeJoin="round").encode(opacity=opacity())
     dots = (
         base.transform_filter("datum.marked")
         .mark_point(filled=True, size=46, stroke="var(--paper)", strokeWidth=1)
         .encode(shape=keys["shape"], opacity=opacity())
     )
-    return alt.layer(lines, dots, *aim(base, 260, tooltip, legend=legend), data=ROWS)
+    return alt.layer(bands, lines, dots, *aim(base, 260, tooltip, legend=legend), data=ROWS)

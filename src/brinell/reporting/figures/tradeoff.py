@@ -11,7 +11,19 @@ import altair as alt
 import polars as pl
 
 from brinell.analysis import Evaluation, front
-from brinell.reporting.chart import ROWS, Figure, Panel, Pick, aim, breaking_rule, opacity, panel, scales, shown
+from brinell.reporting.chart import (
+    ROWS,
+    Figure,
+    Panel,
+    Pick,
+    aim,
+    breaking_rule,
+    log_ticks,
+    opacity,
+    panel,
+    scales,
+    shown,
+)
 from brinell.reporting.describe import named, span
 from brinell.reporting.formats import MISSING, elided, interval, percent, quantity, radius, size, three
 from brinell.reporting.palette import Style
@@ -189,7 +201,7 @@ def _panel(
         title=f"{cost.axis}, logarithmic",
         scale=alt.Scale(type="log", domain=[min(values) / 1.35, max(values) * 1.35], nice=False),
         axis=alt.Axis(
-            values=_ticks(min(values), max(values)), labelExpr=f"{_SHORT} + '{cost.unit}'", labelOverlap="greedy"
+            values=log_ticks(min(values), max(values)), labelExpr=f"{_SHORT} + '{cost.unit}'", labelOverlap="greedy"
         ),
     )
     y = alt.Y("robust:Q", title="accuracy", scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format=".0%", tickCount=5))
@@ -233,10 +245,3 @@ def _label(base: Any, side: str, halo: bool) -> Any:
         align=side, dx=12 if side == "left" else -12, baseline="middle", limit=130, **stroke
     )
     return mark.encode(y=alt.Y("label_y:Q"), text=alt.Text("label:N"), color=alt.ColorValue(colour), opacity=opacity())
-
-
-def _ticks(low: float, high: float) -> list[float]:
-    """1, 2, 5, 10, ... of what lies between; powers of ten alone where they are many."""
-    decades = range(math.floor(math.log10(low)) - 1, math.ceil(math.log10(high)) + 1)
-    steps = (1,) if high / low > 1e4 else (1, 3) if high / low > 100 else (1, 2, 5)
-    return [step * 10.0**decade for decade in decades for step in steps]

@@ -22,21 +22,32 @@ LATENCY_SCHEMA = {
 }
 
 
+def frame(evaluation: Evaluation) -> pl.DataFrame:
+    """The latency probes' answers: `LATENCY_SCHEMA`."""
+    rows = [
+        (found.variant, found.record.machine, found.record.threads, *reading.model_dump().values())
+        for found in evaluation.probes.latency
+        for reading in found.record.readings
+    ]
+    return pl.DataFrame(rows, schema=LATENCY_SCHEMA, orient="row")
+
+
+def machines(evaluation: Evaluation) -> list[str]:
+    """What was measured on, each with the threads it had."""
+    found = (each.record for each in evaluation.probes.latency)
+    return list(dict.fromkeys(f"{record.machine}, {whole(record.threads, 'thread')}" for record in found))
+
+
 def table(evaluation: Evaluation) -> Table:
     """One row a variant that was asked, one column a runtime and batch size; no rows where none was."""
     found = evaluation.probes.latency
     cells = {(each.variant, r.runtime, r.batch): r for each in found for r in each.record.readings}
     heads = list(dict.fromkeys((runtime, batch) for _, runtime, batch in cells))
-    machines = dict.fromkeys(f"{each.record.machine}, {whole(each.record.threads, 'thread')}" for each in found)
-    rows = [
-        (each.variant, each.record.machine, each.record.threads, *r.model_dump().values())
-        for each in found
-        for r in each.record.readings
-    ]
     return Table(
         name="latency",
         title="Latency",
-        caption=f"Median milliseconds a batch on {'; '.join(machines)}; beneath, the range of the runs.",
+        caption=f"Median milliseconds a batch on {'; '.join(machines(evaluation))}; beneath, the "
+        "middle half of the runs.",
         columns=(
             Column("Variant", numeric=False),
             *(Column(runtime, below=f"batch of {batch:,}") for runtime, batch in heads),
@@ -45,7 +56,7 @@ def table(evaluation: Evaluation) -> Table:
             (Cell(variant, variant, variant=variant), *(_cell(cells.get((variant, *head))) for head in heads))
             for variant in (evaluation.variants["variant"] if cells else ())
         ),
-        frame=pl.DataFrame(rows, schema=LATENCY_SCHEMA, orient="row"),
+        frame=frame(evaluation),
     )
 
 

@@ -9,6 +9,11 @@
 
   // Charts
 
+  // What tooltips say of a number; Vega's own formatter says 0 of nothing
+  function said(value, format) {
+    return Number.isFinite(value) ? this.context.dataflow.locale().format(format ?? "")(value) : "missing";
+  }
+
   const draw = async (holder) => {
     const [figure, chart] = holder.dataset.chart.split(".").map(Number);
     const { view } = await vegaEmbed(holder, figures[figure].charts[chart], {
@@ -17,6 +22,7 @@
       defaultStyle: false,
       logLevel: 1, // errors: a chart from which every variant is hidden is none
       tooltip: (_, event, __, value) => say(event, value),
+      expressionFunctions: { said },
     });
     if (hidden.size) view.signal("hidden", [...hidden]);
     if (chosen[figure] !== figures[figure].picked) view.signal("at", chosen[figure]);
@@ -24,11 +30,15 @@
     view.addEventListener("pointerover", (_, item) => focus((item && item.datum && item.datum.variant) || ""));
     view.addEventListener("pointerout", () => focus(""));
     holder.style.minHeight = "";
-    views.push({ figure, view });
+    views.push({ figure, chart, holder, view });
+    list(figure);
   };
 
-  const signal = (name, value, only) =>
-    Promise.all(views.filter(({ figure }) => only === undefined || figure === only).map(({ view }) => view.signal(name, value).runAsync()));
+  const signal = async (name, value, only) => {
+    const asked = views.filter(({ figure }) => only === undefined || figure === only);
+    await Promise.all(asked.map(({ view }) => view.signal(name, value).runAsync()));
+    if (name !== "focus") for (const figure of new Set(asked.map(({ figure }) => figure))) list(figure);
+  };
 
   let pointed = "";
   const focus = (variant) => {
@@ -56,6 +66,63 @@
     const top = event.clientY + 16 + box.height > height ? event.clientY - box.height - 16 : event.clientY + 16;
     tip.style.transform = `translate(${Math.max(8, left)}px, ${Math.max(8, top)}px)`;
   };
+
+  // What hover says of each point that is shown, as tables for whoever does not point
+
+  const opened = (figure) => document.querySelector(`details[data-numbers="${figure}"][open]`);
+  const points = (item, found = []) => {
+    if (item.tooltip && typeof item.tooltip === "object") found.push(item.tooltip);
+    for (const part of item.items ?? []) points(part, found);
+    return found;
+  };
+
+  const element = (name, parts, more = {}) => {
+    const made = Object.assign(document.createElement(name), more);
+    made.append(...parts);
+    return made;
+  };
+
+  // What the marks of a chart say, by what they say it of
+  const readings = ({ holder, view }) => {
+    const alike = new Map();
+    for (const point of points(view.scenegraph().root)) {
+      const heads = Object.keys(point).join("\n");
+      if (!alike.has(heads)) alike.set(heads, new Map());
+      alike.get(heads).set(JSON.stringify(point), Object.values(point)); // a point with two marks is one
+    }
+    const title = holder.parentElement.querySelector("h4")?.textContent ?? "";
+    return [...alike].map(([heads, found]) => ({ title, heads: heads.split("\n"), rows: [...found.values()] }));
+  };
+
+  const table = (title, heads, rows) => {
+    const side = heads.map((_, place) => (rows.every((texts) => /^[\u2212-]?\d|^missing$/.test(texts[place])) ? "n" : "t"));
+    const lead = Math.max(0, side.indexOf("t"));
+    const cell = (text, place) =>
+      place === lead ? element("th", [text], { scope: "row" }) : element("td", [text], { className: text === "missing" ? `${side[place]} missing` : side[place] });
+    const head = element("tr", heads.map((text, place) => element("th", [text], { scope: "col", className: side[place] })));
+    const body = rows.map((texts) => element("tr", texts.map((text, place) => cell(String(text), place))));
+    const grid = element("table", [element("caption", [title]), element("thead", [head]), element("tbody", body)]);
+    const holder = element("div", [grid], { className: "scroll", tabIndex: 0, role: "region" });
+    holder.setAttribute("aria-label", title || "The numbers");
+    return holder;
+  };
+
+  // Charts of the same points share a table
+  const list = (figure) => {
+    const details = opened(figure);
+    if (!details) return;
+    const found = new Map();
+    const charts = views.filter((each) => each.figure === figure).sort((a, b) => a.chart - b.chart);
+    for (const { title, heads, rows } of charts.flatMap(readings)) {
+      const key = JSON.stringify([heads, rows]);
+      found.set(key, { heads, rows, titles: [...(found.get(key)?.titles ?? []), title] });
+    }
+    const tables = [...found.values()].map(({ titles, heads, rows }) => table(titles.filter(Boolean).join("; "), heads, rows));
+    details.replaceChildren(details.firstElementChild, ...tables);
+  };
+  for (const details of document.querySelectorAll("[data-numbers]")) {
+    details.addEventListener("toggle", () => list(Number(details.dataset.numbers)));
+  }
 
   // Which variants are shown, in charts and tables alike
 
