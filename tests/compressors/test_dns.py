@@ -100,6 +100,21 @@ def test_the_last_change_meets_the_count_to_the_weight() -> None:
     assert int(surgery.mask.step) == 7
 
 
+def test_every_change_leaves_the_wanted_number() -> None:
+    """Not only the last one: what lies between the two borders counts too, and weights move meanwhile."""
+    part = nn.Linear(40, 50)
+    surgery = Surgery(part, "l", kept=200, c=0, seed=0)
+    surgery.begin(last=10)
+    assert sum(mask(surgery)) == 200
+    for _ in range(9):
+        before = mask(surgery)
+        with torch.no_grad():
+            surgery.weight.add_(0.05 * torch.randn_like(surgery.weight))
+        surgery.after_step(0.0, 1.0)
+        assert sum(mask(surgery)) == 200
+        assert mask(surgery) != before
+
+
 def test_changes_become_rarer_as_the_schedule_says() -> None:
     part = layer([0.1, 1.0])
     changes = []

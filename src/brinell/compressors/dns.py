@@ -41,6 +41,7 @@ class DNS(Compressor):
     """
 
     kind = "dns"
+    revision = 2  # a wanted sparsity is met at every change, not only at the last
 
     sparsity: Fraction | PerLayer | None = 0.9
     """Share of the weights that become zero: of all, or by layer; `None` where `c` is given."""

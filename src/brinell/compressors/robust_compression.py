@@ -29,6 +29,7 @@ class RobustCompression(Compressor):
     """
 
     kind = "robust_compression"
+    revision = 2  # a wanted sparsity is met at every change, not only at the last
 
     sparsity: Fraction | PerLayer = 0.95
     """Share of the weights that the surgery makes zero: of all, or by layer."""

@@ -55,8 +55,11 @@ class Mask(nn.Module):
     @torch.no_grad()
     def update(self, weight: Tensor, threshold: float, point: int) -> None:
         """Prune and splice by size (equation 3): what lies between the two borders stays as it is."""
-        size = weight.abs()
-        self.replace((self.mask & (size > _PRUNE * threshold)) | (size > _SPLICE * threshold), point)
+        self.replace(self.borders(weight) > threshold, point)
+
+    def borders(self, weight: Tensor) -> Tensor:
+        """The threshold from which on each weight is, or stays, pruned."""
+        return weight.abs() / torch.where(self.mask, _PRUNE, _SPLICE).to(weight.dtype)
 
     @torch.no_grad()
     def replace(self, mask: Tensor, point: int) -> None:
@@ -71,8 +74,8 @@ class Mask(nn.Module):
 class Surgery:
     """One layer under the knife: its mask, and when and at which threshold it changes.
 
-    With `kept`, the threshold is that of the wanted number of weights, found anew at each change (the weights move),
-    and the last change meets it exactly. Without, it is max(mean |w| + c * std |w|, 0) of the weights at the start, as
+    With `kept`, the threshold is the one that leaves the wanted number of weights, found anew at each change (the
+    weights move), and the last change meets it exactly. Without, it is max(mean |w| + c * std |w|, 0) of the weights at the start, as
     in the authors' code.
     """
 
@@ -110,13 +113,13 @@ class Surgery:
         point = min(step * POINTS // (self.last + 1), POINTS - 1)
         weight = self.weight.detach()
         if self.kept is not None and step == self.last:
-            self.mask.replace(largest(weight.abs(), self.kept), point)
+            self.mask.replace(largest(self.mask.borders(weight), self.kept), point)
         else:
             self.mask.update(weight, self.fixed if self.fixed is not None else self._threshold(weight), point)
 
     def _threshold(self, weight: Tensor) -> float:
-        flat = weight.flatten()
-        sample = flat[:: max(1, flat.numel() // _SAMPLE)].abs()
+        flat = self.mask.borders(weight).flatten()
+        sample = flat[:: max(1, flat.numel() // _SAMPLE)]
         left = (self.kept or 0) / flat.numel()
         return float(sample.kthvalue(max(1, round((1 - left) * sample.numel()))).values)
 
