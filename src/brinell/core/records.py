@@ -121,6 +121,14 @@ class PlannedProbe(_Record):
     seed: int
 
 
+class PlannedPaper(_Record):
+    """The paper that a study reproduces, and which variant stands for which printed row."""
+
+    kind: str
+    rows: dict[str, str]
+    """Printed row by the variant's name."""
+
+
 class StudyPlan(_Record):
     """Everything a study will compute, resolved: what `study.json` holds and what a report starts from."""
 
@@ -134,3 +142,4 @@ class StudyPlan(_Record):
     variants: tuple[PlannedVariant, ...]
     trials: tuple[PlannedTrial, ...]
     probes: tuple[PlannedProbe, ...] = ()
+    paper: PlannedPaper | None = None

@@ -44,6 +44,8 @@ def bands(figures: Sequence[Figure], tables: Mapping[str, Sequence[Table]], plat
         (of("variants"), False),
         (of("robust-accuracy-against-cost"), False),
         (of("masking"), False),
+        (of("findings"), False),
+        (of("paper"), True),
         (of("worst"), False),
         (of("stress-strain", "character"), False),
         (of("attack-curves", "steps"), False),

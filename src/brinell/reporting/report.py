@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from brinell.analysis import load
+from brinell.analysis.papers import unread
 from brinell.core import StoreError
 from brinell.reporting.export import Exhibit, write_exhibit
 from brinell.reporting.figures import figures
@@ -55,7 +56,7 @@ def draw(root: str | os.PathLike[str]) -> Report:
         problem = str(error).replace(f"{store.root}/", "")
         write_text(page, render_nothing(name, problem))
         return Report(page, (problem,))
-    problems = list(evaluation.problems)
+    problems = [*evaluation.problems, *unread(evaluation)]
     look = styles(evaluation.variants)
     charts, pictures, tabled = figures(evaluation, look), plates(evaluation, problems), tables(evaluation)
     written: list[Path] = []

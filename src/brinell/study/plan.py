@@ -47,6 +47,7 @@ def plan(study: Study, splits: Splits | None = None) -> StudyPlan:
             *_transfer_trials(study, test, variants),
         ),
         probes=tuple(_probes(study, test, variants)),
+        paper=study.paper,
     )
 
 

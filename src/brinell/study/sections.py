@@ -13,12 +13,13 @@ from brinell.models import MODELS
 from brinell.study.attack_sections import read_attack, read_transfers
 from brinell.study.entries import Data, Model, Seeds, TestSplit, TrainSplit, VariantEntry
 from brinell.study.fields import fields_of, mapping_of, name_of, named, one_of, section_of, value_of
+from brinell.study.paper_section import read_paper
 from brinell.study.probe_sections import read_probes
 from brinell.study.reading import check_keys
 from brinell.training import Train
 
 _BLOCK = 250
-_SECTIONS = ("name", "data", "models", "variants", "attacks", "transfer", "probes", "seeds", "block")
+_SECTIONS = ("name", "data", "models", "variants", "attacks", "transfer", "probes", "seeds", "block", "paper")
 
 
 def read_study(config: object, name: str) -> dict[str, Any]:
@@ -48,6 +49,7 @@ def read_study(config: object, name: str) -> dict[str, Any]:
         "probes": read_probes(config.get("probes"), variants, attacks, transfers),
         "seeds": section_of(Seeds, config.get("seeds"), "seeds"),
         "block": value_of(int, config.get("block", _BLOCK), "block", minimum=1),
+        "paper": read_paper(config.get("paper"), variants),
     }
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from brinell.core import ConfigurationError
+from brinell.core import ConfigurationError, PlannedPaper
 from brinell.study.attack_sections import write_attack, write_transfer
 from brinell.study.entries import AttackEntry, Data, Model, ProbeEntry, Seeds, TransferEntry, VariantEntry
 from brinell.study.probe_sections import write_probe
@@ -30,6 +30,8 @@ class Study:
     block: int
     """Examples a block: what one task computes, one file holds, and a kill may lose."""
     source: str = ""
+    paper: PlannedPaper | None = None
+    """What it reproduces; for the report alone."""
 
     @classmethod
     def from_yaml(cls, study: str | Path, overrides: Iterable[str] = ()) -> Self:
@@ -72,6 +74,7 @@ class Study:
             "probes": self._probes(),
             "seeds": self.seeds.model_dump(mode="json"),
             "block": self.block,
+            **({} if self.paper is None else {"paper": self.paper.model_dump()}),
         }
 
     def _probes(self) -> dict[str, Any]:

@@ -1,0 +1,126 @@
+"""What becomes of each claim: it holds, does not, holds only because gradients are masked, or was not tested."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+import polars as pl
+
+from brinell.analysis.papers.ours import Reproduction
+from brinell.analysis.papers.printed import Attacked, Breaks, Claim, Compare, OfCharacter, Stands, Transferred
+from brinell.analysis.papers.rules import Outcome, Part, parts
+
+Verdict = Literal["holds", "does not hold", "only by masked gradients", "undecided", "not tested"]
+
+BLIND: Final = frozenset({"local_search", "gen_attack"})
+"""Attacks that follow no gradient, from which masking hides nothing."""
+
+FINDING_SCHEMA = {
+    "claim": pl.String,
+    "where": pl.String,
+    "verdict": pl.String,
+    "outcome": pl.String,
+    "row": pl.String,
+    "variant": pl.String,
+    "at": pl.String,
+    "value": pl.Float64,
+    "low": pl.Float64,
+    "high": pl.Float64,
+    "examples": pl.Int64,
+    "attack": pl.String,
+    "other_row": pl.String,
+    "other_variant": pl.String,
+    "other_value": pl.Float64,
+    "other_low": pl.Float64,
+    "other_high": pl.Float64,
+    "limit": pl.Float64,
+    "missing": pl.String,
+}
+"""One row a part of a claim; `outcome` is the part's."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A claim, its verdict and the parts that decide it."""
+
+    claim: Claim
+    verdict: Verdict
+    parts: tuple[Part, ...]
+    masked: tuple[str, ...] = ()
+    """Variants that the claim calls robust, and whose gradients the probe found masked."""
+    suspect: tuple[str, ...] = ()
+    """Those whose readings alone show signs of it."""
+
+    @property
+    def decisive(self) -> list[Part]:
+        """The parts that the verdict rests on: what is against it before what is for it."""
+        order = ("no", "undecided", "missing", "yes")
+        worst = min((order.index(part.outcome) for part in self.parts), default=0)
+        chosen = {order[worst]} if worst < len(order) - 2 else set(order)
+        return sorted((part for part in self.parts if part.outcome in chosen), key=lambda p: order.index(p.outcome))
+
+
+def findings(ours: Reproduction) -> list[Finding]:
+    """Every claim of the paper, tested on the run."""
+    return [finding(claim, ours) for claim in ours.paper.findings]
+
+
+def finding(claim: Claim, ours: Reproduction) -> Finding:
+    """One claim: denied by any part that is; otherwise not tested while any part is missing."""
+    found = tuple(parts(claim, ours))
+    verdict = _verdict({part.outcome for part in found})
+    if verdict == "not tested":
+        return Finding(claim, verdict, found)
+    evaluation = ours.evaluation
+    praised = {ours.labels[row] for row in _praised(claim) if row in ours.labels}
+    probed = {item.variant for item in evaluation.probes.masking if item.record.masked}
+    masked, suspect = tuple(sorted(praised & probed)), tuple(sorted((praised & evaluation.suspects) - probed))
+    return Finding(
+        claim, "only by masked gradients" if masked and verdict == "holds" else verdict, found, masked, suspect
+    )
+
+
+def _verdict(outcomes: set[Outcome]) -> Verdict:
+    if "no" in outcomes:
+        return "does not hold"
+    if "missing" in outcomes or not outcomes:
+        return "not tested"
+    return "undecided" if "undecided" in outcomes else "holds"
+
+
+def _praised(claim: Claim) -> Sequence[str]:
+    """Rows whose robustness against gradients the claim asserts."""
+    match claim:
+        case Breaks() if claim.after is not None and claim.attack.kind not in BLIND:
+            return claim.rows
+        case Stands() if claim.attack.kind not in BLIND:
+            return claim.rows
+        case OfCharacter() if claim.character != "brittle" and claim.attack.kind not in BLIND:
+            return claim.rows
+        case Compare() if any(
+            isinstance(reads, Attacked | Transferred) and reads.attack.kind not in BLIND for reads in claim.reads
+        ):
+            return {"more": claim.rows, "less": claim.than}.get(claim.verdict, ())
+    return ()
+
+
+def stacked(found: Sequence[Finding], ours: Reproduction) -> pl.DataFrame:
+    """Every part of every claim, unrounded: `FINDING_SCHEMA`."""
+    rows = []
+    for item in found:
+        for part in item.parts:
+            value, other = part.value, part.other_value
+            why = [value.why, "" if other is None else other.why]
+            rows.append(
+                (
+                    *(item.claim.claim, item.claim.where, item.verdict, part.outcome),
+                    *(part.row, ours.labels.get(part.row), part.at),
+                    *(value.value, value.low, value.high, value.examples, value.attack),
+                    *(part.other, ours.labels.get(part.other or "")),
+                    *((None,) * 3 if other is None else (other.value, other.low, other.high)),
+                    *(part.limit, "; ".join(dict.fromkeys(filter(None, why))) or None),
+                )
+            )
+    return pl.DataFrame(rows, schema=FINDING_SCHEMA, orient="row")

@@ -1,0 +1,104 @@
+"""The paper's findings: which hold here, which do not, and which only because gradients are masked."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from brinell.analysis import Evaluation
+from brinell.analysis.papers import NOBODY, Finding, Part, Reproduction, Value, Verdict, findings, reproduction, stacked
+from brinell.reporting.formats import MISSING, interval, listing, percent, whole
+from brinell.reporting.table import Cell, Column, Table
+
+SHOWN = 6
+"""Parts of a claim that a row shows; the file holds them all."""
+
+RULES = (
+    "One network is more robust than another where zero is outside the 95% interval of their difference (Newcombe). "
+    "A network is broken where all of its accuracy's interval is at or under the breaking line, and stands where it is "
+    "above; that is undecided where the line is inside. A claim of robustness against gradients holds only by masked "
+    "gradients where the masking probe says so of the variant. A claim does not hold if any part of it does not; "
+    "otherwise it is not tested while a part is missing."
+)
+
+ORDER: tuple[Verdict, ...] = ("does not hold", "only by masked gradients", "undecided", "holds", "not tested")
+
+
+def tables(evaluation: Evaluation) -> list[Table]:
+    """One row a claim; no table where the study reproduces no paper."""
+    ours = reproduction(evaluation)
+    if ours is None:
+        return []
+    found = findings(ours)
+    counts = Counter(item.verdict for item in found)
+    said = ", ".join(f"{verdict} {counts[verdict]}" for verdict in ORDER if counts[verdict])
+    return [
+        Table(
+            name="findings",
+            title=f"What {ours.paper.name} found",
+            caption=f"{whole(len(found), 'claim')}: {said}. {RULES}",
+            columns=(
+                Column("Claim", numeric=False, prose=True),
+                Column("Stated in", numeric=False, prose=True),
+                Column("Verdict", numeric=False),
+                Column("What decides it", numeric=False, prose=True),
+            ),
+            rows=tuple(_row(item, ours) for item in sorted(found, key=lambda item: item.verdict == "not tested")),
+            frame=stacked(found, ours),
+        )
+    ]
+
+
+def _row(item: Finding, ours: Reproduction) -> tuple[Cell, ...]:
+    return (
+        Cell(item.claim.claim, item.claim.claim),
+        Cell(item.claim.where, item.claim.where),
+        Cell(item.verdict, float(ORDER.index(item.verdict))),
+        Cell("\n".join(_evidence(item, ours)), None, item.claim.own and f"In print: {item.claim.own}."),
+    )
+
+
+def _evidence(item: Finding, ours: Reproduction) -> list[str]:
+    """Gradients first, then the parts that decide, what is missing only once."""
+    lines = [f"{name}'s gradients are masked, as its probe says" for name in item.masked]
+    lines += [f"{name}'s readings show signs of masked gradients" for name in item.suspect]
+    told = [_part(part, ours) for part in item.decisive if not _unknown(part)]
+    more = len(told) - SHOWN
+    return [*lines, *(told if more <= 1 else [*told[:SHOWN], f"and {more} more"]), *_missing(item, ours)]
+
+
+def _missing(item: Finding, ours: Reproduction) -> list[str]:
+    """What is not known, for each reason all that it is not known of."""
+    reasons: dict[str, list[str]] = {}
+    for row, why in (lack for part in item.decisive for lack in _unknown(part)):
+        reasons.setdefault(why, []).append(_named(row, ours))
+    heads = {why: "no variant stands for" if why == NOBODY else f"{why}:" for why in reasons}
+    return [f"{MISSING}: {heads[why]} {listing(list(dict.fromkeys(rows)))}" for why, rows in reasons.items()]
+
+
+def _unknown(part: Part) -> list[tuple[str, str]]:
+    values = [(part.row, part.value), *([] if part.other_value is None else [(part.other or "", part.other_value)])]
+    return [(row, value.why) for row, value in values if value.value is None]
+
+
+def _part(part: Part, ours: Reproduction) -> str:
+    """A part in a line: what was measured, and beside what."""
+    line = f"{_named(part.row, ours)} {part.at} {_value(part.value, part)}".strip()
+    if part.other_value is not None and part.other == part.row:
+        line += f", before {_value(part.other_value, part)}"
+    elif part.other_value is not None:
+        line += f", {_named(part.other or '', ours)} {_value(part.other_value, part)}"
+    elif part.limit is not None:
+        line += f"; {'the line is ' + percent(part.limit) if part.share else f'claimed {part.limit:g}'}"
+    short = " (attacked for fewer steps than claimed)" if part.outcome == "missing" else ""
+    return f"{line}{': no difference' if part.alike else ''}{short}"
+
+
+def _named(row: str, ours: Reproduction) -> str:
+    return ours.labels.get(row) or ours.paper.rows.get(row, row)
+
+
+def _value(value: Value, part: Part) -> str:
+    if not part.share:
+        return f"{value.value:.4g}"
+    bounds = interval(value.low, value.high)
+    return percent(value.value) + (f" ({bounds})" if bounds else "")

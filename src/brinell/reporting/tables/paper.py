@@ -1,0 +1,73 @@
+"""Beside the paper: each printed value of the networks that a study reproduces, ours, and what differs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from brinell.analysis import Evaluation
+from brinell.analysis.papers import beside, reproduction
+from brinell.reporting.formats import MISSING, listing, settings
+from brinell.reporting.table import Cell, Column, Table, number
+
+
+def tables(evaluation: Evaluation) -> list[Table]:
+    """One row a printed value; no table where the study reproduces no paper."""
+    ours = reproduction(evaluation)
+    if ours is None:
+        return []
+    frame = beside(ours)
+    specs = {trial.attack: trial.spec for trial in evaluation.plan.trials}
+    unread = [
+        f"{label} ({ours.paper.rows[row]})" for row, label in ours.labels.items() if label not in frame["variant"]
+    ]
+    return [
+        Table(
+            name="beside-the-paper",
+            title=f"Beside {ours.paper.name}",
+            caption=f"{ours.paper.title}: each value that it prints of a network that a variant stands for, ours with "
+            "its 95% interval, the difference in the unit of print, and what is not the same. A difference tells of "
+            "the method only as far as nothing else differs."
+            + (f" It prints nothing of {listing(unread)}." if unread else ""),
+            columns=(
+                Column("Variant", numeric=False),
+                Column("Printed in", numeric=False, prose=True),
+                Column("Value", numeric=False, prose=True),
+                Column("Printed"),
+                Column("Ours", prose=True),
+                Column("Difference"),
+                Column("What differs", numeric=False, prose=True),
+            ),
+            rows=tuple(_row(row, specs) for row in frame.iter_rows(named=True)),
+            frame=frame,
+        )
+    ]
+
+
+def _row(row: dict[str, Any], specs: Mapping[str, Mapping[str, Any]]) -> tuple[Cell, ...]:
+    unit, attack, value, difference = row["unit"], row["attack"], row["ours"], row["difference"]
+    bounds = "" if row["ours_low"] in (None, value) else f"{_said(row['ours_low'])}\u2013{_said(row['ours_high'])}"
+    why = row["missing"] or ""
+    return (
+        Cell(row["variant"], row["variant"], row["row"], variant=row["variant"]),
+        Cell(row["where"], row["where"]),
+        Cell(
+            row["quantity"],
+            row["quantity"],
+            f"{unit}; {attack}: {settings(specs[attack])}" if attack in specs else unit,
+        ),
+        number(_said(row["printed"]), row["printed"]),
+        Cell(MISSING, note=why) if value is None else Cell(_said(value), value, bounds),
+        Cell(MISSING) if difference is None else number(_signed(difference), difference),
+        Cell(row["differs"] or "nothing that is recorded", row["differs"]),
+    )
+
+
+def _said(value: float) -> str:
+    """Enough digits to see a difference from what is printed."""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+
+
+def _signed(difference: float) -> str:
+    sign = "+" if difference > 0 else "\u2212" if difference < 0 else ""
+    return f"{sign}{_said(abs(difference))}"
