@@ -12,9 +12,9 @@ import pytest
 from brinell.analysis import Evaluation, load
 from brinell.analysis.papers import Finding, Reproduction, Value, beside, findings, paper, papers, reproduction, unread
 from brinell.analysis.papers.findings import finding, stacked
-from brinell.analysis.papers.printed import Paper
+from brinell.analysis.papers.printed import Paper, Spent
 from brinell.analysis.papers.rules import differ
-from brinell.analysis.probes import Evidence, Found, Masking, Probes
+from brinell.analysis.probes import ActivationMaps, Energy, Evidence, Found, MapReading, Masking, Probes, Shown
 from brinell.core import PlannedPaper
 from reporting.fake_run import half_finished, write_fake_run
 
@@ -258,3 +258,44 @@ def test_a_run_without_a_paper_and_one_with_an_unknown_one(evaluation: Evaluatio
     kept = reproduction(odd)
     assert kept is not None
     assert kept.labels == {"resnet20/xnor": "xnor"}
+
+
+def test_energy_that_is_modelled_says_so(evaluation: Evaluation) -> None:
+    def energy(variant: str, source: str, joules: tuple[float, float]) -> Found[Energy]:
+        fields = {"machine": "m", "source": source, "meter": "x", "runs": 4, "examples": 10, "time_s": (1.0, 0.2)}
+        return Found(variant, Energy(**fields, energy_j=joules), dict)  # type: ignore[arg-type]
+
+    asked = (energy("baseline", "measured", (9.0, 2.0)), energy("xnor", "modelled", (1.0, 0.0)))
+    ours = reproduction(replace(evaluation, probes=Probes(energy=asked)))
+    assert ours is not None
+    joules, watts = (Spent(read="energy", column=column) for column in ("energy_j", "power_w"))  # type: ignore[arg-type]
+    measured = ours.read("resnet20/vanilla", joules)
+    assert (measured.low, measured.high, measured.how) == (
+        pytest.approx(9 - 1.96, abs=1e-3),
+        pytest.approx(10.96, abs=1e-3),
+        "",
+    )
+    assert ours.read("resnet20/xnor", joules) == Value(1.0, examples=10, how="modelled, not measured")
+    assert ours.read("resnet20/xnor", watts).why == "its energy probe has none"
+    assert ours.read("resnet20/kd-kl", joules).why == "no energy probe of it"
+
+
+def test_maps_fall_where_their_intervals_say_so(evaluation: Evaluation) -> None:
+    def maps(variant: str, quartiles: tuple[float, ...]) -> Found[ActivationMaps]:
+        readings = tuple(
+            MapReading(
+                steps=steps, prediction=0, third_quartile=99.0, mean=mean, low=mean - 5, high=mean + 5, examples=64
+            )
+            for steps, mean in zip((0, 1, 5), quartiles, strict=True)
+        )
+        shown = Shown(example_id=0, label=0)
+        record = ActivationMaps(method="cam", layer="l", attack="deepfool", shown=shown, readings=readings)
+        return Found(variant, record, dict)
+
+    asked = (maps("baseline", (184, 171, 135)), maps("xnor", (98, 97, 60)))
+    ours = reproduction(replace(evaluation, probes=Probes(activation_maps=asked)))
+    assert ours is not None
+    claim = {"rule": "falls", "reads": [{"read": "map", "steps": steps} for steps in (0, 1, 5)]}
+    assert decide(ours, rows=["resnet20/vanilla"], **claim).verdict == "holds"
+    assert decide(ours, rows=["resnet20/xnor"], **claim).verdict == "does not hold"
+    assert decide(ours, rows=["resnet20/kd-kl"], **claim).verdict == "not tested"

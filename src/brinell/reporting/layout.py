@@ -45,6 +45,7 @@ def bands(figures: Sequence[Figure], tables: Mapping[str, Sequence[Table]], plat
         (of("robust-accuracy-against-cost"), False),
         (of("masking"), False),
         (of("findings"), False),
+        (of("untested"), True),
         (of("paper"), True),
         (of("worst"), False),
         (of("stress-strain", "character"), False),

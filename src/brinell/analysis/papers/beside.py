@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import polars as pl
 
 from brinell.analysis.papers.ours import Reproduction, Value
-from brinell.analysis.papers.printed import Column, Cost, Printed
+from brinell.analysis.papers.printed import Column, Cost, Printed, Spent, Transferred
 
 BESIDE_SCHEMA = {
     "where": pl.String,
@@ -40,7 +40,8 @@ def _rows(printed: Printed, ours: Reproduction) -> Iterator[tuple[object, ...]]:
         if row not in ours.labels:
             continue
         for column, value in zip(printed.columns, values, strict=True):
-            if value is None:
+            target = column.reads.target if isinstance(column.reads, Transferred) else row
+            if value is None or target not in ours.labels:
                 continue
             found = ours.read(row, column.reads)
             scale = 100.0 if column.unit == "%" else 1.0
@@ -55,12 +56,12 @@ def _rows(printed: Printed, ours: Reproduction) -> Iterator[tuple[object, ...]]:
 def _differs(printed: Printed, column: Column, row: str, found: Value, ours: Reproduction) -> str:
     """What is not the same, the most telling first."""
     plan = ours.evaluation.plan
-    said = [column.otherwise(row)]
+    said = [found.how, column.otherwise(row)]
     if plan.dataset != printed.dataset:
         said.append(f"{plan.dataset} instead of {printed.dataset}")
     if found.examples is not None and found.examples != printed.examples:
         said.append(f"{found.examples:,} examples instead of {printed.examples:,}")
-    if not isinstance(column.reads, Cost):
+    if not isinstance(column.reads, Cost | Spent):
         said.append(_training(ours.labels[row], ours))
     return "; ".join(filter(None, said))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -9,7 +10,7 @@ from typing import Any, Final
 import polars as pl
 
 from brinell.analysis.evaluation import Evaluation
-from brinell.analysis.intervals import wilson
+from brinell.analysis.intervals import Z, wilson
 from brinell.analysis.names import labels
 from brinell.analysis.papers.printed import (
     Attack,
@@ -31,7 +32,7 @@ NOBODY: Final = "no variant stands for this row"
 
 @dataclass(frozen=True)
 class Value:
-    """A value with its 95 % interval and what it was measured on; `why` it is unknown, where it is."""
+    """A value, its 95 % interval and what it was measured on; `why` says why it is unknown."""
 
     value: float | None = None
     low: float | None = None
@@ -40,6 +41,8 @@ class Value:
     attack: str | None = None
     """The study's name of the attack."""
     why: str = ""
+    how: str = ""
+    """How it came about, where that is not by measuring."""
 
 
 @dataclass(frozen=True)
@@ -189,16 +192,16 @@ class Reproduction:
         return Value(why="no activation maps of it")
 
     def _spent(self, label: str, reads: Spent) -> Value:
-        for found in self.evaluation.probes.energy:
-            figures = getattr(found.record, reads.column)
-            if found.variant != label or figures is None:
-                continue
-            mean, spread = figures
-            if reads.deviation:
-                return Value(spread, examples=found.record.examples)
-            error = 1.96 * spread / found.record.runs**0.5 if found.record.runs > 0 else 0.0
-            return Value(mean, mean - error, mean + error, found.record.examples, found.record.source)
-        return Value(why="no energy probe of it")
+        record = next((item.record for item in self.evaluation.probes.energy if item.variant == label), None)
+        figures = None if record is None else getattr(record, reads.column)
+        if record is None or figures is None:
+            return Value(why="no energy probe of it" if record is None else "its energy probe has none")
+        how = "modelled, not measured" if record.source == "modelled" and reads.column != "time_s" else ""
+        mean, spread = figures
+        if reads.deviation or how:
+            return Value(spread if reads.deviation else mean, examples=record.examples, how=how)
+        error = Z * spread / math.sqrt(max(record.runs, 1))
+        return Value(mean, max(0.0, mean - error), mean + error, record.examples)
 
 
 def reproduction(evaluation: Evaluation) -> Reproduction | None:

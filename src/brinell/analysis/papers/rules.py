@@ -216,11 +216,13 @@ def told(reads: Reads) -> str:
         case "transfer":
             return f"under {reads.attack.kind} made on {reads.source or 'it'}"
         case "map":
-            return f"after {_steps(reads.steps)} of DeepFool"
+            return f"after {_steps(reads.steps)} of DeepFool" if reads.steps else "before DeepFool"
         case "cost":
-            return "by its file"
+            return {"compression_ratio": "compression rate", "encoded_bytes": "file, MB"}.get(
+                reads.column, reads.column
+            )
         case "energy":
-            return "by the energy probe"
+            return {"time_s": "seconds", "power_w": "watts", "energy_j": "joules"}[reads.column]
 
 
 def _is_share(reads: Reads) -> bool:

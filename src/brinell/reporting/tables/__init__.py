@@ -25,6 +25,7 @@ from brinell.reporting.tables import (
 
 def tables(evaluation: Evaluation) -> dict[str, list[Table]]:
     """Tables by the section of the page that they belong to; those without a row have nothing to show there."""
+    claims = findings.tables(evaluation)
     return {
         "variants": [variants.table(evaluation)],
         "character": [character.table(evaluation)],
@@ -38,7 +39,8 @@ def tables(evaluation: Evaluation) -> dict[str, list[Table]]:
         "energy": [energy.table(evaluation)],
         "times": [latency.table(evaluation)],
         "notes": [notes.table(evaluation)],
-        "findings": findings.tables(evaluation),
+        "findings": claims[:1],
+        "untested": claims[1:],
         "paper": paper.tables(evaluation),
         "comparison": [comparison.table(evaluation)],
         "coverage": [coverage.table(evaluation)],

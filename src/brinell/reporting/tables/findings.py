@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
+from typing import Final
 
 from brinell.analysis import Evaluation
 from brinell.analysis.papers import NOBODY, Finding, Part, Reproduction, Value, Verdict, findings, reproduction, stacked
@@ -20,32 +22,42 @@ RULES = (
     "otherwise it is not tested while a part is missing."
 )
 
-ORDER: tuple[Verdict, ...] = ("does not hold", "only by masked gradients", "undecided", "holds", "not tested")
+UNTESTED: Final = "not tested"
+
+ORDER: tuple[Verdict, ...] = ("does not hold", "only by masked gradients", "undecided", "holds", UNTESTED)
 
 
 def tables(evaluation: Evaluation) -> list[Table]:
-    """One row a claim; no table where the study reproduces no paper."""
+    """Claims that were decided, and claims that were not tested; neither where the study reproduces no paper."""
     ours = reproduction(evaluation)
     if ours is None:
         return []
     found = findings(ours)
     counts = Counter(item.verdict for item in found)
     said = ", ".join(f"{verdict} {counts[verdict]}" for verdict in ORDER if counts[verdict])
+    head = f"{whole(len(found), 'claim')}: {said}."
+    tested = [item for item in found if item.verdict != UNTESTED]
+    untested = [item for item in found if item.verdict == UNTESTED]
     return [
-        Table(
-            name="findings",
-            title=f"What {ours.paper.name} found",
-            caption=f"{whole(len(found), 'claim')}: {said}. {RULES}",
-            columns=(
-                Column("Claim", numeric=False, prose=True),
-                Column("Stated in", numeric=False, prose=True),
-                Column("Verdict", numeric=False),
-                Column("What decides it", numeric=False, prose=True),
-            ),
-            rows=tuple(_row(item, ours) for item in sorted(found, key=lambda item: item.verdict == "not tested")),
-            frame=stacked(found, ours),
-        )
+        _table("findings", f"What {ours.paper.name} found", f"{head} {RULES}", tested, ours),
+        _table("findings-not-tested", f"What {ours.paper.name} found and was not tested", head, untested, ours),
     ]
+
+
+def _table(name: str, title: str, caption: str, found: Sequence[Finding], ours: Reproduction) -> Table:
+    return Table(
+        name=name,
+        title=title,
+        caption=caption,
+        columns=(
+            Column("Claim", numeric=False, prose=True),
+            Column("Stated in", numeric=False, prose=True),
+            Column("Verdict", numeric=False),
+            Column("What decides it", numeric=False, prose=True),
+        ),
+        rows=tuple(_row(item, ours) for item in found),
+        frame=stacked(found, ours),
+    )
 
 
 def _row(item: Finding, ours: Reproduction) -> tuple[Cell, ...]:
@@ -99,6 +111,6 @@ def _named(row: str, ours: Reproduction) -> str:
 
 def _value(value: Value, part: Part) -> str:
     if not part.share:
-        return f"{value.value:.4g}"
+        return f"{value.value:.4g}" + (f" ({value.how})" if value.how else "")
     bounds = interval(value.low, value.high)
     return percent(value.value) + (f" ({bounds})" if bounds else "")

@@ -10,6 +10,8 @@ from brinell.analysis.papers import beside, reproduction
 from brinell.reporting.formats import MISSING, listing, settings
 from brinell.reporting.table import Cell, Column, Table, number
 
+_MINUS = "\u2212"
+
 
 def tables(evaluation: Evaluation) -> list[Table]:
     """One row a printed value; no table where the study reproduces no paper."""
@@ -46,7 +48,11 @@ def tables(evaluation: Evaluation) -> list[Table]:
 
 def _row(row: dict[str, Any], specs: Mapping[str, Mapping[str, Any]]) -> tuple[Cell, ...]:
     unit, attack, value, difference = row["unit"], row["attack"], row["ours"], row["difference"]
-    bounds = "" if row["ours_low"] in (None, value) else f"{_said(row['ours_low'])}\u2013{_said(row['ours_high'])}"
+    bounds = (
+        ""
+        if row["ours_low"] in (None, value)
+        else f"{_said(row['ours_low'], unit)}\u2013{_said(row['ours_high'], unit)}"
+    )
     why = row["missing"] or ""
     return (
         Cell(row["variant"], row["variant"], row["row"], variant=row["variant"]),
@@ -56,18 +62,19 @@ def _row(row: dict[str, Any], specs: Mapping[str, Mapping[str, Any]]) -> tuple[C
             row["quantity"],
             f"{unit}; {attack}: {settings(specs[attack])}" if attack in specs else unit,
         ),
-        number(_said(row["printed"]), row["printed"]),
-        Cell(MISSING, note=why) if value is None else Cell(_said(value), value, bounds),
-        Cell(MISSING) if difference is None else number(_signed(difference), difference),
+        number(_said(row["printed"], unit), row["printed"]),
+        Cell(MISSING, note=why) if value is None else Cell(_said(value, unit), value, bounds),
+        Cell(MISSING) if difference is None else number(_signed(difference, unit), difference),
         Cell(row["differs"] or "nothing that is recorded", row["differs"]),
     )
 
 
-def _said(value: float) -> str:
-    """Enough digits to see a difference from what is printed."""
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+def _said(value: float, unit: str) -> str:
+    """About as many digits as are printed."""
+    return f"{value:.2f}" if unit == "%" else f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
-def _signed(difference: float) -> str:
-    sign = "+" if difference > 0 else "\u2212" if difference < 0 else ""
-    return f"{sign}{_said(abs(difference))}"
+def _signed(difference: float, unit: str) -> str:
+    size = abs(difference)
+    text = f"{size:.2f}" if unit == "%" else f"{size:.2g}" if size < 100 else f"{size:,.0f}"
+    return text if difference == 0 else f"{'+' if difference > 0 else _MINUS}{text}"
