@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
+from brinell.analysis.papers import paper, papers
 from brinell.core import ConfigurationError, PlannedPaper, StudyPlan
 from brinell.study import Study, plan
+from brinell.study.paper_section import read_paper
+from brinell.study.reading import LIBRARY
 
 SECTION = {"kind": "breakingbed", "rows": {"base": "resnet20/vanilla", "pruned": "resnet20/channel"}}
 
@@ -58,3 +63,19 @@ def test_a_plan_of_before_has_none(tiny: dict[str, Any]) -> None:
 def test_what_does_not_exist_is_refused(tiny: dict[str, Any], section: object, message: str) -> None:
     with pytest.raises(ConfigurationError, match=re.escape(message)):
         Study.parse({**tiny, "paper": section})
+
+
+def test_the_page_names_every_row() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "studies.md").read_text()
+    for kind in papers():
+        (line,) = [line for line in page.splitlines() if line.startswith(f"| `{kind}` | ")]
+        named = set(re.findall(r"`([^`]+)`", line))
+        assert named - {kind} == {part for row in paper(kind).rows for part in re.findall(r"[^/]+/?", row)}
+
+
+@pytest.mark.parametrize("name", ["breakingbed", "robust-compression"])
+def test_the_studies_that_ship_name_their_paper(name: str) -> None:
+    config = yaml.safe_load((LIBRARY / f"{name}.yaml").read_text())
+    found = read_paper(config["paper"], config["variants"])
+    assert found is not None
+    assert found.kind == name

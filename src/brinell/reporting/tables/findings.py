@@ -51,7 +51,6 @@ def _table(name: str, title: str, caption: str, found: Sequence[Finding], ours: 
         caption=caption,
         columns=(
             Column("Claim", numeric=False, prose=True),
-            Column("Stated in", numeric=False, prose=True),
             Column("Verdict", numeric=False),
             Column("What decides it", numeric=False, prose=True),
         ),
@@ -62,8 +61,7 @@ def _table(name: str, title: str, caption: str, found: Sequence[Finding], ours: 
 
 def _row(item: Finding, ours: Reproduction) -> tuple[Cell, ...]:
     return (
-        Cell(item.claim.claim, item.claim.claim),
-        Cell(item.claim.where, item.claim.where),
+        Cell(item.claim.claim, item.claim.claim, item.claim.where),
         Cell(item.verdict, float(ORDER.index(item.verdict))),
         Cell("\n".join(_evidence(item, ours)), None, item.claim.own and f"In print: {item.claim.own}."),
     )
