@@ -273,7 +273,7 @@ def test_threads_are_put_back(done, tiny_study):
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"executor": "ray"}, "executor: unknown executor 'ray'; accepted: serial, processes"),
+        ({"executor": "dask"}, "executor: unknown executor 'dask'; accepted: serial, processes, ray"),
         ({"workers": 2}, "workers: the serial executor has one"),
         ({"threads": 0}, "threads: expected at least 1, not 0"),
         ({"executor": "processes", "workers": 0}, "workers: expected at least 1, not 0"),
