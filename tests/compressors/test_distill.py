@@ -13,11 +13,10 @@ from safetensors.torch import save_file
 from torch import nn
 
 from brinell.compressors import Distill
-from brinell.compressors.distill import divergence
 from brinell.core import ConfigurationError, ModelError, derive
 from brinell.data import Dataset
 from brinell.models import ResNet8
-from brinell.training import Adversarial, Batch, Train, accuracy, fit
+from brinell.training import Adversarial, Batch, Train, accuracy, divergence, fit
 from brinell.variants import Variant
 
 QUICK = Train(epochs=1, batch_size=50, learning_rate=0.01)

@@ -30,6 +30,7 @@ IDENTITY = {
     *(
         "adversarial",
         "dropout",
+        "distillation",
         "fraction",
         "weight",
         "epsilon_rule",

@@ -41,6 +41,7 @@ class Stages:
     device: torch.device
     checkpoint: Path | None
     progress: Progress
+    parent: Variant
 
     def fit(
         self, stage: int, module: nn.Module, *, loss: Loss | None = None, after_step: AfterStep | None = None
@@ -48,7 +49,7 @@ class Stages:
         """Train `module` in place as stage number `stage` (from 1) of `count`, or take it from its checkpoint.
 
         Each stage has a fresh optimiser, an order of its own, and a subfolder of `checkpoint`. Layers with latent
-        binary weights are kept in range.
+        binary weights are kept in range. With `train.distillation` the parent, as it is deployed, is the teacher.
         """
         label = self.name if self.count == 1 else f"{self.name} {stage}/{self.count}"
 
@@ -65,7 +66,7 @@ class Stages:
             self.data,
             self.train.model_copy(update={"holdout": 0}),
             seed=derive(self.seed, self.name, stage),
-            loss=loss,
+            loss=loss or self._taught(),
             after_step=after,
             held=self.held,
             device=self.device,
@@ -74,6 +75,14 @@ class Stages:
             progress=progress,
             label=label,
         )
+
+    def _taught(self) -> Loss | None:
+        train = self.train
+        if train.distillation is None:
+            return None
+        teacher = self.parent.deployed().to(self.device)
+        bf16 = train.precision == "bf16"
+        return train.distillation.loss(teacher, label_smoothing=train.label_smoothing, bf16=bf16)
 
 
 def stages(
@@ -98,7 +107,9 @@ def stages(
     kept, held = hold_out(data, train, seed)
     folder = None if checkpoint is None else Path(checkpoint)
     context = content_key("stage", compressor=compressor.key, parent=digest(variant.tensors))
-    return Stages(compressor.kind, context, count, kept, held, train, seed, choose_device(device), folder, progress)
+    return Stages(
+        compressor.kind, context, count, kept, held, train, seed, choose_device(device), folder, progress, variant
+    )
 
 
 def part(progress: Progress, before: int, epochs: int, whole: int) -> Progress:

@@ -8,16 +8,15 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 
 import torch
-import torch.nn.functional as F
 from pydantic import BeforeValidator, Field, model_validator
-from torch import Tensor, nn
+from torch import nn
 
 from brinell.compressors.common import stages
 from brinell.compressors.compressor import Compressor
 from brinell.core import ConfigurationError, Fraction, Later, ModelError, Progress, derive, silent
 from brinell.data import Dataset
 from brinell.models import MODELS, Architecture, load_weights
-from brinell.training import Batch, Loss, Train
+from brinell.training import Distillation, Loss, Train
 from brinell.variants import Step, Variant
 
 
@@ -52,6 +51,14 @@ class Distill(Compressor):
     def _adversarial_input_needs_an_adversary(self) -> Self:
         if self.teacher_input == "adversarial" and self.train.adversarial is None:
             raise ValueError("teacher_input 'adversarial' needs train.adversarial, which makes those images")
+        return self
+
+    @model_validator(mode="after")
+    def _one_teacher(self) -> Self:
+        if self.train.distillation is not None:
+            raise ValueError(
+                "train.distillation is for other compressors; this one's own settings say how it is taught"
+            )
         return self
 
     @model_validator(mode="after")
@@ -127,31 +134,12 @@ class Distill(Compressor):
         return module
 
     def _loss(self, teacher: nn.Module) -> Loss:
-        def loss(module: nn.Module, batch: Batch) -> Tensor:
-            logits = module(batch.images)
-            clean = batch.clean if self.teacher_input == "clean" else None
-            with torch.no_grad():
-                answers = teacher(batch.images if clean is None else clean)
-            value = torch.zeros((), device=logits.device)
-            if self.hard_label_weight < 1:
-                scale = self.temperature**2 if self.temperature_squared else 1.0
-                value = (1 - self.hard_label_weight) * scale * divergence(logits, answers, self.temperature)
-            if self.hard_label_weight > 0:
-                hard = F.cross_entropy(logits, batch.labels, label_smoothing=self.train.label_smoothing)
-                value = value + self.hard_label_weight * hard
-            return value
-
-        return loss
-
-
-def divergence(logits: Tensor, teacher: Tensor, temperature: float) -> Tensor:
-    """Mean over the batch of KL(teacher || student), both softened; logits `(N, classes)`."""
-    return F.kl_div(
-        F.log_softmax(logits / temperature, 1),
-        F.log_softmax(teacher / temperature, 1),
-        reduction="batchmean",
-        log_target=True,
-    )
+        rule = Distillation(
+            temperature=self.temperature,
+            temperature_squared=self.temperature_squared,
+            hard_label_weight=self.hard_label_weight,
+        )
+        return rule.loss(teacher, label_smoothing=self.train.label_smoothing, clean=self.teacher_input == "clean")
 
 
 def _fresh(teacher: Variant, seed: int) -> nn.Module:

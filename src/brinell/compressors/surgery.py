@@ -75,8 +75,8 @@ class Surgery:
     """One layer under the knife: its mask, and when and at which threshold it changes.
 
     With `kept`, the threshold is the one that leaves the wanted number of weights, found anew at each change (the
-    weights move), and the last change meets it exactly. Without, it is max(mean |w| + c * std |w|, 0) of the weights at the start, as
-    in the authors' code.
+    weights move), and the last change meets it exactly. Without, it is max(mean |w| + c * std |w|, 0) of the weights at
+    the start, as in the authors' code.
     """
 
     def __init__(self, layer: nn.Module, name: str, *, kept: int | None, c: float, seed: int) -> None:

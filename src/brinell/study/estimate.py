@@ -17,7 +17,8 @@ def variant_passes(variant: PlannedVariant, training_examples: int) -> float:
     epochs = COMPRESSORS.parse(settings).epochs if variant.family in COMPRESSORS else int(settings.get("epochs", 0))
     adversary = settings.get("adversarial") or (settings.get("train") or {}).get("adversarial") or {}
     adversarial = float(adversary.get("fraction", 0)) * int(adversary.get("steps", 0))
-    return epochs * training_examples * _GRADIENT * (1 + adversarial)
+    taught = bool((settings.get("train") or {}).get("distillation")) or variant.family == "distill"
+    return epochs * training_examples * (_GRADIENT * (1 + adversarial) + taught)
 
 
 def trial_passes(trial: PlannedTrial, block: Block, *, judged: int = 1) -> float:

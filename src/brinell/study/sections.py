@@ -82,6 +82,10 @@ def _variant(config: object, where: str, models: Mapping[str, Model], held: int)
             raise ConfigurationError(f"{where}.compress: only a variant is compressed; make one of the model first")
         model = one_of(fields["model"], f"{where}.model", models)
         train = None if fields.get("train") is None else _train(fields["train"], f"{where}.train", held)
+        if train is not None and train.distillation is not None:
+            raise ConfigurationError(
+                f"{where}.train.distillation: a model has no teacher; only a compressor's training"
+            )
         if train is None and models[model].weights is None:
             raise ConfigurationError(
                 f"{where}: it would be random: give it train, or models.{model}.weights a checkpoint"

@@ -4,6 +4,7 @@ from brinell.training.adversarial import Adversarial
 from brinell.training.batch import Batch, Loss
 from brinell.training.batches import Batches
 from brinell.training.checkpoint import digest, histories
+from brinell.training.distillation import Distillation, divergence
 from brinell.training.evaluate import accuracy
 from brinell.training.history import TRAINING_SCHEMA, Epoch, History, training_columns
 from brinell.training.loop import AfterStep, fit, hold_out
@@ -17,6 +18,7 @@ __all__ = [
     "AfterStep",
     "Batch",
     "Batches",
+    "Distillation",
     "Epoch",
     "History",
     "Loss",
@@ -25,6 +27,7 @@ __all__ = [
     "accuracy",
     "choose_device",
     "digest",
+    "divergence",
     "fit",
     "histories",
     "hold_out",

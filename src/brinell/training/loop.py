@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim import SGD, AdamW, Optimizer
 
-from brinell.core import DataError, DivergenceError, ModelError, Progress, derive, silent
+from brinell.core import ConfigurationError, DataError, DivergenceError, ModelError, Progress, derive, silent
 from brinell.data import Dataset
 from brinell.nn import set_layout
 from brinell.training.batch import Batch, Loss
@@ -68,12 +68,15 @@ def fit(
     refused. `progress` counts examples.
 
     Raises:
-        ConfigurationError: batches too small for so many processes; `train.dropout` for a network without dropout.
+        ConfigurationError: batches too small for so many processes; `train.dropout` for a network without dropout;
+            `train.distillation` without a loss that has a teacher.
         DataError: fewer than two examples, or a holdout that leaves none.
         ModelError: the module does not take such images, or has fewer logits than there are classes.
         DivergenceError: the loss is no longer finite; the checkpoint is from before that.
         StoreError: `checkpoint` cannot be written, is damaged, or is of another run.
     """
+    if train.distillation is not None and loss is None:
+        raise ConfigurationError("train.distillation: there is no teacher here; only a compressor's training has one")
     if held is None:
         data, held = hold_out(data, train, seed)
     if len(data) < 2:

@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from brinell.core import Fraction, Later, Spec
 from brinell.training.adversarial import Adversarial
+from brinell.training.distillation import Distillation
 
 
 class Train(Spec):
@@ -42,6 +43,8 @@ class Train(Spec):
     adversarial: Annotated[Adversarial | None, Later()] = None
     """Replace a share of every batch by adversarial examples; `None` trains on clean images only."""
 
+    distillation: Annotated[Distillation | None, Later()] = None
+    """Learn from the network as it was before, too; only a compressor's training has such a teacher."""
     dropout: Annotated[Fraction | None, Later()] = Field(None, ge=0, lt=1)
     """Probability of every dropout layer while it trains; `None` leaves the network's own. A network that was pruned
     needs less: Han 2015 (section 3.1) multiplies it by the square root of the share of weights that are left."""
