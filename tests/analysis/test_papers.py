@@ -179,7 +179,9 @@ def test_robustness_by_masked_gradients_is_said_to_be(evaluation: Evaluation) ->
     assert plain is not None
     assert masked is not None
     assert (decide(plain, **claim).verdict, decide(plain, **claim).suspect) == ("holds", ("xnor",))
+    assert decide(plain, **claim).unprobed == ("xnor",)
     assert decide(masked, **claim).verdict == "only by masked gradients"
+    assert decide(masked, **claim).unprobed == ()
     assert decide(masked, **{**claim, "verdict": "alike"}).verdict == "does not hold"
     blind = {"read": "attack", "of": "kept", "attack": {"kind": "gen_attack"}}
     assert decide(masked, **{**claim, "reads": [blind]}).masked == ()

@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 
 from brinell.analysis import Evaluation, load
+from brinell.analysis.papers import Finding, paper
 from brinell.core import PlannedPaper
 from brinell.reporting.report import draw
 from brinell.reporting.table import Table
@@ -76,6 +77,16 @@ def test_findings_give_a_verdict_and_what_decides_it(evaluation: Evaluation) -> 
     assert (verdict, why) == ("not tested", "missing: no variant stands for Int8 and Inception-v3")
     assert "not tested" not in {row[1].text for row in only(evaluation, "findings").rows}
     assert {row[1].text for row in table.rows} == {"not tested"}
+
+
+def test_a_robustness_that_nobody_probed_is_said_to_be(evaluation: Evaluation, monkeypatch: pytest.MonkeyPatch) -> None:
+    claim = paper("robust-compression").findings[0]
+    held = Finding(claim, "holds", (), unprobed=("xnor",))
+    monkeypatch.setattr("brinell.reporting.tables.findings.findings", lambda ours: [held])
+    assert said(only(evaluation, "findings"), "The proposed network is the most") == (
+        "holds",
+        "xnor was not probed for masked gradients",
+    )
 
 
 def test_a_half_finished_run_has_the_section_too(tmp_path: Path) -> None:

@@ -52,6 +52,8 @@ class Finding:
     """Variants that the claim calls robust, and whose gradients the probe found masked."""
     suspect: tuple[str, ...] = ()
     """Those whose readings alone show signs of it."""
+    unprobed: tuple[str, ...] = ()
+    """Those that no masking probe has looked at, where the claim holds: nobody knows why it does."""
 
     @property
     def decisive(self) -> list[Part]:
@@ -75,10 +77,14 @@ def finding(claim: Claim, ours: Reproduction) -> Finding:
         return Finding(claim, verdict, found)
     evaluation = ours.evaluation
     praised = {ours.labels[row] for row in _praised(claim) if row in ours.labels}
-    probed = {item.variant for item in evaluation.probes.masking if item.record.masked}
-    masked, suspect = tuple(sorted(praised & probed)), tuple(sorted((praised & evaluation.suspects) - probed))
+    probed = {item.variant: item.record.masked for item in evaluation.probes.masking}
+    masked = {label for label in praised if probed.get(label)}
+    unprobed = praised - probed.keys() if verdict == "holds" else set()
     return Finding(
-        claim, "only by masked gradients" if masked and verdict == "holds" else verdict, found, masked, suspect
+        claim,
+        "only by masked gradients" if masked and verdict == "holds" else verdict,
+        found,
+        *(tuple(sorted(labels)) for labels in (masked, (praised & evaluation.suspects) - masked, unprobed)),
     )
 
 

@@ -71,6 +71,7 @@ def _evidence(item: Finding, ours: Reproduction) -> list[str]:
     """Gradients first, then the parts that decide, what is missing only once."""
     lines = [f"{name}'s gradients are masked, as its probe says" for name in item.masked]
     lines += [f"{name}'s readings show signs of masked gradients" for name in item.suspect]
+    lines += [f"{name} was not probed for masked gradients" for name in item.unprobed]
     told = [_part(part, ours) for part in item.decisive if not _unknown(part)]
     more = len(told) - SHOWN
     return [*lines, *(told if more <= 1 else [*told[:SHOWN], f"and {more} more"]), *_missing(item, ours)]
