@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from brinell.core import ConfigurationError
 from brinell.data import Dataset
-from brinell.training import Adversarial, Batches, Train
+from brinell.training import Adversarial, Distillation, Batches, Train
 from brinell.training.batches import shifted
 from brinell.training.schedules import learning_rate
 
@@ -41,7 +41,7 @@ def test_every_field_is_part_of_the_key() -> None:
     other = {
         "epochs": 3, "batch_size": 8, "learning_rate": 0.2, "optimizer": "adamw", "momentum": 0.5, "nesterov": True,
         "weight_decay": 0.0, "schedule": "constant", "augment": "shift", "label_smoothing": 0.1, "gradient_clip": 1.0,
-        "precision": "bf16", "holdout": 5, "adversarial": Adversarial(),
+        "precision": "bf16", "holdout": 5, "adversarial": Adversarial(), "distillation": Distillation(), "dropout": 0.5,
     }  # fmt: skip
     assert set(other) == set(Train.model_fields)
     keys = {Train(**{name: value}).key for name, value in other.items()}
