@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from brinell.core import ConfigurationError
 from brinell.data import Dataset
-from brinell.training import Adversarial, Distillation, Batches, Train
+from brinell.training import Adversarial, Batches, Distillation, Train
 from brinell.training.batches import shifted
 from brinell.training.schedules import learning_rate
 
