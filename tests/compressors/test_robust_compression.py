@@ -13,7 +13,7 @@ from brinell.compressors import DNS, INQ, RobustCompression
 from brinell.compressors.common import float_weights
 from brinell.core import ConfigurationError
 from brinell.data import Dataset
-from brinell.training import Adversarial, Train, histories
+from brinell.training import Adversarial, Distillation, Train, histories
 from brinell.training import loop as loop_module
 from brinell.variants import Variant
 
@@ -38,6 +38,18 @@ def test_it_is_surgery_and_then_adversarial_quantisation(whole: Variant, baselin
     parts = inq.compress(dns.compress(baseline, sample, seed=0), sample, seed=0)
     assert all(torch.equal(tensor, parts.tensors[name]) for name, tensor in whole.tensors.items())
     assert SETTING.epochs == dns.epochs + inq.epochs == 2 * 2 + 3
+
+
+def test_both_parts_learn_the_answers_of_the_network_before_either(baseline: Variant, sample: Dataset) -> None:
+    train = QUICK.model_copy(update={"distillation": Distillation(), "batch_size": 100})
+    setting = RobustCompression(sparsity=0.6, shares=(0.5, 1), surgery_epochs=1, adversarial=None, train=train)
+    whole = setting.compress(baseline, sample, seed=0)
+    surgery = train.model_copy(update={"learning_rate": setting.surgery_rate})
+    pruned = DNS(sparsity=0.6, train=surgery).compress(baseline, sample, seed=0)
+    inq = INQ(weight_bits=3, shares=(0.5, 1), train=train)
+    parts, alone = (inq.compress(pruned, sample, seed=0, teacher=teacher) for teacher in (baseline, None))
+    assert all(torch.equal(tensor, parts.tensors[name]) for name, tensor in whole.tensors.items())
+    assert not all(torch.equal(tensor, alone.tensors[name]) for name, tensor in whole.tensors.items())
 
 
 def test_the_step_tells_of_both(whole: Variant) -> None:

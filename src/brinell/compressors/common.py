@@ -41,7 +41,7 @@ class Stages:
     device: torch.device
     checkpoint: Path | None
     progress: Progress
-    parent: Variant
+    teacher: Variant
 
     def fit(
         self, stage: int, module: nn.Module, *, loss: Loss | None = None, after_step: AfterStep | None = None
@@ -49,7 +49,7 @@ class Stages:
         """Train `module` in place as stage number `stage` (from 1) of `count`, or take it from its checkpoint.
 
         Each stage has a fresh optimiser, an order of its own, and a subfolder of `checkpoint`. Layers with latent
-        binary weights are kept in range. With `train.distillation` the parent, as it is deployed, is the teacher.
+        binary weights are kept in range. With `train.distillation` the teacher is deployed and asked.
         """
         label = self.name if self.count == 1 else f"{self.name} {stage}/{self.count}"
 
@@ -80,7 +80,7 @@ class Stages:
         train = self.train
         if train.distillation is None:
             return None
-        teacher = self.parent.deployed().to(self.device)
+        teacher = self.teacher.deployed().to(self.device)
         bf16 = train.precision == "bf16"
         return train.distillation.loss(teacher, label_smoothing=train.label_smoothing, bf16=bf16)
 
@@ -96,8 +96,11 @@ def stages(
     device: str | torch.device | None,
     checkpoint: Path | None,
     progress: Progress,
+    teacher: Variant | None = None,
 ) -> Stages:
     """`count` trainings to come: check that the data fits the variant, and hold out what `train` asks for.
+
+    `teacher` is whose answers `train.distillation` is about: `variant`, unless this is a later part of a compressor.
 
     Raises:
         ModelError: the data has another number of classes or channels.
@@ -107,9 +110,8 @@ def stages(
     kept, held = hold_out(data, train, seed)
     folder = None if checkpoint is None else Path(checkpoint)
     context = content_key("stage", compressor=compressor.key, parent=digest(variant.tensors))
-    return Stages(
-        compressor.kind, context, count, kept, held, train, seed, choose_device(device), folder, progress, variant
-    )
+    place, taught_by = choose_device(device), teacher or variant
+    return Stages(compressor.kind, context, count, kept, held, train, seed, place, folder, progress, taught_by)
 
 
 def part(progress: Progress, before: int, epochs: int, whole: int) -> Progress:

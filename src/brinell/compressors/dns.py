@@ -79,8 +79,12 @@ class DNS(Compressor):
         device: str | torch.device | None = None,
         checkpoint: Path | None = None,
         progress: Progress = silent,
+        teacher: Variant | None = None,
     ) -> Variant:
-        """The pruned variant, its zeros exact."""
+        """The pruned variant, its zeros exact.
+
+        `teacher`: whose answers `train.distillation` learns; `None`: those of `variant`.
+        """
         module = variant.trainable()
         weights = float_weights(module)
         kept, c = self._kept(weights), self._c(weights)
@@ -95,6 +99,7 @@ class DNS(Compressor):
             device=device,
             checkpoint=checkpoint,
             progress=progress,
+            teacher=teacher,
         )
         last = round(self.stop * self.train.epochs * len(Batches(run.data, self.train, seed)))
         done: list[list[Surgery]] = []

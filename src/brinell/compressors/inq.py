@@ -80,8 +80,12 @@ class INQ(Compressor):
         device: str | torch.device | None = None,
         checkpoint: Path | None = None,
         progress: Progress = silent,
+        teacher: Variant | None = None,
     ) -> Variant:
-        """The quantised variant: every weight 0 or a power of two, of either sign."""
+        """The quantised variant: every weight 0 or a power of two, of either sign.
+
+        `teacher`: whose answers `train.distillation` learns; `None`: those of `variant`.
+        """
         module = variant.trainable()
         layers = [_Layer(name, weight, self) for name, weight in float_weights(module).items()]
         shares = self.shares or SHARES[self.weight_bits]
@@ -95,6 +99,7 @@ class INQ(Compressor):
             device=device,
             checkpoint=checkpoint,
             progress=progress,
+            teacher=teacher,
         )
 
         def hold(module: nn.Module) -> None:

@@ -25,7 +25,8 @@ class RobustCompression(Compressor):
     The same as `dns` and then `inq` with `train.adversarial`, as one step of a lineage. Code book and DEFLATE are the
     container's, which finds that the values are few. `train` is for each step of the quantisation; the surgery takes
     it with epochs and a learning rate of its own, and without `adversarial`: the paper's algorithm prunes on clean
-    images (`train.adversarial` would be for the surgery).
+    images (`train.adversarial` would be for the surgery). With `train.distillation` both learn the answers of the
+    variant that is given, where quantisation alone would learn those of the pruned one.
     """
 
     kind = "robust_compression"
@@ -98,6 +99,7 @@ class RobustCompression(Compressor):
                 device=device,
                 checkpoint=None if checkpoint is None else Path(checkpoint) / method.kind,
                 progress=part(progress, done, method.epochs, self.epochs),
+                teacher=variant,
             )
             done += method.epochs
         surgery, quantisation = (step.figures for step in made.lineage[-2:])
