@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -11,6 +13,7 @@ import pytest
 from brinell.analysis import Evaluation, load
 from brinell.analysis.papers import Finding, paper
 from brinell.core import PlannedPaper
+from brinell.reporting.answer import answer
 from brinell.reporting.report import draw
 from brinell.reporting.table import Table
 from brinell.reporting.tables import tables
@@ -77,6 +80,21 @@ def test_findings_give_a_verdict_and_what_decides_it(evaluation: Evaluation) -> 
     assert (verdict, why) == ("not tested", "missing: no variant stands for Int8 and Inception-v3")
     assert "not tested" not in {row[1].text for row in only(evaluation, "findings").rows}
     assert {row[1].text for row in table.rows} == {"not tested"}
+
+
+def test_the_answer_counts_the_claims(evaluation: Evaluation) -> None:
+    (sentence,) = dict(answer(evaluation).notes)["Beside the paper"]
+    told = "".join(map(str, sentence))
+    found = tables(evaluation)["findings"][0].rows
+    counts = Counter(row[1].text for row in (*found, *only(evaluation, "untested").rows))
+    assert counts["holds"] > 0 < counts["does not hold"]
+    assert told == (
+        f"{counts.total()} claims of the robustness paper: {counts['holds']} found to hold here, "
+        f"{counts['does not hold']} found not to and {counts['not tested']} not tested. "
+        "The table of findings says which and why."
+    )
+    without = replace(evaluation, plan=evaluation.plan.model_copy(update={"paper": None}))
+    assert "Beside the paper" not in dict(answer(without).notes)
 
 
 def test_a_robustness_that_nobody_probed_is_said_to_be(evaluation: Evaluation, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
+from typing import Final
 
 import polars as pl
 
 from brinell.analysis import CLEAN, TOLERANCE, WORST, Choice, Evaluation, choose
+from brinell.analysis.papers import Verdict, findings, reproduction
 from brinell.reporting.describe import named, span
 from brinell.reporting.formats import listing, percent, radius, size, stress, times, whole
 from brinell.reporting.say import evidence
@@ -23,6 +26,14 @@ class Name:
 
 
 Sentence = tuple[str | Name, ...]
+
+_VERDICTS: Final[tuple[tuple[Verdict, str], ...]] = (
+    ("holds", "found to hold here"),
+    ("only by masked gradients", "holding only by masked gradients"),
+    ("does not hold", "found not to"),
+    ("undecided", "undecided"),
+    ("not tested", "not tested"),
+)
 
 SPELT_OUT = 3
 """Suspects whose evidence is spelt out; more are only named."""
@@ -41,6 +52,7 @@ def answer(evaluation: Evaluation) -> Answer:
     notes = (
         ("Breaks first", tuple(_breaking(evaluation))),
         ("Only looks robust?", tuple(_masked(evaluation))),
+        ("Beside the paper", tuple(_reproduced(evaluation))),
         ("Measured on", tuple(_measured(evaluation))),
     )
     return Answer(tuple(_choices(evaluation)), tuple((title, text) for title, text in notes if text))
@@ -173,6 +185,17 @@ def _masked(evaluation: Evaluation) -> list[Sentence]:
     if more := suspects[SPELT_OUT:]:
         sentences.append(("So may ", *_joined([Name(variant) for variant in more]), "."))
     return sentences
+
+
+def _reproduced(evaluation: Evaluation) -> list[Sentence]:
+    """How many of the paper's claims hold here, where the study reproduces one."""
+    ours = reproduction(evaluation)
+    if ours is None:
+        return []
+    counts = Counter(item.verdict for item in findings(ours))
+    said = [f"{counts[verdict]} {words}" for verdict, words in _VERDICTS if counts[verdict]]
+    total = whole(counts.total(), "claim")
+    return [(f"{total} of {ours.paper.name}: {listing(said)}. The table of findings says which and why.",)]
 
 
 def _measured(evaluation: Evaluation) -> list[Sentence]:
