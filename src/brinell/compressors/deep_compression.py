@@ -97,6 +97,7 @@ class DeepCompression(Compressor):
             device=device,
             checkpoint=None if checkpoint is None else Path(checkpoint) / "share",
             progress=part(progress, first, self.sharing_epochs, self.epochs),
+            teacher=variant,
         )
         run.fit(1, module)
         for layer in layers.values():
