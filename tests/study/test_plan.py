@@ -56,6 +56,21 @@ def test_plan_holds_every_variant_and_trial_once(tiny):
     assert len({trial.key for trial in found.trials}) == len(found.trials) == 16
 
 
+def test_a_variant_may_be_compared_with_another_than_its_root(tiny):
+    tiny["seeds"] = {"variants": [0, 7]}
+    fine_tune = {"kind": "fine_tune", "train": {"epochs": 1}}
+    tiny["variants"] |= {"tuned": {"from": "base", "compress": fine_tune}}
+    tiny["variants"] |= {"small": {"from": "pruned", "compress": {"kind": "inq"}}}
+    before = {variant.key for variant in plan_of(tiny).variants}
+    tiny["variants"]["pruned"]["baseline"] = "tuned"
+    found = plan_of(tiny)
+    assert {variant.key for variant in found.variants} == before  # it decides nothing that is computed
+    by_key = {variant.key: variant for variant in found.variants}
+    compared = {variant.name: by_key[variant.baseline].name for variant in found.variants}
+    assert compared == {"base": "base", "pruned": "tuned", "tuned": "tuned", "small": "tuned"}
+    assert all(by_key[variant.baseline].seed == variant.seed for variant in found.variants)
+
+
 def test_weights_as_they_are_need_one_seed(loaded):
     loaded["seeds"] = {"variants": [0, 1]}
     assert [(variant.name, variant.seed) for variant in plan_of(loaded).variants] == [

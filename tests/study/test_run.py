@@ -11,6 +11,7 @@ import torch
 import yaml
 
 from brinell import container
+from brinell.analysis import load
 from brinell.compressors import COMPRESSORS
 from brinell.core import ROW_SCHEMA, TRACE_SCHEMA, ConfigurationError, StoreError, UnsupportedError
 from brinell.store import RunStore, read_footer
@@ -62,6 +63,24 @@ def done(tmp_path_factory) -> Path:
     root = tmp_path_factory.mktemp("runs") / "tiny"
     run(Study.parse(yaml.safe_load(TINY)), out=root, threads=1)
     return root
+
+
+def test_a_run_goes_on_with_another_baseline(done, tiny, tmp_path):
+    shutil.copytree(done, tmp_path / "run")
+    finetune = {"kind": "fine_tune", "train": {"epochs": 1, "batch_size": 128}}
+    tiny["variants"] = {
+        "base": tiny["variants"]["base"],
+        "pruned": tiny["variants"]["pruned"] | {"baseline": "tuned"},
+        "tuned": {"from": "base", "compress": finetune},
+    }
+    before = stamps(tmp_path / "run")
+    run(Study.parse(tiny), out=tmp_path / "run", threads=1)
+    assert stamps(tmp_path / "run").items() >= before.items()
+    evaluation = load(RunStore.open(tmp_path / "run"))
+    assert set(evaluation.pairs["baseline"]) == {"tuned"}
+    assert set(evaluation.pairs["variant"]) == {"pruned"}
+    figures = {row["variant"]: row for row in evaluation.variants.iter_rows(named=True)}
+    assert figures["pruned"]["dense_bytes"] == figures["tuned"]["dense_bytes"] == figures["base"]["dense_bytes"] > 0
 
 
 def test_a_run_holds_what_was_planned(done, tiny_study):

@@ -41,6 +41,8 @@ BAD = [
     ("variants.pruned.compress.granlarity", 1, "variants.pruned.compress.granlarity: unknown key; did you mean"),
     ("variants.pruned.compress.train.epochs", -1, "variants.pruned.compress.train.epochs: "),
     ("variants.pruned.from", "pruned", "in a circle: pruned -> pruned"),
+    ("variants.pruned.baseline", "bse", "variants.pruned.baseline: there is no 'bse'; did you mean 'base'?"),
+    ("variants.pruned.baseline", 3, "variants.pruned.baseline: "),
     ("attacks.fgsm.kind", "fsgm", "attacks.fgsm.kind: unknown attack 'fsgm'; did you mean 'fgsm'?"),
     ("attacks.fgsm.epsilon", 0.1, "attacks.fgsm.epsilon: it is swept too"),
     ("attacks.fgsm.sweep.epsilon", [0.1, -0.1], "attacks.fgsm.sweep.epsilon: "),
@@ -69,6 +71,19 @@ def test_every_mistake_is_refused_with_its_place(tiny, path, value, said):
     with pytest.raises(ConfigurationError) as caught:
         Study.parse(changed(tiny, path, value))
     assert said in str(caught.value)
+
+
+def test_a_baseline_has_none_itself_and_is_written_back(tiny):
+    prune = {"kind": "prune"}
+    tiny["variants"] |= {"more": {"from": "pruned", "compress": prune, "baseline": "pruned"}}
+    study = Study.parse(tiny)
+    assert Study.parse(study.config()) == study
+    assert study.config()["variants"]["more"]["baseline"] == "pruned"
+    tiny["variants"]["pruned"]["baseline"] = "pruned"
+    Study.parse(tiny)
+    tiny["variants"]["pruned"]["baseline"] = "base"
+    with pytest.raises(ConfigurationError, match=r"variants\.more\.baseline: 'pruned' has a baseline itself: 'base'"):
+        Study.parse(tiny)
 
 
 def test_a_longer_circle_is_shown_whole(tiny):

@@ -38,6 +38,7 @@ def costs(own: Mapping[str, Any] | None, baseline: Mapping[str, Any] | None) -> 
     found = {name: number(own.get(name), whole=kind == pl.Int64) for name, kind in COST_SCHEMA.items()}
     dense = number((baseline or {}).get("dense_bytes")) or found["dense_bytes"]
     encoded = found["encoded_bytes"]
+    found["dense_bytes"] = None if dense is None else round(dense)
     found["compression_ratio"] = dense / encoded if dense and encoded else None
     return found
 

@@ -78,7 +78,8 @@ class PlannedVariant(_Record):
     parent: str | None
     """Key of the variant it was made from; `None` for one made from an architecture."""
     baseline: str
-    """Key of the uncompressed variant at the root of its lineage (its own key, if that is itself)."""
+    """Key of the variant it is compared with (its own key, if that is itself): the root of its lineage, unless the
+    study names another."""
     family: str
     """`model`, `train`, or the compressor's kind."""
     architecture: str

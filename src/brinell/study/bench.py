@@ -52,6 +52,12 @@ class Bench:
         entry = self.study.attacks.get(trial.attack) or self.study.transfers[trial.attack].attack
         return entry.attack
 
+    def root(self, variant: PlannedVariant) -> str:
+        """The key of the variant that its lineage began with, made before it; `baseline` need not be."""
+        while variant.parent is not None:
+            variant = self.variants[variant.parent]
+        return variant.key
+
     def variant(self, key: str) -> Variant:
         """A variant that is made, with its latent weights where it has them."""
         folder = self.store.variant(key)

@@ -70,6 +70,8 @@ class VariantEntry:
     train: Train | None = None
     parent: str | None = None
     compressor: Compressor | None = None
+    baseline: str | None = None
+    """Whom it is compared with; `None`: whom its parent is, or itself where it has none."""
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from brinell.compressors import Compressor
@@ -36,6 +36,10 @@ def plan_variants(study: Study, splits: Splits) -> tuple[Planned, ...]:
                 made[name, seed] = _of_model(name, entry, study.models[entry.model], digests[entry.model], seed, splits)
             elif entry.parent is not None and entry.compressor is not None:
                 made[name, seed] = _of_parent(name, entry.compressor, made[entry.parent, seed], seed, splits)
+    compared = _baselines(study.variants)
+    for (name, seed), variant in made.items():
+        record = variant.record.model_copy(update={"baseline": made[compared[name], seed].record.key})
+        made[name, seed] = replace(variant, record=record)
     ordered = [made[name, seed] for name in study.variants for seed in dict.fromkeys(study.seeds.variants)]
     unique: dict[str, Planned] = {}
     for variant in ordered:
@@ -56,6 +60,17 @@ def parents_first(variants: Mapping[str, VariantEntry]) -> Iterator[str]:
             at = variants[at].parent
         seen.update(dict.fromkeys(reversed(line)))
     return iter(seen)
+
+
+def _baselines(variants: Mapping[str, VariantEntry]) -> dict[str, str]:
+    """Whom each variant is compared with: itself, where another one names it or it has no parent."""
+    named = {entry.baseline for entry in variants.values()}
+    compared: dict[str, str] = {}
+    for name in parents_first(variants):
+        entry = variants[name]
+        inherited = name if entry.parent is None else compared[entry.parent]
+        compared[name] = name if name in named else entry.baseline or inherited
+    return compared
 
 
 def _of_model(name: str, entry: VariantEntry, model: Model, digest: str | None, seed: int, splits: Splits) -> Planned:
@@ -100,7 +115,7 @@ def _of_parent(name: str, compressor: Compressor, parent: Planned, seed: int, sp
         key=key,
         seed=seed,
         parent=parent.record.key,
-        baseline=parent.record.baseline,
+        baseline=key,
         family=compressor.kind,
         architecture=architecture.kind,
         settings=compressor.config(),

@@ -59,10 +59,10 @@ def _from_parent(bench: Bench, planned: PlannedVariant, scratch: Path, progress:
 
 
 def _costs(bench: Bench, planned: PlannedVariant, variant: Variant, encoded_bytes: int) -> dict[str, Any]:
-    """Its own counts, its file's size, and the bytes of the dense network that its compression is measured against."""
+    """Its own counts, its file's size, and the bytes of the dense network that its lineage began with."""
     costs: dict[str, Any] = {**measure(variant, bench.input_shape).record(), "encoded_bytes": encoded_bytes}
-    if planned.baseline != planned.key:
-        costs["dense_bytes"] = (bench.store.costs(planned.baseline) or costs)["dense_bytes"]
+    if planned.parent is not None:
+        costs["dense_bytes"] = (bench.store.costs(bench.root(planned)) or costs)["dense_bytes"]
     return costs
 
 

@@ -15,7 +15,7 @@ def ask(bench: Bench, task: Task, progress: Progress) -> None:
     if planned is None:
         raise AssertionError(f"{task.id} is not a probe")
     probe = bench.study.probes[planned.kind].probe
-    baseline = bench.variants[planned.variant].baseline
+    root = bench.root(bench.variants[planned.variant])
     images, labels, ids = (values[: probe.examples] for values in bench.test)
     asked = Asked(
         variant=bench.variant(planned.variant),
@@ -23,7 +23,7 @@ def ask(bench: Bench, task: Task, progress: Progress) -> None:
         labels=labels,
         ids=ids,
         seed=planned.seed,
-        reference=None if baseline == planned.variant else bench.variant(baseline),
+        reference=None if root == planned.variant else bench.variant(root),
         weight_bytes=(bench.store.costs(planned.variant) or {}).get("nominal_bytes"),
         machine=machine(),
         progress=progress,

@@ -33,6 +33,7 @@ def read_study(config: object, name: str) -> dict[str, Any]:
     held = data.train.holdout
     variants = named(config["variants"], "variants", lambda entry, where: _variant(entry, where, models, held))
     _check_parents(variants)
+    _check_baselines(variants)
     attacks = named(config.get("attacks") or {}, "attacks", lambda entry, where: read_attack(entry, where, variants))
     if "clean" in attacks:
         raise ConfigurationError(
@@ -74,7 +75,8 @@ def _model(config: object, where: str) -> Model:
 
 
 def _variant(config: object, where: str, models: Mapping[str, Model], held: int) -> VariantEntry:
-    fields = check_keys(config, where, ("model", "train", "from", "compress"))
+    fields = check_keys(config, where, ("model", "train", "from", "compress", "baseline"))
+    baseline = None if fields.get("baseline") is None else value_of(str, fields["baseline"], f"{where}.baseline")
     if ("model" in fields) == ("from" in fields):
         raise ConfigurationError(f"{where}: expected either {{model, train}} or {{from, compress}}, not {fields}")
     if "model" in fields:
@@ -90,13 +92,14 @@ def _variant(config: object, where: str, models: Mapping[str, Model], held: int)
             raise ConfigurationError(
                 f"{where}: it would be random: give it train, or models.{model}.weights a checkpoint"
             )
-        return VariantEntry(model=model, train=train)
+        return VariantEntry(model=model, train=train, baseline=baseline)
     if "train" in fields:
         raise ConfigurationError(f"{where}.train: a compressor trains by its own settings: {where}.compress.train")
     if "compress" not in fields:
         raise ConfigurationError(f"{where}.compress: missing; accepted: {', '.join(COMPRESSORS)}")
     parent = value_of(str, fields["from"], f"{where}.from")
-    return VariantEntry(parent=parent, compressor=_compressor(fields["compress"], f"{where}.compress", held))
+    compressor = _compressor(fields["compress"], f"{where}.compress", held)
+    return VariantEntry(parent=parent, compressor=compressor, baseline=baseline)
 
 
 def _compressor(config: object, where: str, held: int) -> Compressor:
@@ -133,6 +136,18 @@ def _check_parents(variants: Mapping[str, VariantEntry]) -> None:
             at = variants[at].parent
 
 
+def _check_baselines(variants: Mapping[str, VariantEntry]) -> None:
+    """A baseline is a variant, and is compared with nobody itself."""
+    for name, entry in variants.items():
+        if entry.baseline is None:
+            continue
+        other = variants[one_of(entry.baseline, f"variants.{name}.baseline", variants)].baseline
+        if other not in (None, entry.baseline):
+            raise ConfigurationError(
+                f"variants.{name}.baseline: {entry.baseline!r} has a baseline itself: {other!r}; name that one"
+            )
+
+
 # The way back
 
 
@@ -149,6 +164,7 @@ def write_model(model: Model) -> dict[str, Any]:
 
 def write_variant(entry: VariantEntry) -> dict[str, Any]:
     """An entry under `variants`."""
+    baseline = {} if entry.baseline is None else {"baseline": entry.baseline}
     if entry.compressor is not None:
-        return {"from": entry.parent, "compress": entry.compressor.config()}
-    return {"model": entry.model, "train": None if entry.train is None else entry.train.config()}
+        return {"from": entry.parent, "compress": entry.compressor.config(), **baseline}
+    return {"model": entry.model, "train": None if entry.train is None else entry.train.config(), **baseline}
