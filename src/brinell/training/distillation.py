@@ -33,11 +33,11 @@ class Distillation(Spec):
 
         def loss(module: nn.Module, batch: Batch) -> Tensor:
             logits = module(batch.images)
-            shown = batch.images if batch.clean is None or not clean else batch.clean
-            with torch.no_grad(), torch.autocast(shown.device.type, torch.bfloat16, enabled=bf16):
-                answers = teacher(shown).float()
             value = torch.zeros((), device=logits.device)
             if self.hard_label_weight < 1:
+                shown = batch.images if batch.clean is None or not clean else batch.clean
+                with torch.no_grad(), torch.autocast(shown.device.type, torch.bfloat16, enabled=bf16):
+                    answers = teacher(shown).float()
                 scale = self.temperature**2 if self.temperature_squared else 1.0
                 value = (1 - self.hard_label_weight) * scale * divergence(logits, answers, self.temperature)
             if self.hard_label_weight > 0:

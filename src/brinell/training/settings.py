@@ -42,7 +42,6 @@ class Train(Spec):
     """Examples of the training split that are kept for choices and for each epoch's accuracy, not trained on."""
     adversarial: Annotated[Adversarial | None, Later()] = None
     """Replace a share of every batch by adversarial examples; `None` trains on clean images only."""
-
     distillation: Annotated[Distillation | None, Later()] = None
     """Learn from the network as it was before, too; only a compressor's training has such a teacher."""
     dropout: Annotated[Fraction | None, Later()] = Field(None, ge=0, lt=1)
