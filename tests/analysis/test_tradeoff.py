@@ -46,6 +46,17 @@ def test_the_smallest_that_keeps_both_accuracies() -> None:
     assert (choice.clean_loss, choice.robust_loss) == (pytest.approx(0.02), pytest.approx(0.02))
 
 
+def test_among_equally_small_files_the_most_robust() -> None:
+    twins = variants(
+        base=("base", 1000, 0.90, 0.50),
+        least=("base", 100, 0.89, 0.49),
+        hardy=("base", 105, 0.89, 0.55),
+        larger=("base", 106, 0.89, 0.60),
+    )
+    assert choose(twins)[0].variant == "hardy"
+    assert choose(twins, {"hardy"})[0].variant == "least"
+
+
 def test_a_suspect_is_not_recommended() -> None:
     assert choose(TABLE, {"fifth"})[0].variant == "half"
 

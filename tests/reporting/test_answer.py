@@ -53,6 +53,24 @@ def test_an_honest_study_says_that_it_looked(tmp_path: Path) -> None:
     assert found["lead"] == "No measured variant of baseline is both smaller and above suspicion."
 
 
+def test_what_changes_by_more_than_chance_is_said_in_points(tmp_path: Path) -> None:
+    hardy = replace(FAKES[2], name="hardy", clean=BASELINE.clean - 0.01, radius=2 * BASELINE.radius)
+    evaluation = load(write_fake_run(tmp_path, (BASELINE, hardy)))
+    assert evaluation.reference is not None
+    at = {
+        row["variant"]: row
+        for row in evaluation.worst.iter_rows(named=True)
+        if row["epsilon"] == evaluation.reference.epsilon
+    }
+    gained = 100 * (at["hardy"]["robust_accuracy"] - at["baseline"]["robust_accuracy"])
+    clean = dict(evaluation.variants.select("variant", "clean_accuracy").iter_rows())
+    lost = 100 * (clean["baseline"] - clean["hardy"])
+    assert gained > 2
+    assert 0 < lost < 2
+    said = text(answer(evaluation))["lead"]
+    assert said.endswith(f"; it gives up {lost:.1f} points of clean and gains {gained:.1f} points of robust accuracy.")
+
+
 def test_nothing_keeps_up(tmp_path: Path) -> None:
     weak = replace(FAKES[2], name="weak", clean=0.8, radius=2.0)
     found = text(answer(load(write_fake_run(tmp_path, (BASELINE, weak)))))

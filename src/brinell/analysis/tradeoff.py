@@ -10,6 +10,9 @@ import polars as pl
 TOLERANCE = 0.02
 """What a variant may give up, of clean and of robust accuracy each, and still count as keeping them."""
 
+ALIKE = 0.05
+"""Files within this share of the smallest one count as equally small."""
+
 
 @dataclass(frozen=True)
 class Choice:
@@ -48,6 +51,8 @@ def choose(table: pl.DataFrame, suspects: Collection[str] = ()) -> list[Choice]:
 
     `table` has `variant, baseline, encoded_bytes, clean_accuracy, robust_accuracy`.
 
+    Of those that keep both accuracies the smallest file, and of files that are `ALIKE` the most robust.
+
     Only smaller files than the baseline's come into question, and no suspect: accuracy under attacks that cannot see
     the gradient is no robustness.
     """
@@ -64,7 +69,9 @@ def choose(table: pl.DataFrame, suspects: Collection[str] = ()) -> list[Choice]:
         smaller = [option for option in options if option.size_ratio > 1]
         keeping = [option for option in smaller if option.within]
         if keeping:
-            choices.append(max(keeping, key=lambda option: option.size_ratio))
+            smallest = max(option.size_ratio for option in keeping)
+            alike = [option for option in keeping if option.size_ratio * (1 + ALIKE) >= smallest]
+            choices.append(min(alike, key=lambda option: (option.robust_loss, -option.size_ratio)))
         elif smaller:
             choices.append(min(smaller, key=lambda option: max(option.clean_loss, option.robust_loss)))
         else:

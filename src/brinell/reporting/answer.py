@@ -85,7 +85,7 @@ def _choice(evaluation: Evaluation, choice: Choice, figures: dict[str, dict[str,
     smaller = f"{times(choice.size_ratio)} smaller than "
     figures_of = f"{percent(row['clean_accuracy'])} clean and {percent(row['robust_accuracy'])} robust accuracy"
     if choice.within:
-        kept = _kept(evaluation, choice.variant)
+        kept = _kept(evaluation, choice)
         start = f" is the best trade-off: {size(row['encoded_bytes'])}, {smaller}"
         return (name, start, base, f", with {figures_of} within {within}; {kept}.")
     loss = f"{_lost(choice.clean_loss)} clean and {_lost(choice.robust_loss)} robust accuracy within {within}"
@@ -98,14 +98,18 @@ def _choice(evaluation: Evaluation, choice: Choice, figures: dict[str, dict[str,
     )
 
 
-def _kept(evaluation: Evaluation, variant: str) -> str:
+def _kept(evaluation: Evaluation, choice: Choice) -> str:
     """How its losses are to be read: as none at all where the tests see none."""
     verdicts = evaluation.pairs.filter(
-        (pl.col("variant") == variant) & (pl.col("attack").is_in([CLEAN, WORST])) & _at_reference(evaluation)
+        (pl.col("variant") == choice.variant) & (pl.col("attack").is_in([CLEAN, WORST])) & _at_reference(evaluation)
     )["verdict"]
     if len(verdicts) == 2 and (verdicts == "no difference").all():
         return "no difference from its baseline in either"
-    return f"it gives up at most {100 * TOLERANCE:.0f} points of either"
+    return f"it {_change(choice.clean_loss)} clean and {_change(choice.robust_loss)} robust accuracy"
+
+
+def _change(loss: float) -> str:
+    return f"{'gains' if loss < -0.0005 else 'gives up'} {_lost(abs(loss))}"
 
 
 def _at_reference(evaluation: Evaluation) -> pl.Expr:
