@@ -81,3 +81,11 @@ def test_published_networks_on_real_images(shared: Path, kind: str, weights: str
     outcome = brinell.attack(model, images, labels, FGSM(epsilon=2 / 255))
     assert outcome.clean_accuracy == pytest.approx(clean, abs=5e-4)
     assert outcome.robust_accuracy == pytest.approx(robust, abs=5e-4)
+
+
+def test_a_radius_beyond_the_images_is_a_slip() -> None:
+    with pytest.raises(ConfigurationError, match=r"attacks\.fgsm: epsilon 8 is beyond .* write 8/255"):
+        FGSM.parse({"epsilon": 8}, "attacks.fgsm")
+    with pytest.raises(ConfigurationError, match="epsilon 16 is beyond"):
+        FGSM(epsilon=0.1).at(Point(16.0, 1))
+    assert FGSM(epsilon=2, norm="l2").epsilon == 2  # an image is longer than its side

@@ -27,7 +27,7 @@ IDENTITY = {
     *("granularity", "budget", "rates", "rounds", "weight_bits", "partition", "shares", "keep_zeros", "float_layers"),
     *("widths", "episodes", "random_episodes", "reward", "least"),
     *("hidden",),
-    *("adversarial", "fraction", "weight", "epsilon_rule", "dropout", "distillation"),
+    *("adversarial", "fraction", "weight", "epsilon_rule", "dropout", "distillation", "recalibration"),
     *("sparsity", "c", "gamma", "power", "stop", "phases"),
     *("conv_bits", "linear_bits", "sharing_epochs", "sharing_rate", "surgery_epochs", "surgery_rate", "levels"),
     *("classes", "in_channels", "size", "width", "mean", "std", "layers", "channel_order", "classifier_padding"),

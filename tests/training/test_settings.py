@@ -42,6 +42,7 @@ def test_every_field_is_part_of_the_key() -> None:
         "epochs": 3, "batch_size": 8, "learning_rate": 0.2, "optimizer": "adamw", "momentum": 0.5, "nesterov": True,
         "weight_decay": 0.0, "schedule": "constant", "augment": "shift", "label_smoothing": 0.1, "gradient_clip": 1.0,
         "precision": "bf16", "holdout": 5, "adversarial": Adversarial(), "distillation": Distillation(), "dropout": 0.5,
+        "recalibration": 100,
     }  # fmt: skip
     assert set(other) == set(Train.model_fields)
     keys = {Train(**{name: value}).key for name, value in other.items()}

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar, Final, Literal, NamedTuple, Self
 
 import torch
+from pydantic import model_validator
 from torch import Tensor
 
 from brinell.attacks.oracle import Oracle
@@ -88,6 +89,14 @@ class Attack(Spec):
 
     targeted_only: ClassVar[bool] = False
     """Whether it needs a target for every example; the harness draws those that are not given."""
+
+    @model_validator(mode="after")
+    def _inside_the_images(self) -> Self:
+        epsilon = self.point.epsilon
+        if epsilon is not None and epsilon > 1 and getattr(self, "norm", "linf") == "linf":
+            shown = f"{epsilon:g}"
+            raise ValueError(f"epsilon {shown} is beyond images, which lie in [0, 1]; of 255 levels write {shown}/255")
+        return self
 
     @property
     def random(self) -> bool:

@@ -10,6 +10,7 @@ from brinell.training.history import TRAINING_SCHEMA, Epoch, History, training_c
 from brinell.training.loop import AfterStep, fit, hold_out
 from brinell.training.placement import choose_device
 from brinell.training.ranks import Ranks, ranks
+from brinell.training.recalibration import recalibrate
 from brinell.training.settings import Train
 
 __all__ = [
@@ -32,5 +33,6 @@ __all__ = [
     "histories",
     "hold_out",
     "ranks",
+    "recalibrate",
     "training_columns",
 ]

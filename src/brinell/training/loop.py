@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,7 @@ from brinell.training.evaluate import accuracy
 from brinell.training.history import Epoch, History
 from brinell.training.placement import choose_device, dropping, isolated, on, takes_channels_last, training_mode
 from brinell.training.ranks import ranks
+from brinell.training.recalibration import recalibrate
 from brinell.training.schedules import learning_rate
 from brinell.training.settings import Train
 
@@ -95,7 +98,7 @@ def fit(
             if train.adversarial is not None:
                 loss = train.adversarial.mixed(loss, module, seed, bf16=train.precision == "bf16")
             run = _Run(module, on(data, place), train, seed, loss, after_step, held, place)
-            return History(label, tuple(run.train_all(saved, progress, label)))
+            return History(label, tuple(run.recalibrated(run.train_all(saved, progress, label))))
         finally:
             set_layout(module.eval().to(home), torch.contiguous_format)
 
@@ -170,6 +173,21 @@ class _Run:
             self._save(saved, position, _SAVE_AFTER if position.epoch < self.train.epochs else 0.0)
         return position.records
 
+    def recalibrated(self, records: list[Epoch]) -> list[Epoch]:
+        """The records, the last one's accuracy being that after `train.recalibration`, which is done here.
+
+        No checkpoint has it in it: a run that is taken up again does it again, from the same weights.
+        """
+        if not self.train.recalibration or not records:
+            return records
+        count = -(-self.train.recalibration * len(self.batches) // len(self.batches.data))
+        fresh = self.batches.epoch(self.train.epochs, channels_last=self.channels_last)
+        recalibrate(self.module, (batch.images for batch in islice(fresh, count)))
+        return [*records[:-1], replace(records[-1], accuracy=self._accuracy())]
+
+    def _accuracy(self) -> float | None:
+        return None if self.held is None else accuracy(self.module, self.held, device=self.place)
+
     def _save(self, saved: Checkpoint | None, position: Position, interval: float) -> None:
         """Write a checkpoint where the last one is `interval` seconds old."""
         if saved is None or time.monotonic() - self.last_saved < interval:
@@ -230,7 +248,6 @@ class _Run:
 
     def _close(self, position: Position) -> None:
         """End the epoch: its record, and a last look at the weights that the last step has left."""
-        held = self.held
         self.ranks.agree(self.module)
         last = len(self.batches) - 1
         if not all(bool(parameter.isfinite().all()) for parameter in self.module.parameters()):
@@ -240,7 +257,7 @@ class _Run:
             epoch=position.epoch + 1,
             loss=position.loss_sum / position.seen,
             learning_rate=self._rate(position.epoch, last),
-            accuracy=None if held is None else accuracy(self.module, held, device=self.place),
+            accuracy=self._accuracy(),
             seconds=position.seconds,
         )
         position.records.append(record)

@@ -48,6 +48,10 @@ class Train(Spec):
     """Probability of every dropout layer while it trains; `None` leaves the network's own. A network that was pruned
     needs less: Han 2015 (section 3.1) multiplies it by the square root of the share of weights that are left."""
 
+    recalibration: Annotated[int, Later()] = Field(0, ge=0)
+    """Training images over which the statistics of batch norms are estimated anew after the last epoch, layer by layer,
+    for the network as evaluation mode runs it; 0 keeps the running averages. It steadies binary networks."""
+
     @model_validator(mode="after")
     def _nesterov_needs_momentum(self) -> Self:
         if self.nesterov and (self.momentum == 0 or self.optimizer != "sgd"):
