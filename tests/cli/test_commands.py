@@ -174,12 +174,18 @@ def test_status_of_a_run_that_goes_on(brinell, done, tmp_path):
     now = time.time()
     store.write_left(300.0, now - 5)
     store.write_running(Running("x", "pruned · pgd", 1, 4, now - 10, now))
-    said = brinell("status", store.root)
-    assert "2 of 14 results done, 1 running" in said.out
-    assert "running: pruned · pgd: 25%, said 0 s ago" in said.out
-    assert "about 5 min left" in said.out
-    store.write_left(300.0, now - 500)
-    assert "running the same study again" in brinell("status", store.root).out
+    dead = brinell("status", store.root).out
+    assert "2 of 14 results done\n" in dead
+    assert "running the same study again computes what is left" in dead
+    with store.lock():
+        store.write_left(300.0, now - 5)
+        store.write_running(Running("x", "pruned · pgd", 1, 4, now - 10, now))
+        said = brinell("status", store.root)
+        assert "2 of 14 results done, 1 running" in said.out
+        assert "running: pruned · pgd: 25%, said 0 s ago" in said.out
+        assert "about 5 min left" in said.out
+        store.write_left(300.0, now - 500)
+        assert "running the same study again" in brinell("status", store.root).out
 
 
 def test_attack_looks_at_the_view_it_is_told(brinell, file):

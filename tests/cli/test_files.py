@@ -67,3 +67,9 @@ def test_sizes_compares_files(brinell, tmp_path):
     assert first.split()[0] == "pruned.brinell"
     assert f"{(tmp_path / 'binary.brinell').stat().st_size:,}" in second
     assert "$ brinell sizes" in brinell("sizes", "--help").out
+
+    (tmp_path / "broken.brinell").write_bytes(b"no file of ours")
+    partly = brinell("sizes", tmp_path / "broken.brinell", tmp_path / "binary.brinell")
+    assert partly.status == 1
+    assert "binary.brinell" in partly.out  # what can be read is shown
+    assert "broken.brinell" in partly.err

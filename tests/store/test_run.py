@@ -139,6 +139,13 @@ def test_a_new_run_sweeps_what_a_killed_one_left(store: RunStore) -> None:
         assert checkpoint.is_file()
 
 
+def test_in_use_while_a_run_holds_the_lock(store: RunStore) -> None:
+    assert not store.in_use
+    with store.lock():
+        assert store.in_use
+    assert not store.in_use
+
+
 def test_two_runs_on_one_folder_are_refused(store: RunStore) -> None:
     with store.lock(), pytest.raises(StoreError, match="is in use by process"), RunStore(store.root).lock():
         pass

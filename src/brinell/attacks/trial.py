@@ -35,7 +35,6 @@ def clean_predictions(
     """
     place = chosen_device(device)
     network, (images, labels) = placed(judged, place), (images.to(place), labels.to(place))
-    check_images(images, labels)
     with own_randomness(derive(seed, "model")):
         _check_network(network, images, labels)
         found = judge(network, images, labels, None, AUTO if batch_size == "auto" else batch_size)
@@ -112,8 +111,12 @@ def _check_network(network: Scores, images: Tensor, labels: Tensor) -> None:
     """Find out early what would spoil everything later: a wrong shape, probabilities, labels out of range."""
     if not len(images):
         raise DataError("images: there are none")
-    with torch.inference_mode():
-        logits = scores(network, images[: min(len(images), 32)])
+    check_images(images, labels)
+    try:
+        with torch.inference_mode():
+            logits = scores(network, images[: min(len(images), 32)])
+    except RuntimeError as error:
+        raise ModelError(f"model: it does not take images (C, H, W) = {tuple(images.shape[1:])}: {error}") from error
     if looks_like_probabilities(logits):
         raise ModelError(
             "model: it returns probabilities; attacks need logits (the scores before softmax), because the gradient "

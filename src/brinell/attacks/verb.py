@@ -14,7 +14,8 @@ from brinell.attacks.crafting import BatchSize
 from brinell.attacks.oracle import Scores
 from brinell.attacks.outcome import Outcome, outcome
 from brinell.attacks.trial import clean_predictions, run_trial
-from brinell.core import Progress, silent
+from brinell.core import ConfigurationError, Progress, silent
+from brinell.data import check_images
 from brinell.variants import Variant
 
 
@@ -37,7 +38,7 @@ def attack(
     device: str | torch.device | None = None,
     progress: Progress | None = None,
 ) -> Outcome:
-    """Attack `model` on float images `(N, C, H, W)` in [0, 1] with int64 `labels`, and judge the result.
+    """Attack `model` on float images `(N, C, H, W)` in [0, 1] with integer `labels`, and judge the result.
 
     `model` maps such images to logits, with its normalisation inside; a `Variant` is attacked through `view` (its
     natural gradient by default) and judged as deployed. `example_ids` key the noise (0 to N-1 by default).
@@ -46,6 +47,11 @@ def attack(
     Raises:
         DataError, ModelError, ConfigurationError, UnsupportedError: see `brinell.attacks.run_trial`.
     """
+    if not isinstance(attack, Attack):
+        shown = getattr(attack, "__name__", type(attack).__name__)
+        raise ConfigurationError(f"attack: expected an attack's value, such as PGD(epsilon=8 / 255), not {shown}")
+    check_images(images, labels)
+    labels = labels.to(torch.int64)
     judged: nn.Module | Scores = model.deployed() if isinstance(model, Variant) else model
     source: nn.Module | Scores = model.view(view) if isinstance(model, Variant) else model
     ids = torch.arange(len(labels)) if example_ids is None else example_ids

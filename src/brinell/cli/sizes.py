@@ -9,6 +9,7 @@ import typer
 from rich.table import Table
 
 from brinell.cli.console import Debug, out
+from brinell.core import BrinellError, StoreError
 
 HELP = """Compare the size of .brinell files with what they could be.
 
@@ -36,13 +37,21 @@ def sizes(
     table = Table("file", box=None, pad_edge=False)
     for name in ("dense", "file", "nominal", "entropy", *PACKERS):
         table.add_column(name, justify="right")
+    refused: list[BrinellError] = []
     for file in files:
-        variant = load(file)
+        try:
+            variant = load(file)
+        except BrinellError as error:
+            refused.append(error)
+            continue
         dense, found = measure(variant).dense_bytes, compare(variant, file)
         packed: dict[str, Any] = found["general_purpose"]
         counts = (file.stat().st_size, found["nominal_bytes"], found["entropy_bytes"], *map(packed.get, PACKERS))
         table.add_row(file.name, f"{dense:,}", *(_cell(count, dense) for count in counts))
-    out.print(table)
+    if table.row_count:
+        out.print(table)
+    if refused:
+        raise StoreError("; ".join(map(str, refused)))
 
 
 def _cell(count: int | None, dense: int) -> str:

@@ -46,7 +46,7 @@ def status(folder: RunFolder, debug: Debug = False) -> None:
     failures = store.failures()
     parts = list(_parts(store, plan, failures))
     count = Counter(part.state for part in parts)
-    running = store.running().values()
+    running = store.running().values() if store.in_use else ()  # a dead run's last words are no news
     others = [("running", len(running)), *((state, count[state]) for state in _STATES)]
     said = "".join(f", {number} {state}" for state, number in others if number)
     out.print(f"[bold]{plan.name}[/]: {count['done']} of {len(parts)} results done{said}")
@@ -60,7 +60,7 @@ def status(folder: RunFolder, debug: Debug = False) -> None:
         out.print(f"{word}: {failure.label}: {failure.message}", markup=False, soft_wrap=True)
         out.print(f"  {folder / 'failures' / failure.task}.json", markup=False, soft_wrap=True)
     if count["done"] < len(parts):
-        left = store.left()
+        left = store.left() if store.in_use else None
         if left is not None and now - left[1] < _FRESH:
             out.print(f"about {duration(max(left[0] - (now - left[1]), 0))} left")
         elif count["done"] + count["unsupported"] < len(parts):

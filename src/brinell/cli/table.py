@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import polars as pl
@@ -27,7 +28,23 @@ def print_table(root: Path) -> None:
     out.print(table)
     if evaluation.reference is not None:
         radius = f"{evaluation.reference.epsilon * 255:.4g}/255"
-        out.print(f"accuracy on {evaluation.plan.examples} test images; attacks at epsilon {radius}, most steps")
+        counted = _counted(evaluation, attacks)
+        out.print(f"accuracy on {counted} test images; attacks at epsilon {radius}, most steps")
+
+
+def _counted(evaluation: Evaluation, attacks: Sequence[str]) -> str:
+    """Examples of the clean accuracy, and of what stands on other ones."""
+    everything = evaluation.plan.examples
+    other = {attack: _most(evaluation.reruns.filter(pl.col("attack") == attack)) for attack in attacks}
+    if len(attacks) > 1:
+        other["worst case"] = _most(_at_reference(evaluation))
+    fewer = [f"{name} on {count}" for name, count in other.items() if count != everything]
+    return f"{everything} ({', '.join(fewer)})" if fewer else str(everything)
+
+
+def _most(frame: pl.DataFrame) -> int:
+    """The most examples that any variant was read on."""
+    return int(frame["examples"].max() or 0)  # type: ignore[arg-type]
 
 
 def _under(evaluation: Evaluation, variant: str, attack: str) -> float | None:
@@ -44,14 +61,15 @@ def _under(evaluation: Evaluation, variant: str, attack: str) -> float | None:
 
 
 def _worst(evaluation: Evaluation, variant: str) -> float | None:
-    if evaluation.reference is None:
-        return None
-    at = evaluation.worst.filter(
-        (pl.col("variant") == variant)
-        & (pl.col("norm") == evaluation.reference.norm)
-        & (pl.col("epsilon") == evaluation.reference.epsilon)
-    )
+    at = _at_reference(evaluation).filter(pl.col("variant") == variant)
     return None if at.is_empty() else at["robust_accuracy"][0]
+
+
+def _at_reference(evaluation: Evaluation) -> pl.DataFrame:
+    reference = evaluation.reference
+    if reference is None:
+        return evaluation.worst.clear()
+    return evaluation.worst.filter((pl.col("norm") == reference.norm) & (pl.col("epsilon") == reference.epsilon))
 
 
 def _percent(share: float | None) -> str:

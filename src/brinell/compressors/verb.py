@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from brinell.compressors.compressor import Compressor
-from brinell.core import Progress, silent
+from brinell.core import DataError, Progress, silent
 from brinell.data import Dataset
 from brinell.variants import Variant
 
@@ -31,6 +31,11 @@ def compress(
     Raises:
         ConfigurationError, ModelError, DataError, DivergenceError, StoreError: see `Compressor.compress`.
     """
+    if not isinstance(train_data, Dataset):
+        shown = type(train_data).__name__
+        raise DataError(
+            f"train_data: expected a data set (brinell.data.build or brinell.data.from_tensors), not {shown}"
+        )
     variant = model
     if isinstance(variant, nn.Module):
         variant = Variant.of(variant, input_shape=train_data.input_shape, classes=train_data.classes)

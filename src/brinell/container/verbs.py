@@ -11,6 +11,7 @@ from torch import nn
 from brinell.container.deflate import Effort
 from brinell.container.reading import read
 from brinell.container.writing import write
+from brinell.core import ModelError
 from brinell.variants import Variant
 
 
@@ -18,8 +19,14 @@ def save(variant: Variant, path: str | os.PathLike[str], *, effort: Effort = "de
     """Write `variant` to a `.brinell` file, and return the file's size in bytes.
 
     Raises:
+        ModelError: it is no variant; a module becomes one by `brinell.variants.Variant.of`.
         StoreError: a weight is not finite, or the file cannot be written; what was there before is untouched.
     """
+    if not isinstance(variant, Variant):
+        raise ModelError(
+            f"variant: expected a Variant, not {type(variant).__name__}; a module becomes one by "
+            "brinell.variants.Variant.of(module, input_shape=(C, H, W), classes=K)"
+        )
     return write(variant, Path(path), effort=effort)
 
 

@@ -34,8 +34,8 @@ class UnsupportedError(BrinellError):
     """The combination makes no sense (a gradient attack on a variant without gradients) and is never retried."""
 
 
-def require(module: str, *, extra: str) -> ModuleType:
-    """Import an optional dependency, or say which extra installs it.
+def require(module: str, *, extra: str, setting: str = "") -> ModuleType:
+    """Import an optional dependency, or say which extra installs it, and which `setting` it is that needs it.
 
     Raises:
         ConfigurationError: `module` is not installed.
@@ -43,6 +43,6 @@ def require(module: str, *, extra: str) -> ModuleType:
     try:
         return importlib.import_module(module)
     except ImportError as error:
-        raise ConfigurationError(
-            f"{module!r} is needed here and is not installed: pip install 'brinell[{extra}]'"
-        ) from error
+        place = f"{setting}: " if setting else ""
+        message = f"{place}{module!r} is needed here and is not installed: pip install 'brinell[{extra}]'"
+        raise ConfigurationError(message) from error

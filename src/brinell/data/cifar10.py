@@ -60,7 +60,7 @@ def _from_parquet(files: list[Path], split: str) -> Dataset:
 
 
 def _from_hub(name: str, split: str) -> Dataset:
-    datasets = require("datasets", extra="hub")
+    datasets = require("datasets", extra="hub", setting="hub")
     try:
         table = datasets.load_dataset(name, split=split)
         column = "img" if "img" in table.column_names else "image"

@@ -99,6 +99,9 @@ def check_images(images: Tensor, labels: Tensor, classes: int | None = None) -> 
     Raises:
         DataError: what is wrong, with the value found and what would be accepted.
     """
+    for name, value in (("images", images), ("labels", labels)):
+        if not isinstance(value, Tensor):
+            raise DataError(f"{name}: expected a tensor, not {type(value).__module__}.{type(value).__qualname__}")
     if images.dim() != 4:
         raise DataError(f"images: expected shape (N, C, H, W), not {tuple(images.shape)}")
     if not images.is_floating_point():

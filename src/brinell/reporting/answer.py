@@ -82,30 +82,32 @@ def _choice(evaluation: Evaluation, choice: Choice, figures: dict[str, dict[str,
     row, name = figures[choice.variant], Name(choice.variant)
     reference = evaluation.reference
     within = radius(reference.epsilon, reference.norm) if reference else ""
-    smaller = f"{times(choice.size_ratio)} smaller than "
+    smaller = f"{times(choice.size_ratio)} smaller than the file of "
     figures_of = f"{percent(row['clean_accuracy'])} clean and {percent(row['robust_accuracy'])} robust accuracy"
     if choice.within:
-        kept = _kept(evaluation, choice)
         start = f" is the best trade-off: {size(row['encoded_bytes'])}, {smaller}"
-        return (name, start, base, f", with {figures_of} within {within}; {kept}.")
-    loss = f"{_lost(choice.clean_loss)} clean and {_lost(choice.robust_loss)} robust accuracy within {within}"
+        return (name, start, base, f", with {figures_of} within {within}; {_kept(evaluation, choice)}.")
     return (
         f"No compressed variant keeps within {100 * TOLERANCE:.0f} points of ",
         base,
         " both clean and robust. ",
         name,
-        f" comes nearest, {smaller.removesuffix(' than ')}: it gives up {loss}.",
+        f" comes nearest, its file {times(choice.size_ratio)} smaller: {_kept(evaluation, choice)} within {within}.",
     )
 
 
 def _kept(evaluation: Evaluation, choice: Choice) -> str:
     """How its losses are to be read: as none at all where the tests see none."""
-    verdicts = evaluation.pairs.filter(
-        (pl.col("variant") == choice.variant) & (pl.col("attack").is_in([CLEAN, WORST])) & _at_reference(evaluation)
-    )["verdict"]
-    if len(verdicts) == 2 and (verdicts == "no difference").all():
+    pairs = evaluation.pairs.filter((pl.col("variant") == choice.variant) & _at_reference(evaluation))
+    same = {
+        attack: (pairs.filter(pl.col("attack") == attack)["verdict"] == "no difference").to_list() == [True]
+        for attack in (CLEAN, WORST)
+    }
+    if all(same.values()) and choice.within:
         return "no difference from its baseline in either"
-    return f"it {_change(choice.clean_loss)} clean and {_change(choice.robust_loss)} robust accuracy"
+    clean = f"{_change(choice.clean_loss)} clean{' (within chance)' if same[CLEAN] else ''}"
+    robust = f"{_change(choice.robust_loss)} robust accuracy{' (within chance)' if same[WORST] else ''}"
+    return f"it {clean} and {robust}"
 
 
 def _change(loss: float) -> str:
@@ -171,11 +173,13 @@ def _masked(evaluation: Evaluation) -> list[Sentence]:
         return []
     suspects = [name for name in evaluation.variants["variant"] if name in evaluation.suspects]
     asked = f" The probe asked {whole(len(probed), 'variant')}." if probed else ""
+    blind = evaluation.readings.filter(pl.col("queries").is_not_null() | (pl.col("crafted_on") != pl.col("variant")))
+    unasked = " Attacks without gradients were not consulted." if blind.is_empty() else ""
     if not suspects:
         return [
             (
                 "No variant shows a sign of masked gradients: no share of zero gradients, no accuracy that rises with "
-                f"epsilon, no single step that beats many.{asked or ' Attacks without gradients were not consulted.'}",
+                f"epsilon, no single step that beats many.{asked or unasked}",
             )
         ]
     sentences: list[Sentence] = []

@@ -13,6 +13,21 @@ from pathlib import Path
 from brinell.core import StoreError
 
 
+def is_locked(path: Path) -> bool:
+    """Whether a living process holds the lock on the file `path`."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
     """Hold an exclusive lock on the file `path`; the system drops it when the process dies, however it dies.

@@ -20,7 +20,7 @@ from pydantic import ValidationError
 
 from brinell.core import BrinellError, StoreError, StudyPlan, explain
 from brinell.store.atomic import atomic_folder, sweep, write_bytes, write_text
-from brinell.store.lock import locked
+from brinell.store.lock import is_locked, locked
 from brinell.store.tables import read_table, write_table
 
 
@@ -85,6 +85,11 @@ class RunStore:
                 yield
             finally:
                 self._left_path.unlink(missing_ok=True)
+
+    @property
+    def in_use(self) -> bool:
+        """Whether a run is at work on this folder; one that was killed is not."""
+        return is_locked(self.root / ".lock")
 
     # The study
 

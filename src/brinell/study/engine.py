@@ -144,7 +144,13 @@ def _share(executor: str, workers: int | None, threads: int | None) -> tuple[int
         if number is not None and number < 1:
             raise ConfigurationError(f"{name}: expected at least 1, not {number}")
     count = 1 if executor == "serial" else workers or cores()
-    return count, threads or min(max(1, cores() // count), _MOST_THREADS)
+    return count, threads or min(max(1, cores() // count), _most_threads())
+
+
+def _most_threads() -> int:
+    """What the environment allows, as for any program with OpenMP; so many that more rarely help, otherwise."""
+    asked = os.environ.get("OMP_NUM_THREADS", "")
+    return int(asked) if asked.isdigit() and int(asked) else _MOST_THREADS
 
 
 def training_examples(planned: StudyPlan, splits: Splits) -> int:
