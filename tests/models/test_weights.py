@@ -175,6 +175,10 @@ def test_published_checkpoints_score_what_they_should(kind: str, file: str, accu
 
 def test_normalisation_is_inside_and_no_part_of_checkpoints() -> None:
     inner = nn.Flatten()
+    with pytest.raises(ModelError, match=r"mean \(127, 127\), .* divide those of bytes by 255"):
+        Normalized(inner, (127, 127), (1, 1))
+    with pytest.raises(ModelError, match="a number a channel"):
+        Normalized(inner, (0.5, 0.5), (1.0,))
     model = Normalized(inner, (0.5, 0.25), (0.5, 2.0))
     images = torch.rand(2, 2, 3, 3)
     by_hand = torch.stack([(images[:, 0] - 0.5) / 0.5, (images[:, 1] - 0.25) / 2.0], 1).flatten(1)

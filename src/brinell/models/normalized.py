@@ -8,6 +8,8 @@ from typing import Any, Final, Literal
 import torch
 from torch import Tensor, nn
 
+from brinell.core import ModelError
+
 IMAGENET_MEAN: Final = (0.485, 0.456, 0.406)
 IMAGENET_STD: Final = (0.229, 0.224, 0.225)
 
@@ -19,6 +21,9 @@ class Normalized(nn.Module):
 
     Images, `mean` and `std` are in the order red, green, blue; a network trained on the reverse, as Caffe's were, is
     given it by `channel_order`.
+
+    Raises:
+        ModelError: `mean` and `std` are of several lengths, or not of images in [0, 1] but of bytes.
     """
 
     architecture: Any = None
@@ -31,6 +36,11 @@ class Normalized(nn.Module):
         self, model: nn.Module, mean: Sequence[float], std: Sequence[float], channel_order: ChannelOrder = "rgb"
     ) -> None:
         super().__init__()
+        if len(mean) != len(std) or not all(0 <= value <= 1 for value in mean) or not all(value > 0 for value in std):
+            raise ModelError(
+                f"mean {tuple(mean)}, std {tuple(std)}: expected a number a channel, mean in [0, 1] and std above 0, "
+                "for images in [0, 1]; divide those of bytes by 255"
+            )
         self.model = model
         self.channel_order = channel_order
         # Not persistent: they belong to the architecture, and checkpoints of the bare network do not have them.
