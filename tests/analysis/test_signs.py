@@ -56,6 +56,14 @@ def test_one_step_that_beats_many() -> None:
     assert (found["other_attack"], found["other_steps"], found["other_value"]) == ("fgsm", 1, 0.2)
 
 
+def test_a_search_without_gradients_says_nothing_of_them() -> None:
+    rows = readings(("fgsm", 0.1, 1, 0.2), ("search", 0.05, 50, 0.3), ("search", 0.1, 50, 0.5))
+    blind = rows.with_columns(backwards=pl.when(pl.col("attack") == "search").then(0.0).otherwise(1.0))
+    assert signs(blind, 0.1).is_empty()
+    seeing = rows.with_columns(backwards=pl.lit(1.0))
+    assert signs(seeing, 0.1)["sign"].to_list() == ["rises with epsilon", "one step beats many"]
+
+
 def test_a_difference_inside_the_intervals_is_none() -> None:
     assert signs(readings(("fgsm", 0.1, 1, 0.5), ("pgd", 0.1, 10, 0.53)), 0.1).is_empty()
 

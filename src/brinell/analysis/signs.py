@@ -35,12 +35,12 @@ def signs(reruns: pl.DataFrame, line: float) -> pl.DataFrame:
     """The worst instance of each sign of each variant.
 
     Two accuracies differ where their intervals do not meet. One that is not clearly above the breaking `line` claims no
-    robustness, so that nothing speaks against it: long single steps overshoot, and guess.
+    robustness, so that nothing speaks against it: long single steps overshoot, and guess. Only attacks that took a
+    gradient speak of gradients: many queries of a search through scores may well do less than one step along it.
     """
     found: list[tuple[object, ...]] = []
-    for (_,), frame in reruns.filter(pl.col("crafted_on") == pl.col("variant")).group_by(
-        "variant", maintain_order=True
-    ):
+    own = (pl.col("crafted_on") == pl.col("variant")) & (pl.col("backwards").is_null() | (pl.col("backwards") > 0))
+    for (_,), frame in reruns.filter(own).group_by("variant", maintain_order=True):
         for sign in (_zero_gradients(frame), _rises(frame, line), _one_beats_many(frame, line)):
             found.extend(sign)
     return pl.DataFrame(found, schema=SIGN_SCHEMA, orient="row")
