@@ -25,8 +25,20 @@ def test_any_trial_breaks_an_example_and_the_clean_verdict_counts() -> None:
 def test_only_what_every_trial_covered_counts() -> None:
     whole, half = nearest(rows([0, 0, 1, 1])), nearest(rows([0, 0, 0, 0]).head(3))
     found = combine([whole, half])
-    assert found["example_id"].to_list() == [0, 1, 2]
+    assert standing(found, "linf", 0.1)["example_id"].to_list() == [0, 1, 2]
     assert worst_case(found, POINTS)["examples"].to_list() == [3, 3]
+
+
+def test_few_examples_at_a_large_radius_leave_the_small_ones_alone() -> None:
+    wide, narrow = nearest(rows([0, 0, 1, 1], epsilon=0.1)), nearest(rows([1, 0], epsilon=0.2))
+    found = worst_case(combine([wide, narrow]), POINTS)
+    assert found["examples"].to_list() == [4, 2]
+    assert found["correct"].to_list() == [2, 1]
+
+
+def test_an_attack_without_a_radius_counts_at_every_one() -> None:
+    wide, free = nearest(rows([0, 0, 1], epsilon=0.1)), nearest(rows([0, 0], epsilon=None, linf=[1.0, 1.0]))
+    assert worst_case(combine([wide, free]), POINTS)["examples"].to_list() == [2, 2]
 
 
 def test_an_l2_row_counts_where_its_linf_distance_fits() -> None:
