@@ -234,3 +234,50 @@ def test_adversarial_examples_are_passes_too(tiny):
     tiny["variants"]["hard"] = {"from": "base", "compress": {"kind": "fine_tune", "train": train}}
     planned = {variant.name: variant for variant in plan_of(tiny).variants}
     assert variant_passes(planned["hard"], 100) == 3 * variant_passes(planned["plain"], 100) == 3 * 600
+
+
+@pytest.mark.parametrize(
+    ("compress", "message"),
+    [
+        (
+            {"kind": "prune", "granularity": "channel", "budget": {"macs": 0.001}},
+            r"variants\.pruned\.compress\.budget\.macs: 0\.001 cannot be met: the smallest possible is 0\.\d+",
+        ),
+        (
+            {"kind": "prune", "rates": {"model.layer9": 0.5}},
+            r"variants\.pruned\.compress\.rates: 'model\.layer9' is no layer that is pruned here",
+        ),
+        (
+            {"kind": "prune", "budget": {"sparsity": 0.9}, "rates": {"model.linear": 0.5, "model.layer3.0.conv2": 1}},
+            r"variants\.pruned\.compress\.rates: the shares given keep [\d.]+ times what the budget allows",
+        ),
+        (
+            {"kind": "deep_compression", "budget": {"sparsity": 0.9999}},
+            r"variants\.pruned\.compress\.budget\.sparsity: 0\.9999 cannot be met: the largest possible",
+        ),
+        (
+            {"kind": "dns", "sparsity": {"model.layer9": 0.5}},
+            r"variants\.pruned\.compress\.sparsity\.model\.layer9: no such layer",
+        ),
+        (
+            {"kind": "robust_compression", "sparsity": {"model.layer9": 0.5}},
+            r"variants\.pruned\.compress\.sparsity\.model\.layer9: no such layer",
+        ),
+        (
+            {"kind": "xnor_net", "float_layers": ["model.layer9"]},
+            r"variants\.pruned\.compress\.float_layers: 'model\.layer9' is not a convolution",
+        ),
+        (
+            {"kind": "abc_net", "float_layers": ["model.layer9"]},
+            r"variants\.pruned\.compress\.float_layers: 'model\.layer9' is not a convolution",
+        ),
+        (
+            {"kind": "distill", "student": {"kind": "resnet20", "classes": 7}, "temperature": 4},
+            r"variants\.pruned\.compress\.student: it has 7 classes; the teacher has 10",
+        ),
+    ],
+)
+def test_what_a_network_cannot_become_is_refused_before_anything_trains(tiny, compress, message):
+    tiny["variants"]["pruned"]["compress"] = compress
+    with pytest.raises((ConfigurationError, ModelError), match=message):
+        plan_of(tiny)

@@ -46,6 +46,17 @@ class Compressor(Spec):
             StoreError: `checkpoint` cannot be written, or belongs to another call.
         """
 
+    def check(self, variant: Variant) -> None:
+        """Refuse what `compress` would refuse of this network's layers and shapes, whatever its weights are.
+
+        Trains nothing, so that a study asks it of a network that is still to be trained.
+
+        Raises:
+            ConfigurationError: the settings cannot be met by this network.
+            ModelError: the network has no layer for this method.
+        """
+        return
+
     @property
     def epochs(self) -> int:
         """How often it goes through the training data, all stages together."""

@@ -61,6 +61,14 @@ class DeepCompression(Compressor):
         }
         return self.train.model_copy(update=changed)
 
+    def check(self, variant: Variant) -> None:
+        """As pruning does."""
+        self._pruning.check(variant)
+
+    @property
+    def _pruning(self) -> Prune:
+        return Prune(budget=self.budget, rates=self.rates, rounds=self.rounds, train=self.train)
+
     def compress(
         self,
         variant: Variant,
@@ -73,8 +81,7 @@ class DeepCompression(Compressor):
     ) -> Variant:
         """The variant of few different weights."""
         first = self.train.epochs * self.rounds
-        prune = Prune(budget=self.budget, rates=self.rates, rounds=self.rounds, train=self.train)
-        pruned = prune.compress(
+        pruned = self._pruning.compress(
             variant,
             data,
             seed=seed,

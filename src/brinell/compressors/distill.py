@@ -82,6 +82,10 @@ class Distill(Compressor):
         """A student that starts afresh has no binary layers."""
         return parent if self.initialize == "teacher" else "exact"
 
+    def check(self, variant: Variant) -> None:
+        """The student suits the teacher."""
+        self._student(variant, 0)
+
     def compress(
         self,
         variant: Variant,

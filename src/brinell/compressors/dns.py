@@ -70,6 +70,14 @@ class DNS(Compressor):
         """Of all phases."""
         return self.train.epochs * (2 if self.phases == "in_turn" else 1)
 
+    def check(self, variant: Variant) -> None:
+        """Its layers have the names that are given here."""
+        weights = float_weights(variant.trainable())
+        for field in ("sparsity", "c"):
+            given = getattr(self, field)
+            if isinstance(given, tuple):
+                _known(given, weights, field)
+
     def compress(
         self,
         variant: Variant,

@@ -12,6 +12,7 @@ from pydantic import BeforeValidator, Field, SerializeAsAny
 from torch import nn
 
 from brinell import container, costs
+from brinell.compressors.allowance import Allowance
 from brinell.compressors.budget import Budget
 from brinell.compressors.common import Stages, stages
 from brinell.compressors.compressor import Compressor
@@ -49,6 +50,13 @@ class Prune(Compressor):
         """Of every round."""
         return self.train.epochs * self.rounds
 
+    def check(self, variant: Variant) -> None:
+        """Budget and rates, by the shapes of the layers; a budget in bytes depends on the weights, and waits."""
+        module = variant.trainable()
+        counted, parts = self._parts(module, variant)
+        if self.budget.bytes is None:
+            self.rates.check(self._allowance(module, variant, counted, parts))
+
     def compress(
         self,
         variant: Variant,
@@ -77,7 +85,7 @@ class Prune(Compressor):
         for stage in range(1, self.rounds + 1):
             removed = 1 - (1 - stage / self.rounds) ** 3
             if stage > 1:
-                parts = parts_of(module, _layers(module, variant), variant.input_shape, self.granularity)
+                _, parts = self._parts(module, variant)
             kept = {name: units - round(removed * (units - counts[name])) for name, units in whole.items()}
             hold = parts.prune(module, kept)
             run.fit(stage, module, after_step=hold)
@@ -89,10 +97,8 @@ class Prune(Compressor):
 
     def _counts(self, module: nn.Module, variant: Variant, run: Stages) -> tuple[Parts, dict[str, int], dict[str, Any]]:
         """What can be pruned, how much of it each layer keeps, and what the rate rule measured."""
-        counted = _layers(module, variant)
-        parts = parts_of(module, counted, variant.input_shape, self.granularity)
-        parameters = sum(weight.numel() for weight in module.parameters())
-        allowance = self.budget.allowance(parts, counted, parameters, _sizes(module, variant, parts))
+        counted, parts = self._parts(module, variant)
+        allowance = self._allowance(module, variant, counted, parts)
         choice = self.rates.choose(
             Case(
                 module=module,
@@ -109,9 +115,15 @@ class Prune(Compressor):
         )
         return parts, allowance.counts(choice.shares), dict(choice.figures)
 
+    def _parts(self, module: nn.Module, variant: Variant) -> tuple[tuple[costs.LayerCost, ...], Parts]:
+        counted = costs.layers(module, variant.input_shape)
+        return counted, parts_of(module, counted, variant.input_shape, self.granularity)
 
-def _layers(module: nn.Module, variant: Variant) -> tuple[costs.LayerCost, ...]:
-    return costs.layers(module, variant.input_shape)
+    def _allowance(
+        self, module: nn.Module, variant: Variant, counted: tuple[costs.LayerCost, ...], parts: Parts
+    ) -> Allowance:
+        parameters = sum(weight.numel() for weight in module.parameters())
+        return self.budget.allowance(parts, counted, parameters, _sizes(module, variant, parts))
 
 
 def _sizes(module: nn.Module, variant: Variant, parts: Parts) -> Callable[[Counts], int]:
@@ -133,7 +145,7 @@ def _sizes(module: nn.Module, variant: Variant, parts: Parts) -> Callable[[Count
 
 def _figures(module: nn.Module, parent: Variant) -> dict[str, Any]:
     before = {layer.name: layer for layer in costs.layers(parent.deployed(), parent.input_shape)}
-    after = [layer for layer in _layers(module, parent) if layer.kind == "float"]
+    after = [layer for layer in costs.layers(module, parent.input_shape) if layer.kind == "float"]
     weights = sum(layer.weights for layer in before.values() if layer.kind == "float")
     return {
         "sparsity": 1 - sum(layer.nonzero for layer in after) / weights,

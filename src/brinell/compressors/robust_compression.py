@@ -79,6 +79,10 @@ class RobustCompression(Compressor):
         )
         return dns, inq
 
+    def check(self, variant: Variant) -> None:
+        """As the surgery does; quantisation takes any float layers."""
+        self._steps()[0].check(variant)
+
     def compress(
         self,
         variant: Variant,

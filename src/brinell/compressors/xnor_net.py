@@ -46,6 +46,10 @@ class XNORNet(Compressor):
         """A sign has no gradient but the one that training lends it."""
         return "straight_through"
 
+    def check(self, variant: Variant) -> None:
+        """There are convolutions to make binary, and those that stay float are among them."""
+        binary_candidates(variant.trainable(), variant.input_shape, self.float_layers)
+
     def compress(
         self,
         variant: Variant,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,6 +14,7 @@ from brinell.models import Architecture, load_weights
 from brinell.study.entries import Model, VariantEntry
 from brinell.study.splits import Splits
 from brinell.study.study import Study
+from brinell.variants import Variant
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,7 @@ def plan_variants(study: Study, splits: Splits) -> tuple[Planned, ...]:
     made: dict[tuple[str, int], Planned] = {}
     for name in parents_first(study.variants):
         entry = study.variants[name]
+        _check_becoming(name, entry, study, splits)
         for seed in dict.fromkeys(study.seeds.variants):
             if entry.model is not None:
                 made[name, seed] = _of_model(name, entry, study.models[entry.model], digests[entry.model], seed, splits)
@@ -99,10 +102,8 @@ def _of_model(name: str, entry: VariantEntry, model: Model, digest: str | None, 
 
 
 def _of_parent(name: str, compressor: Compressor, parent: Planned, seed: int, splits: Splits) -> Planned:
-    try:
+    with _within(f"variants.{name}.compress."):
         architecture = compressor.architecture_from(parent.architecture)
-    except BrinellError as error:
-        raise type(error)(f"variants.{name}.compress.{error}") from None
     key = content_key(
         "variant",
         parent=parent.record.key,
@@ -123,6 +124,29 @@ def _of_parent(name: str, compressor: Compressor, parent: Planned, seed: int, sp
     return Planned(record, architecture, compressor.view_from(parent.view))
 
 
+def _check_becoming(name: str, entry: VariantEntry, study: Study, splits: Splits) -> None:
+    """Refuse at once what the compressor would refuse after the training of its parent.
+
+    Only children of a model as it is built: what a compressor leaves of a network is known when it has run.
+    """
+    parent = study.variants.get(entry.parent or "")
+    if entry.compressor is None or parent is None or parent.model is None:
+        return
+    module = study.models[parent.model].architecture.module()
+    variant = Variant.of(module, input_shape=splits.test.input_shape, classes=splits.test.classes)
+    with _within(f"variants.{name}.compress."):
+        entry.compressor.check(variant)
+
+
+@contextmanager
+def _within(where: str) -> Iterator[None]:
+    """Put the place before the message of what goes wrong inside."""
+    try:
+        yield
+    except BrinellError as error:
+        raise type(error)(f"{where}{error}") from None
+
+
 def _learnt_from(train: Dataset) -> list[Any]:
     return [train.fingerprint, train.split]
 
@@ -140,8 +164,6 @@ def _check(model: Model, where: str, test: Dataset) -> str | None:
         )
     if model.weights is None:
         return None
-    try:
+    with _within(f"{where}."):
         load_weights(architecture.module(), model.weights)
-    except BrinellError as error:
-        raise type(error)(f"{where}.{error}") from None
     return file_digest(model.weights)

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from brinell.compressors.allowance import Allowance
 from brinell.compressors.rates.rates import Case, Choice, Rates
 from brinell.core import ConfigurationError, Fraction
 
@@ -34,9 +35,9 @@ class Layers(Rates):
     ]
     """By layer (of a group of channels, the one that it is named after) the share of its units that is kept."""
 
-    def choose(self, case: Case) -> Choice:
-        """As given, and one common share for the rest."""
-        allowance, given = case.allowance, dict(self.shares)
+    def check(self, allowance: Allowance) -> None:
+        """The layers are pruned here, and what is given for them leaves something of the budget."""
+        given = dict(self.shares)
         for name in given:
             if name not in allowance.units:
                 raise ConfigurationError(
@@ -48,4 +49,9 @@ class Layers(Rates):
                 f"rates: the shares given keep {allowance.cost(least) / allowance.total:.4g} times what the budget "
                 "allows, however little is kept of the other layers"
             )
+
+    def choose(self, case: Case) -> Choice:
+        """As given, and one common share for the rest."""
+        self.check(case.allowance)
+        allowance, given = case.allowance, dict(self.shares)
         return Choice({name: given.get(name, allowance.rest(given)) for name in allowance.units})

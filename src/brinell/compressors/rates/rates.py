@@ -49,6 +49,14 @@ class Choice:
 class Rates(Spec):
     """A rule that shares a budget out among the layers."""
 
+    def check(self, allowance: Allowance) -> None:
+        """Refuse a network or a budget that the rule's settings do not fit, as `choose` would.
+
+        Raises:
+            ConfigurationError: what does not fit.
+        """
+        return
+
     @abstractmethod
     def choose(self, case: Case) -> Choice:
         """The shares, which together cost no more than the budget.
