@@ -8,6 +8,7 @@ from typing import Any
 
 import polars as pl
 import pytest
+from scipy.stats import binomtest
 
 from brinell.analysis import Evaluation, load
 from brinell.analysis.papers import Finding, Reproduction, Value, beside, findings, paper, papers, reproduction, unread
@@ -234,6 +235,51 @@ def test_transfers_are_pooled_over_pairs(evaluation: Evaluation) -> None:
         found = decide(run, **claim)
         assert found.verdict == verdict
         assert found.parts[0].value.value == (None if left is None else pytest.approx(left))
+
+
+def paired(evaluation: Evaluation, only: tuple[int, int]) -> Reproduction:
+    """The run, with so many examples that only distilled, and only pruned, gets right under FGSM at 8/255."""
+    here = (pl.col("attack") == "fgsm") & ((pl.col("epsilon") - 8 / 255).abs() < 1e-9)
+    ends = pl.col("one").is_in(["distilled", "pruned"]) & pl.col("other").is_in(["distilled", "pruned"])
+    one = pl.when(pl.col("one") == "distilled")
+    frame = evaluation.between.with_columns(
+        only_one=pl.when(here & ends).then(one.then(only[0]).otherwise(only[1])).otherwise("only_one"),
+        only_other=pl.when(here & ends).then(one.then(only[1]).otherwise(only[0])).otherwise("only_other"),
+    )
+    assert len(evaluation.between.filter(here & ends)) == 1
+    found = reproduction(replace(evaluation, between=frame))
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize(("only", "verdict"), [((40, 8), "more"), ((8, 40), "less"), ((12, 8), "alike")])
+@pytest.mark.parametrize("rows", [("distilled", "pruned"), ("pruned", "distilled")])
+def test_values_of_the_same_examples_are_compared_by_pairs(
+    evaluation: Evaluation, only: tuple[int, int], verdict: str, rows: tuple[str, str]
+) -> None:
+    ours = paired(evaluation, only)
+    if rows[0] == "pruned":
+        verdict = {"more": "less", "less": "more"}.get(verdict, verdict)
+    reads = {"read": "attack", "attack": {"kind": "fgsm", "epsilon": 8 / 255}}
+    claim = {"rule": "compare", "rows": [ROWS[rows[0]]], "than": [ROWS[rows[1]]], "reads": [reads]}
+    for said in ("more", "less", "alike"):
+        found = decide(ours, verdict=said, **claim)
+        assert (found.verdict == "holds") == (said == verdict)
+        assert found.parts[0].p_value == pytest.approx(binomtest(only[0], sum(only)).pvalue)
+    anyone = {"read": "attack", "attack": {"kind": "fgsm"}}  # over all radii: no pairs
+    assert decide(ours, **{**claim, "reads": [anyone]}).parts[0].p_value is None
+    kept = {**reads, "of": "kept"}  # of other examples
+    assert decide(ours, **{**claim, "reads": [kept]}).parts[0].p_value is None
+
+
+def test_an_error_is_compared_the_other_way_round(evaluation: Evaluation, ours: Reproduction) -> None:
+    rows, than = [ROWS["baseline"]], [ROWS["xnor"]]
+    better, wrong = ({"read": "clean", "error": error} for error in (False, True))
+    (one,), (two,) = (
+        decide(ours, rule="compare", rows=rows, than=than, reads=[reads]).parts for reads in (better, wrong)
+    )
+    assert (one.outcome, two.outcome) == ("yes", "no")
+    assert one.p_value == two.p_value is not None
 
 
 def test_every_part_is_in_the_file(ours: Reproduction) -> None:

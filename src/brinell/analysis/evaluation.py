@@ -8,6 +8,7 @@ from typing import Any
 
 import polars as pl
 
+from brinell.analysis.between import between
 from brinell.analysis.breaking import breaking_line
 from brinell.analysis.coverage import coverage, variant_states
 from brinell.analysis.measure import CLEAN, measure, stack
@@ -57,6 +58,8 @@ class Evaluation:
     """`BOX_SCHEMA`: how each technique fares under each attack."""
     pairs: pl.DataFrame
     """`PAIR_SCHEMA`: each variant and its baseline; attacks include `clean` and `worst case`."""
+    between: pl.DataFrame
+    """`BETWEEN_SCHEMA`: every two variants, by the examples that only one of them gets right."""
     worst: pl.DataFrame
     """`WORST_SCHEMA`: the worst case per example at each radius."""
     reference: Reference | None
@@ -124,6 +127,7 @@ def load(store: RunStore) -> Evaluation:
         breaking_steps=breaking_steps(traced, line),
         boxes=boxes(averaged.filter(pl.col("attack").is_in(list(stresses))), table),
         pairs=stack(measured.pairs, PAIR_SCHEMA),
+        between=between(measured.outcomes),
         worst=worst,
         reference=reference(worst, attacked, table, line),
         signs=signs(averaged, line),

@@ -8,6 +8,7 @@ from typing import Any
 
 import polars as pl
 
+from brinell.analysis.between import Outcomes
 from brinell.analysis.pairs import PAIR_SCHEMA, compare
 from brinell.analysis.readings import READING_SCHEMA, readings
 from brinell.analysis.rows import read_rows, read_traces
@@ -29,6 +30,8 @@ class Measured:
     labels: Mapping[str, str]
     readings: list[pl.DataFrame] = field(default_factory=list)
     pairs: list[pl.DataFrame] = field(default_factory=list)
+    outcomes: list[Outcomes] = field(default_factory=list)
+    """Of attacks on the network that is judged."""
     worst: list[pl.DataFrame] = field(default_factory=list)
     traces: list[pl.DataFrame] = field(default_factory=list)
     distances: list[Distances] = field(default_factory=list)
@@ -57,12 +60,14 @@ def measure(store: RunStore, plan: StudyPlan, labels: Mapping[str, str]) -> Meas
             continue
         baseline = baselines[trial.judged_on]
         outcomes = rows.select("example_id", "epsilon", "steps", correct=pl.col("rank") == 0)
+        label = labels[trial.judged_on]
+        found.outcomes.append(Outcomes.of(outcomes, variant=label, attack=trial.attack, seed=trial.seed))
         if baseline == trial.judged_on:
             of_baselines[trial.attack, baseline, trial.seed] = outcomes
         elif (other := of_baselines.get((trial.attack, baseline, trial.seed))) is not None:
             found.pairs.append(_compared(outcomes, other, trial, labels, baseline))
         if trial.kind != CLEAN:
-            found.distances.extend(distances(rows, labels[trial.judged_on], trial.attack, norm_of(trial)))
+            found.distances.extend(distances(rows, label, trial.attack, norm_of(trial)))
             _trace(store, trial, found, sums)
     found.traces.extend(_averaged(sums, plan.trials, labels))
     _worst_cases(found, plan, {key: combine(trials) for key, trials in near.items()})

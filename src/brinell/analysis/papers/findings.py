@@ -35,6 +35,7 @@ FINDING_SCHEMA = {
     "other_value": pl.Float64,
     "other_low": pl.Float64,
     "other_high": pl.Float64,
+    "p_value": pl.Float64,
     "limit": pl.Float64,
     "missing": pl.String,
 }
@@ -126,7 +127,7 @@ def stacked(found: Sequence[Finding], ours: Reproduction) -> pl.DataFrame:
                     *(value.value, value.low, value.high, value.examples, value.attack),
                     *(part.other, ours.labels.get(part.other or "")),
                     *((None,) * 3 if other is None else (other.value, other.low, other.high)),
-                    *(part.limit, "; ".join(dict.fromkeys(filter(None, why))) or None),
+                    *(part.p_value, part.limit, "; ".join(dict.fromkeys(filter(None, why))) or None),
                 )
             )
     return pl.DataFrame(rows, schema=FINDING_SCHEMA, orient="row")

@@ -84,6 +84,11 @@ class Reproduction:
                 return found
         return frame.clear()
 
+    def last(self, label: str, attack: Attack) -> pl.DataFrame:
+        """Of `points` those after most steps, where `attack` does not say after how many."""
+        frame = self.points(label, attack)
+        return frame.filter(pl.col("steps") == pl.col("steps").max()) if attack.steps is None else frame
+
     def missing(self, attack: Attack) -> str:
         """Why an attack has no reading."""
         if not self._meant(attack):
@@ -155,9 +160,7 @@ class Reproduction:
         return Value(value, value, value)
 
     def _attacked(self, label: str, reads: Attacked) -> Value:
-        frame = self.points(label, reads.attack)
-        if reads.attack.steps is None and len(frame):
-            frame = frame.filter(pl.col("steps") == pl.col("steps").max())
+        frame = self.last(label, reads.attack)
         column = {"label": "robust_accuracy" if reads.top == 1 else "top5_accuracy", "target": "target_accuracy"}
         if reads.of == "kept":
             right = pl.col("clean_accuracy") > 0

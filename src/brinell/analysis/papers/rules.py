@@ -10,7 +10,9 @@ from typing import Literal
 
 import polars as pl
 
+from brinell.analysis.pairs import SIGNIFICANCE, mcnemar
 from brinell.analysis.papers.ours import NOBODY, Reproduction, Value
+from brinell.analysis.papers.paired import discordant
 from brinell.analysis.papers.printed import (
     Attack,
     Breaks,
@@ -41,7 +43,9 @@ class Part:
     share: bool = True
     """Whether the values are shares from 0 to 1."""
     alike: bool = False
-    """Whether zero is inside the interval of the two values' difference."""
+    """Whether there is no difference between the two values."""
+    p_value: float | None = None
+    """McNemar's, where both values are shares of the same examples."""
 
 
 def parts(claim: Claim, ours: Reproduction) -> list[Part]:
@@ -63,11 +67,14 @@ def parts(claim: Claim, ours: Reproduction) -> list[Part]:
             return [_transfers(claim, ours)]
 
 
-def differ(one: Value, other: Value) -> Literal["more", "less", "alike"] | None:
+Difference = Literal["more", "less", "alike"]
+
+
+def differ(one: Value, other: Value) -> Difference | None:
     """Which is more, where zero is outside the interval of their difference (Newcombe 1998, of two intervals).
 
-    It takes the two for independent. They mostly met the same examples, so that it finds rather too few differences.
-    `None` where either is unknown.
+    It takes the two for independent: of values from the same examples it finds rather too few differences. `None` where
+    either is unknown.
     """
     if one.value is None or other.value is None:
         return None
@@ -148,10 +155,21 @@ def _compare(claim: Compare, ours: Reproduction) -> Iterator[Part]:
         for row in claim.rows:
             for other in claim.than:
                 one, two = ours.read(row, reads), ours.read(other, reads)
-                found = differ(one, two)
+                found, p_value = _tested(one, two, discordant(ours, row, other, reads))
                 right = found != "more" if claim.verdict == "not more" else found == claim.verdict
                 outcome: Outcome = "missing" if found is None else "yes" if right else "no"
-                yield Part(outcome, row, one, told(reads), other, two, share=_is_share(reads), alike=found == "alike")
+                alike = found == "alike"
+                yield Part(outcome, row, one, told(reads), other, two, None, _is_share(reads), alike, p_value)
+
+
+def _tested(one: Value, other: Value, only: tuple[int, int] | None) -> tuple[Difference | None, float | None]:
+    """Which is more, and McNemar's p-value where it is known how many examples count for only one of the two."""
+    if only is None:
+        return differ(one, other), None
+    p_value = mcnemar(*only)
+    if p_value >= SIGNIFICANCE:
+        return "alike", p_value
+    return "more" if only[0] > only[1] else "less", p_value
 
 
 def _falls(claim: Falls, ours: Reproduction) -> Iterator[Part]:

@@ -6,16 +6,18 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 
-from brinell.analysis import Evaluation
+from brinell.analysis import SIGNIFICANCE, Evaluation
 from brinell.analysis.papers import NOBODY, Finding, Part, Reproduction, Value, Verdict, findings, reproduction, stacked
-from brinell.reporting.formats import MISSING, interval, listing, percent, whole
+from brinell.reporting.formats import MISSING, chance, interval, listing, percent, whole
 from brinell.reporting.table import Cell, Column, Table
 
 SHOWN = 6
 """Parts of a claim that a row shows; the file holds them all."""
 
 RULES = (
-    "One network is more robust than another where zero is outside the 95% interval of their difference (Newcombe). "
+    f"One network does better than another where p is under {SIGNIFICANCE:g} in McNemar's exact test on the examples "
+    "that both met; where it is no share of the same examples, or a mean over seeds, where zero is outside the 95% "
+    "interval of the difference (Newcombe). "
     "A network is broken where all of its accuracy's interval is at or under the breaking line, and stands where it is "
     "above; that is undecided where the line is inside. A claim of robustness against gradients holds only by masked "
     "gradients where the masking probe says so of the variant. A claim does not hold if any part of it does not; "
@@ -101,7 +103,8 @@ def _part(part: Part, ours: Reproduction) -> str:
     elif part.limit is not None:
         line += f"; {'the line is ' + percent(part.limit) if part.share else f'claimed {part.limit:g}'}"
     short = " (attacked for fewer steps than claimed)" if part.outcome == "missing" else ""
-    return f"{line}{': no difference' if part.alike else ''}{short}"
+    tested = ["no difference"] * part.alike + ([] if part.p_value is None else [chance(part.p_value)])
+    return f"{line}{': ' if tested else ''}{', '.join(tested)}{short}"
 
 
 def _named(row: str, ours: Reproduction) -> str:
