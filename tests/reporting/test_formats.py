@@ -50,6 +50,12 @@ def test_shares_and_differences() -> None:
     assert formats.ratio(14.802) == "14.8\u00d7"
     assert (formats.times(5.0966), formats.times(123.4)) == ("5.1\u00d7", "123\u00d7")
     assert (formats.chance(2e-9), formats.chance(0.0523)) == ("p < 0.001", "p = 0.052")
+    assert (formats.chance(0.0497), formats.chance(0.05), formats.chance(0.0502)) == (
+        "p = 0.0497",
+        "p = 0.05",
+        "p = 0.05",
+    )
+    assert formats.chance(0.049999) == "p = 0.049999"
 
 
 def test_unknown_is_said() -> None:

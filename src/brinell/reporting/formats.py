@@ -6,6 +6,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from brinell.analysis import SIGNIFICANCE
+
 MISSING = "missing"
 NOTHING = "\u2013"
 _MINUS, _NARROW, _TIMES = "\u2212", "\u202f", "\u00d7"
@@ -85,8 +87,11 @@ def times(value: float) -> str:
 
 
 def chance(p_value: float) -> str:
-    """A p-value."""
-    return "p < 0.001" if p_value < 0.001 else f"p = {p_value:.2g}"
+    """A p-value: two digits, or as many as it takes to see on which side of the level it is."""
+    if p_value < 0.001:
+        return "p < 0.001"
+    shown = (f"{p_value:.{digits}g}" for digits in range(2, 18))
+    return f"p = {next(text for text in shown if (float(text) < SIGNIFICANCE) == (p_value < SIGNIFICANCE))}"
 
 
 def whole(count: int, noun: str) -> str:
