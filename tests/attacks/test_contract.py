@@ -124,6 +124,46 @@ def test_the_network_is_left_as_it_was(kind: type[Attack], network: nn.Module) -
     frozen.requires_grad_(True)
 
 
+class Unbreakable(nn.Module):
+    """Class 0 wins wherever the image goes, and yet there is a gradient."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        rest = torch.tanh(images.flatten(1)[:, :3])
+        return torch.cat([10 + 0 * rest[:, :1], rest], dim=1)
+
+
+@every
+@pytest.mark.parametrize("size", [6, 4])
+def test_tells_how_far_it_is(kind: type[Attack], size: int) -> None:
+    network, told = Unbreakable(), []
+    images, labels = torch.rand(6, 3, 8, 8), torch.zeros(6, dtype=torch.long)
+    run_trial(
+        *(network, network, images, labels, torch.arange(6), contract.example(kind, 0.02)),
+        batch_size=size,
+        progress=lambda label, done, total: told.append((label, done, total)),
+    )
+    done = [place for _, place, _ in told]
+    assert {(label, total) for label, _, total in told} == {(kind.kind, 6)}
+    assert done == sorted(set(done))
+    assert {size, 6} <= set(done)
+    if contract.example(kind, 0.02).point.steps > 1:
+        assert [place for place in done if place < size]
+        assert size == 6 or [place for place in done if 4 < place < 6]
+
+
+@every
+def test_progress_is_said_seldom(kind: type[Attack]) -> None:
+    fields = {"steps": 400, "binary_search_steps": 1}
+    attack = contract.example(kind, 0.02, **{name: fields[name] for name in fields if name in kind.model_fields})
+    told: list[float] = []
+    run_trial(
+        *(Unbreakable(), Unbreakable(), torch.rand(1, 3, 4, 4), torch.zeros(1, dtype=torch.long), torch.arange(1)),
+        attack,
+        progress=lambda label, done, total: told.append(done),
+    )
+    assert len(told) <= 101
+
+
 class Breaks(nn.Module):
     """A network that fails at its third call."""
 

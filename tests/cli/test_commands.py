@@ -184,8 +184,10 @@ def test_status_of_a_run_that_goes_on(brinell, done, tmp_path):
         assert "2 of 14 results done, 1 running" in said.out
         assert "running: pruned · pgd: 25%, said 0 s ago" in said.out
         assert "about 5 min left" in said.out
-        store.write_left(300.0, now - 500)
-        assert "running the same study again" in brinell("status", store.root).out
+        store.write_left(3600.0, now - 300)  # busy with something that says little
+        assert "about 55 min left" in brinell("status", store.root).out
+        store.write_left(3600.0, now - 900)
+        assert "it is not known yet how much time is left" in brinell("status", store.root).out
 
 
 def test_attack_looks_at_the_view_it_is_told(brinell, file):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import ClassVar
 
 import torch
@@ -58,7 +59,12 @@ class CarliniWagner(Attack):
         if self.binary_search_steps == 1:
             bests = _search(oracle, batch, self, sorted({point.steps for point in points}))
         else:
-            bests = {steps: _bisect(oracle, batch, self, steps) for steps in {point.steps for point in points}}
+            wanted = sorted({point.steps for point in points})
+            done = accumulate(wanted, initial=0)
+            bests = {
+                steps: _bisect(oracle, batch, self, steps, before, sum(wanted))
+                for steps, before in zip(wanted, done, strict=False)
+            }
         return _crafted([bests[point.steps] for point in points])
 
 
@@ -92,13 +98,17 @@ class _Best:
         return _Best(self.square.clone(), self.images.clone(), self.first.clone(), self.passes.clone())
 
 
-def _bisect(oracle: Oracle, batch: Batch, attack: CarliniWagner, steps: int) -> _Best:
-    """Section VI-D: raise c tenfold until the first success, then halve the interval; each example its own c."""
+def _bisect(oracle: Oracle, batch: Batch, attack: CarliniWagner, steps: int, before: int, whole: int) -> _Best:
+    """Section VI-D: raise c tenfold until the first success, then halve the interval; each example its own c.
+
+    Of `whole` iterations, one search's, so many were done `before`.
+    """
     best = _Best.none(batch)
     low = torch.zeros(len(batch.images), device=batch.images.device)
     high = torch.full_like(low, torch.inf)
     const = torch.full_like(low, attack.initial_const)
-    for _ in range(attack.binary_search_steps):
+    for search in range(attack.binary_search_steps):
+        oracle.tell(before + steps * search / attack.binary_search_steps, whole)
         found = _search(oracle, batch, attack, [steps], const)[steps]
         success = found.square < torch.inf
         everyone = torch.arange(len(low), device=low.device)
@@ -117,12 +127,15 @@ def _search(
     """One descent with c fixed, read at several numbers of iterations."""
     best = _Best.none(batch)
     readings: dict[int, _Best] = {}
+    alone = const is None
     if const is None:
         const = torch.full((len(batch.images),), attack.initial_const, device=batch.images.device)
     run = _Descent.begin(batch, const)
     previous = torch.full_like(const, torch.inf)
     every = max(1, steps[-1] // 10)
     for step in range(1, steps[-1] + 1):
+        if alone:
+            oracle.tell(step - 1, steps[-1])
         if len(run.index):
             best.passes[run.index] += 1
             loss = run.advance(oracle, attack, best, step)

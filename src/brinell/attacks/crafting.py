@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import torch
 from numpy.typing import NDArray
@@ -14,9 +14,11 @@ from brinell.attacks.judge import scores
 from brinell.attacks.oracle import Oracle, Scores, placed
 from brinell.attacks.rows import AUTO
 from brinell.attacks.targets import check_targets, drawn_targets
-from brinell.core import ConfigurationError, Point, UnsupportedError
+from brinell.core import ConfigurationError, Point, Progress, UnsupportedError, silent
 
 BatchSize = int | Literal["auto"]
+
+_OFTEN: Final = 0.01
 
 
 def chunks(
@@ -28,13 +30,30 @@ def chunks(
     seed: int,
     trace_every: int | None,
     size: BatchSize,
+    progress: Progress = silent,
 ) -> Iterator[Chunk]:
-    """Craft for every example that is not spared, `size` of them at a time."""
-    size = chunk_size(attack, points, len(batch.images)) if size == "auto" else size
-    for start in range(0, len(batch.images), size):
+    """Craft for every example that is not spared, `size` of them at a time; `progress` is in examples."""
+    whole = len(batch.images)
+    size = chunk_size(attack, points, whole) if size == "auto" else size
+    for start in range(0, whole, size):
+        oracle.tell = _Steps(progress, attack.kind, start, min(size, whole - start), whole)
         part = Batch(*(None if value is None else value[start : start + size] for value in batch))  # type: ignore[arg-type]
         left_alone = spare[start : start + size]
         yield Chunk(start, part, left_alone, _craft(attack, oracle, part, points, left_alone, seed, trace_every))
+
+
+class _Steps:
+    """Steps of a chunk as a share of its examples, said at most a hundred times."""
+
+    def __init__(self, progress: Progress, label: str, start: int, size: int, whole: int) -> None:
+        self.progress, self.label, self.start, self.size, self.whole = progress, label, start, size, whole
+        self.said = 0.0
+
+    def __call__(self, done: float, total: float) -> None:
+        share = done / total
+        if share >= self.said + _OFTEN:
+            self.said = share
+            self.progress(self.label, self.start + share * self.size, self.whole)
 
 
 def chunk_size(attack: Attack, points: Sequence[Point], examples: int) -> int:

@@ -55,6 +55,7 @@ class DeepFool(Attack):
         readings = Readings(batch.images, points)
         walkers = _Walkers.begin(batch)
         for step in range(readings.steps[-1]):
+            oracle.tell(step, readings.steps[-1])
             # Who has flipped is asked without gradients first: K backward passes cost far more than one forward pass.
             logits = oracle.logits(walkers.images)
             readings.spend(step, walkers.index, backwards=0)

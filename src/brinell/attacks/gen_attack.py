@@ -77,6 +77,7 @@ class GenAttack(Attack):
         herd = _Herd.begin(Cells.spread(batch, readings.epsilons), self, seed)
         last = min(readings.steps[-1], self._generations_allowed())
         for generation in range(last + 1):
+            oracle.tell(generation, last + 1)
             if generation:
                 herd.breed(self, seed, generation)
             queries = herd.evaluate(oracle, first=generation == 0)

@@ -74,7 +74,9 @@ def _ascend(
     """One walk from one start. Broken cells leave the batch, unless a trace wants to see all of them to the end."""
     objective = _Objective(settings, cells)
     images = _start(cells, settings, restart)
-    for step in range(readings.steps[-1]):
+    last = readings.steps[-1]
+    for step in range(last):
+        oracle.tell(restart * last + step, settings.restarts * last)
         logits, value, gradient = oracle.gradient(images, objective)
         zero = (gradient.flatten(1) == 0).all(1)
         wanted = readings.wants(step, cells.index).any(0)

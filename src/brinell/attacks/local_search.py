@@ -80,6 +80,7 @@ class LocalSearch(Attack):
         readings = Readings(batch.images, points)
         search = _Search.begin(oracle, Cells.spread(batch, readings.epsilons))
         for step in range(1, readings.steps[-1] + 1):
+            oracle.tell(step - 1, readings.steps[-1])
             chosen, valid, best = search.score(oracle, self, seed, step)
             queries = valid.sum(1).to(torch.int32) + 1
             index = search.cells.index

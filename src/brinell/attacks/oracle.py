@@ -33,6 +33,8 @@ class Oracle:
 
     def __init__(self, network: nn.Module | Scores, device: torch.device, precision: Precision = "float32") -> None:
         self.exact = placed(network, device)
+        self.tell: Callable[[float, float], None] = _nobody
+        """For an attack to say how many of its steps are done; cheap, and not bound to be heard."""
         self.autocast = torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")
         self.fast: Scores = self.exact
         self.fused: Scores = self.exact
@@ -105,6 +107,10 @@ class Oracle:
         """Whether these images have succeeded by the deployed network's own logits, `(n,)`."""
         with torch.inference_mode():
             return succeeded(self.exact(images.contiguous(memory_format=torch.channels_last)), labels, targets)
+
+
+def _nobody(done: float, total: float) -> None:
+    """Hear nothing."""
 
 
 def placed(network: nn.Module | Scores, device: torch.device) -> nn.Module | Scores:

@@ -55,7 +55,7 @@ def craft(
     nobody = torch.zeros(len(images), dtype=torch.bool, device=place)
     parts = []
     with own_randomness(derive(seed, "model")):
-        for chunk in chunks(attack, oracle, batch, points, nobody, seed, None, batch_size):
+        for chunk in chunks(attack, oracle, batch, points, nobody, seed, None, batch_size, progress):
             parts.append(chunk)
             progress(attack.kind, chunk.stop, len(images))
     return Adversarials(attack, points, seed, tuple(parts))

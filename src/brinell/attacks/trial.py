@@ -101,7 +101,7 @@ def run_trial(
     spare = spared(attack, batch, clean["rank"], white_box and trace_every is None)
     parts = []
     with own_randomness(derive(seed, "model")):
-        for chunk in chunks(attack, oracle, batch, points, spare, seed, trace_every, batch_size):
+        for chunk in chunks(attack, oracle, batch, points, spare, seed, trace_every, batch_size, progress):
             parts.append(chunk_rows(attack, network, chunk, points, clean, rounded, keep_images))
             progress(attack.kind, chunk.stop, len(batch.images))
     return joined(parts, len(points))

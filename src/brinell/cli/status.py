@@ -25,8 +25,8 @@ $ brinell status runs/quickstart
 """
 
 _STATES: Final = ("failed", "blocked", "unsupported")
-_FRESH: Final = 60.0
-"""Seconds for which the word of a run counts; after that it is dead, or busy with something that says nothing."""
+_FRESH: Final = 600.0
+"""Seconds for which the word of a run counts: it may be busy with something that says nothing, or be another one."""
 
 
 @dataclass(frozen=True)
@@ -60,11 +60,17 @@ def status(folder: RunFolder, debug: Debug = False) -> None:
         out.print(f"{word}: {failure.label}: {failure.message}", markup=False, soft_wrap=True)
         out.print(f"  {folder / 'failures' / failure.task}.json", markup=False, soft_wrap=True)
     if count["done"] < len(parts):
-        left = store.left() if store.in_use else None
-        if left is not None and now - left[1] < _FRESH:
-            out.print(f"about {duration(max(left[0] - (now - left[1]), 0))} left")
+        if store.in_use:
+            out.print(_time_left(store.left(), now))
         elif count["done"] + count["unsupported"] < len(parts):
             out.print("running the same study again computes what is left")
+
+
+def _time_left(said: tuple[float, float] | None, now: float) -> str:
+    """Of a run that is going on: what it said when it last got on, less the time since."""
+    if said is None or now - said[1] > _FRESH:
+        return "it is not known yet how much time is left"
+    return f"about {duration(max(said[0] - (now - said[1]), 0))} left"
 
 
 def _parts(store: RunStore, plan: StudyPlan, failures: dict[str, Failure]) -> Iterator[_Part]:
