@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from brinell.attacks.losses import succeeded
 from brinell.core import ModelError
-from brinell.nn import fold_batch_norms, fuse_relu, set_layout
+from brinell.nn import fold_batch_norms, fuse_relu, set_layout, threshold_binary
 
 Precision = Literal["float32", "bf16"]
 AT_ONCE = {"cpu": 128, "cuda": 2048}
@@ -43,7 +43,15 @@ class Oracle:
             self.layout = torch.channels_last
             folded = set_layout(fold_batch_norms(self.exact), torch.channels_last)
             dtype = torch.bfloat16 if precision == "bf16" else torch.float32
-            self.fast, self.fused = folded, fuse_relu(folded, dtype) if device.type == "cpu" else folded
+            self.fast = folded
+            self.fused = (
+                fuse_relu(self._without_gradients(self.exact, folded), dtype) if device.type == "cpu" else folded
+            )
+
+    def _without_gradients(self, network: nn.Module, folded: nn.Module) -> nn.Module:
+        """What passes without gradients can do with: binary layers as thresholds, which batch norms fold into."""
+        changed = threshold_binary(network)
+        return folded if changed is network else set_layout(fold_batch_norms(changed), torch.channels_last)
 
     def logits(self, images: Tensor) -> Tensor:
         """Logits `(N, classes)` without a graph, of any number of images."""

@@ -12,6 +12,7 @@ from brinell.nn.noise import gaussian, uniform, words
 from brinell.nn.norms import Norm, distances, project, steepest
 from brinell.nn.staircase import staircase
 from brinell.nn.straight_through import SURROGATES, sign
+from brinell.nn.threshold import threshold_binary
 
 __all__ = [
     "NARROWED",
@@ -37,6 +38,7 @@ __all__ = [
     "sign",
     "staircase",
     "steepest",
+    "threshold_binary",
     "uniform",
     "widths",
     "words",
