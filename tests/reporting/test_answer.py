@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from brinell.analysis import load
@@ -45,6 +46,14 @@ def test_on_what_it_stands(whole: dict[str, str]) -> None:
     assert (
         whole["Measured on"] == "400 examples of digits, 10 classes; 5 variants under fgsm and pgd. Nothing is missing."
     )
+
+
+def test_probes_without_an_answer_are_missing(tmp_path: Path) -> None:
+    evaluation = load(write_fake_run(tmp_path, FAKES[:2], examples=100))
+    rows = [(name, "masking", "missing", None) for name in evaluation.variants["variant"]]
+    unanswered = pl.DataFrame(rows, schema=evaluation.unanswered.schema, orient="row")
+    found = text(answer(replace(evaluation, unanswered=unanswered)))
+    assert found["Measured on"].endswith("All trials are complete; 2 probes unanswered.")
 
 
 def test_an_honest_study_says_that_it_looked(tmp_path: Path) -> None:

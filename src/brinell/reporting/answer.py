@@ -225,7 +225,13 @@ def _measured(evaluation: Evaluation) -> list[Sentence]:
     if coverage.is_empty():
         sentences.append(("The plan holds no trials.",))
     elif done >= planned:
-        sentences.append(("Nothing is missing.",))
+        lack = whole(len(evaluation.unanswered), "probe")
+        said = (
+            "Nothing is missing."
+            if evaluation.unanswered.is_empty()
+            else f"All trials are complete; {lack} unanswered."
+        )
+        sentences.append((said,))
     else:
         states = coverage.filter(pl.col("state") != "done")["state"].value_counts().sort("state").iter_rows()
         parts = listing([f"{count:,} {state}" for state, count in states])
