@@ -44,14 +44,7 @@ class Oracle:
             folded = set_layout(fold_batch_norms(self.exact), torch.channels_last)
             dtype = torch.bfloat16 if precision == "bf16" else torch.float32
             self.fast = folded
-            self.fused = (
-                fuse_relu(self._without_gradients(self.exact, folded), dtype) if device.type == "cpu" else folded
-            )
-
-    def _without_gradients(self, network: nn.Module, folded: nn.Module) -> nn.Module:
-        """What passes without gradients can do with: binary layers as thresholds, which batch norms fold into."""
-        changed = threshold_binary(network)
-        return folded if changed is network else set_layout(fold_batch_norms(changed), torch.channels_last)
+            self.fused = fuse_relu(_without_gradients(self.exact, folded), dtype) if device.type == "cpu" else folded
 
     def logits(self, images: Tensor) -> Tensor:
         """Logits `(N, classes)` without a graph, of any number of images."""
@@ -115,6 +108,12 @@ class Oracle:
         """Whether these images have succeeded by the deployed network's own logits, `(n,)`."""
         with torch.inference_mode():
             return succeeded(self.exact(images.contiguous(memory_format=torch.channels_last)), labels, targets)
+
+
+def _without_gradients(network: nn.Module, folded: nn.Module) -> nn.Module:
+    """What passes without gradients can do with: binary layers as thresholds, which batch norms fold into."""
+    changed = threshold_binary(network)
+    return folded if changed is network else set_layout(fold_batch_norms(changed), torch.channels_last)
 
 
 def _nobody(done: float, total: float) -> None:
