@@ -38,6 +38,16 @@ def test_bounds_are_where_the_score_test_turns(counts: tuple[int, int]) -> None:
             assert abs(share - bound) / math.sqrt(bound * (1 - bound) / count) == pytest.approx(Z, rel=1e-6)
 
 
+@given(st.integers(1, 100_000))
+def test_none_and_all_end_exactly_at_zero_and_one(count: int) -> None:
+    """The formula leaves 4e-19 there, which a file of unrounded numbers would show."""
+    none, every = wilson(0.0, count), wilson(1.0, count)
+    assert none is not None
+    assert every is not None
+    assert none[0] == 0.0 < none[1]
+    assert every[0] < every[1] == 1.0
+
+
 def test_no_examples_have_no_interval() -> None:
     assert wilson(0.5, 0) is None
 

@@ -17,7 +17,10 @@ def wilson(proportion: float, count: int) -> tuple[float, float] | None:
     centre = proportion + Z**2 / (2 * count)
     width = Z * math.sqrt(proportion * (1 - proportion) / count + Z**2 / (4 * count**2))
     scale = 1 + Z**2 / count
-    return max(0.0, (centre - width) / scale), min(1.0, (centre + width) / scale)
+    # Exactly 0 of none and 1 of all, where rounding would leave 4e-19.
+    low = (centre - width) / scale if proportion > 0 else 0.0
+    high = (centre + width) / scale if proportion < 1 else 1.0
+    return max(0.0, low), min(1.0, high)
 
 
 def with_interval(frame: pl.DataFrame, name: str, count: str = "examples") -> pl.DataFrame:
