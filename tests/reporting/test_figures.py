@@ -60,6 +60,15 @@ def test_the_trade_off_opens_at_the_reference_and_marks_the_front(whole: dict[st
     assert [panel.title for panel in figure.panels] == ["Against the file's bytes", "Against operations"]
 
 
+def test_what_the_answer_names_has_its_name_in_the_chart(evaluation: Evaluation, whole: dict[str, Figure]) -> None:
+    (choice,) = evaluation.choices
+    for spec in for_page(whole["robust-accuracy-against-cost"]):
+        sources = vl_convert.vegalite_to_vega(spec)["data"]
+        rows = [row for source in sources for row in source.get("values", []) if row.get("at") == "4/255"]
+        named = {row["variant"] for row in rows if row.get("label")}
+        assert {choice.variant, choice.baseline} <= named
+
+
 def test_curves_are_the_traces(evaluation: Evaluation, whole: dict[str, Figure]) -> None:
     frame = whole["attack-curves"].frame
     assert frame.height == evaluation.traces.height

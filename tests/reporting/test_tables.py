@@ -46,6 +46,8 @@ def test_accuracy_and_size(evaluation: Evaluation) -> None:
     assert (row(table, "xnor")["Gradients"].text, row(table, "inq")["Gradients"].text) == ("may be masked", "no sign")
     assert row(table, "distilled")["Robust against baseline"].text == "+14.5 points"
     assert row(table, "baseline")["Robust against baseline"].text == "baseline"
+    assert row(table, "xnor")["MACs"].note == "1.15\u202fM binary"
+    assert row(table, "inq")["MACs"].note == ""
 
 
 def test_an_attack_at_every_point(evaluation: Evaluation) -> None:

@@ -26,6 +26,7 @@ from brinell.analysis.strength import breaking_steps, strength
 from brinell.analysis.stress import Stress, stress
 from brinell.analysis.techniques import boxes
 from brinell.analysis.traces import TRACE_SCHEMA
+from brinell.analysis.tradeoff import Choice, choose
 from brinell.analysis.training import notes, training
 from brinell.analysis.transfer import crossed, transfers
 from brinell.analysis.variants import variants
@@ -93,6 +94,16 @@ class Evaluation:
         return frozenset(self.signs["variant"]) | {
             found.variant for found in self.probes.masking if found.record.masked
         }
+
+    @property
+    def choices(self) -> list[Choice]:
+        """The best trade-off at the reference, for each baseline; none where nothing was read at a radius."""
+        if self.reference is None:
+            return []
+        norm, epsilon = self.reference.norm, self.reference.epsilon
+        at = self.worst.filter((pl.col("norm") == norm) & (pl.col("epsilon") == epsilon))
+        known = self.variants.join(at.select("variant", "robust_accuracy"), on="variant", how="left")
+        return choose(known, self.suspects)
 
 
 def load(store: RunStore) -> Evaluation:

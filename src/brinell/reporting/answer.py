@@ -8,7 +8,7 @@ from typing import Final
 
 import polars as pl
 
-from brinell.analysis import CLEAN, TOLERANCE, WORST, Choice, Evaluation, choose
+from brinell.analysis import CLEAN, TOLERANCE, WORST, Choice, Evaluation
 from brinell.analysis.papers import Verdict, findings, reproduction
 from brinell.reporting.describe import named, span
 from brinell.reporting.formats import listing, percent, radius, size, stress, times, whole
@@ -67,7 +67,7 @@ def _choices(evaluation: Evaluation) -> list[Sentence]:
     at = evaluation.worst.filter((pl.col("norm") == reference.norm) & (pl.col("epsilon") == reference.epsilon))
     known = evaluation.variants.join(at.select("variant", "robust_accuracy"), on="variant", how="left")
     figures = {row["variant"]: row for row in known.iter_rows(named=True)}
-    choices = sorted(choose(known, evaluation.suspects), key=lambda choice: (choice.variant is None, not choice.within))
+    choices = sorted(evaluation.choices, key=lambda choice: (choice.variant is None, not choice.within))
     if not choices:
         return [("The study compresses nothing, so there is nothing to choose.",)]
     return [_choice(evaluation, choice, figures) for choice in choices]

@@ -199,7 +199,7 @@ def _character(claim: OfCharacter, row: str, ours: Reproduction) -> Part:
     character = found["character"][0]
     outcome: Outcome = "yes" if character == claim.character else "no"
     value = Value(found["toughness"][0], attack=found["attack"][0])
-    return Part(outcome, row, value, f"{character}, by a toughness of")
+    return Part(outcome, row, value, f"{character}, by a toughness of", share=False)
 
 
 def _transfers(claim: Transfers, ours: Reproduction) -> Part:

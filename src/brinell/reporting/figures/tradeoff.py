@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,15 +26,16 @@ from brinell.reporting.chart import (
 )
 from brinell.reporting.describe import named, span
 from brinell.reporting.formats import MISSING, elided, interval, percent, quantity, radius, size, three
+from brinell.reporting.nametags import Dot, place
 from brinell.reporting.palette import Style
 from brinell.reporting.tables.energy import frame as energy_frame
 from brinell.reporting.tables.masking import verdict
 
 HEIGHT = 380
-LABELS = 8
-"""Names in a panel at most: baselines and the front before others."""
-_GAP = 15 / HEIGHT
-"""Share of the height that keeps two labels apart."""
+WIDTH = 300
+"""Pixels between the axes on a phone, for which names are placed; on wider screens they have the more room."""
+_DRAWN = ("tip", "range", "label", "label_y", "side", "said")
+"""Of the rows, what only the chart needs."""
 _SHORT = "format(datum.value, '~s')"
 """`200k`, `1.5M`, `30\u00b5`."""
 
@@ -70,7 +71,8 @@ def figure(evaluation: Evaluation, styles: Mapping[str, Style]) -> Figure | None
         return None
     reference, known = evaluation.reference, _known(evaluation)
     radii = sorted(set(known["epsilon"]))
-    parts = [(cost, rows) for cost in _costs(evaluation) if (rows := _all_rows(known, cost, radii))]
+    first = _named_first(evaluation)
+    parts = [(cost, rows) for cost in _costs(evaluation) if (rows := _all_rows(known, cost, radii, first))]
     if not parts:
         return None
     picked = radius(min(radii, key=lambda epsilon: abs(epsilon - reference.epsilon)), reference.norm)
@@ -91,7 +93,7 @@ def figure(evaluation: Evaluation, styles: Mapping[str, Style]) -> Figure | None
             _panel(f"Within {picked}, {_title(cost).lower()}", cost, _at(rows, picked), line, styles, legend=True)
             for cost, rows in parts
         ),
-        frame=pl.DataFrame(every, infer_schema_length=None).drop("tip", "range", "label", "label_y", "side", "said"),
+        frame=pl.DataFrame(every, infer_schema_length=None).drop(_DRAWN, strict=False),
         height=HEIGHT,
         columns=1,
         width=600,
@@ -106,6 +108,12 @@ def _costs(evaluation: Evaluation) -> list[Cost]:
     """The file's bytes, and what else tells variants apart."""
     told = evaluation.variants["ncc"].drop_nulls().n_unique() > 1
     return [BYTES, *([MACS] if told else []), ENERGY]
+
+
+def _named_first(evaluation: Evaluation) -> list[str]:
+    """What the answer speaks of has its name in the chart, whatever lies around it."""
+    chosen = [name for choice in evaluation.choices for name in (choice.variant, choice.baseline) if name]
+    return list(dict.fromkeys(chosen))
 
 
 def _title(cost: Cost) -> str:
@@ -134,17 +142,17 @@ def _known(evaluation: Evaluation) -> pl.DataFrame:
     )
 
 
-def _all_rows(known: pl.DataFrame, cost: Cost, radii: Sequence[float]) -> list[dict[str, Any]]:
+def _all_rows(known: pl.DataFrame, cost: Cost, radii: Sequence[float], first: Sequence[str]) -> list[dict[str, Any]]:
     with_cost = known.filter(pl.col(cost.column) > 0)
-    return [row for epsilon in radii for row in _rows(with_cost.filter(pl.col("epsilon") == epsilon), cost)]
+    return [row for epsilon in radii for row in _rows(with_cost.filter(pl.col("epsilon") == epsilon), cost, first)]
 
 
 def _at(rows: Sequence[dict[str, Any]], picked: str) -> list[dict[str, Any]]:
     return [row for row in rows if row["at"] == picked]
 
 
-def _rows(known: pl.DataFrame, cost: Cost) -> list[dict[str, Any]]:
-    """Rows of one radius, with the front and places for the labels."""
+def _rows(known: pl.DataFrame, cost: Cost, first: Sequence[str]) -> list[dict[str, Any]]:
+    """Rows of one radius, with the front and places for the names."""
     rows = known.to_dicts()
     best = front([(row[cost.column], row["robust_accuracy"]) for row in rows])
     found = [
@@ -167,23 +175,34 @@ def _rows(known: pl.DataFrame, cost: Cost) -> list[dict[str, Any]]:
         for row, is_best in zip(rows, best, strict=True)
     ]
     if found:
-        _label_points(found, set(known["baseline"]))
+        _name_points(found, first)
     return found
 
 
-def _label_points(rows: Sequence[dict[str, Any]], baselines: Collection[str]) -> None:
-    """Names beside points, towards the middle of the chart, moved down where one would lie on another."""
-    places = {row["variant"]: math.log10(row["value"]) for row in rows}
-    least, most = min(places.values()), max(places.values())
-    wanted = sorted(rows, key=lambda row: not (row["front"] or row["variant"] in baselines))[:LABELS]
-    taken: list[tuple[float, float]] = []
-    for row in sorted(wanted, key=lambda row: -row["robust"]):
-        place, y = places[row["variant"]], row["robust"]
-        for other_place, other_y in taken:  # downwards: each was put under those before it
-            if abs(place - other_place) < 0.3 * (most - least) + 1e-9 and abs(y - other_y) < _GAP:
-                y = other_y - _GAP
-        taken.append((place, y))
-        row.update(label=elided(row["variant"], 24), label_y=y, side="right" if place > (least + most) / 2 else "left")
+def _name_points(rows: Sequence[dict[str, Any]], first: Sequence[str]) -> None:
+    """Texts and their places for the points that can be named."""
+    left, right = (math.log10(end) for end in _ends([row["value"] for row in rows]))
+    dots = [
+        Dot(
+            row["variant"],
+            elided(row["variant"], 24),
+            WIDTH * (math.log10(row["value"]) - left) / (right - left),
+            HEIGHT * (1 - row["robust"]),
+            (HEIGHT * (1 - row["high"]), HEIGHT * (1 - row["low"])),
+            HEIGHT * (1 - (row["robust"] if row["clean"] is None else row["clean"])),
+        )
+        for row in sorted(rows, key=lambda row: not row["front"])
+    ]
+    texts = {dot.name: dot.text for dot in dots}
+    tags = place(dots, [name for name in first if name in texts], (WIDTH, HEIGHT))
+    for row in rows:
+        if tag := tags.get(row["variant"]):
+            row.update(label=texts[row["variant"]], label_y=1 - tag.y / HEIGHT, side=tag.side)
+
+
+def _ends(values: Sequence[float]) -> tuple[float, float]:
+    """What of the logarithmic axis is shown."""
+    return min(values) / 1.35, max(values) * 1.35
 
 
 def _panel(
@@ -199,7 +218,7 @@ def _panel(
     x = alt.X(
         "value:Q",
         title=f"{cost.axis}, logarithmic",
-        scale=alt.Scale(type="log", domain=[min(values) / 1.35, max(values) * 1.35], nice=False),
+        scale=alt.Scale(type="log", domain=list(_ends(values)), nice=False),
         axis=alt.Axis(
             values=log_ticks(min(values), max(values)), labelExpr=f"{_SHORT} + '{cost.unit}'", labelOverlap="greedy"
         ),

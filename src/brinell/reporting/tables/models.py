@@ -20,10 +20,8 @@ def table(evaluation: Evaluation) -> Table:
         name="models",
         title="What each network is",
         caption="Memory is what the weights take as they are computed with, in MB of 10⁶ bytes: 32 bits each, one "
-        "where "
-        "they are binary. NCC is the normalised compute complexity, in 10⁶: multiply-accumulates and 1/48 of the "
-        "binary "
-        f"operations. The file holds everything that it takes to run the network. Accuracies on {examples}.",
+        "where they are binary. NCC is the normalised compute complexity, in 10⁶: multiply-accumulates and 1/48 of the "
+        f"binary operations. The file holds everything that it takes to run the network. Accuracies on {examples}.",
         columns=(
             Column("Variant", numeric=False),
             Column("Type", numeric=False),

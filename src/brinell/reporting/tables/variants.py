@@ -36,7 +36,7 @@ def table(evaluation: Evaluation) -> Table:
         Column("Gradients", "Whether they are masked, and the robustness only apparent", numeric=False),
         Column("File", "Bytes of the .brinell file, everything in it"),
         Column("Ratio", "The baseline's dense float32 bytes over the file's"),
-        Column("MACs", "Multiply-accumulates an image"),
+        Column("MACs", "Multiply-accumulates an image; under it operations on bits (XNOR and count)"),
     )
     return Table(
         name="variants",
@@ -85,8 +85,12 @@ def _row(evaluation: Evaluation, row: dict[str, Any]) -> tuple[Cell, ...]:
         _gradients(evaluation, row["variant"]),
         number(size(row["encoded_bytes"]), row["encoded_bytes"]),
         number(ratio(row["compression_ratio"]), row["compression_ratio"]),
-        number(quantity(row["macs"]), row["macs"]),
+        Cell(quantity(row["macs"]), row["macs"], _binary(row["xnor_ops"])),
     )
+
+
+def _binary(operations: int | None) -> str:
+    return f"{quantity(operations)} binary" if operations else ""
 
 
 def _gradients(evaluation: Evaluation, variant: str) -> Cell:
