@@ -362,3 +362,27 @@ def test_a_damaged_block_is_computed_again(done, tiny_study, tmp_path, damage):
     (ending,) = run(tiny_study, out=tmp_path / "run", threads=1).endings
     assert (ending.status, ending.task.block.name) == ("done", path.stem)
     assert_equal_rows(done, tmp_path / "run")
+
+
+@pytest.mark.parametrize("damage", ["cut", "gone"])
+def test_a_damaged_variant_is_named_and_made_again_once_deleted(done, tiny_study, tmp_path, damage):
+    """It is not thrown away by itself: what it took hours to train may be in a backup."""
+    shutil.copytree(done, tmp_path / "run")
+    store = RunStore.open(tmp_path / "run")
+    key = store.plan().variants[1].key
+    file = store.variant(key) / "variant.brinell"
+    if damage == "cut":
+        file.write_bytes(file.read_bytes()[:-9])
+    else:
+        file.unlink()
+    shutil.rmtree(tmp_path / "run" / "trials")
+    failed = [
+        ending for ending in run(tiny_study, out=tmp_path / "run", threads=1).endings if ending.status == "failed"
+    ]
+    assert failed
+    for ending in failed:
+        assert ending.task.trial.judged_on == key
+        assert f"put the file back, or delete {file.parent}: the study makes it again" in ending.message
+    shutil.rmtree(file.parent)
+    assert {ending.status for ending in run(tiny_study, out=tmp_path / "run", threads=1).endings} == {"done"}
+    assert_equal_rows(done, tmp_path / "run")

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from brinell import container
 from brinell.attacks import Attack
-from brinell.core import PlannedTrial, PlannedVariant, StudyPlan
+from brinell.core import PlannedTrial, PlannedVariant, StoreError, StudyPlan
 from brinell.store import RunStore
 from brinell.study.splits import Splits
 from brinell.study.study import Study
@@ -59,10 +59,18 @@ class Bench:
         return variant.key
 
     def variant(self, key: str) -> Variant:
-        """A variant that is made, with its latent weights where it has them."""
+        """A variant that is made, with its latent weights where it has them.
+
+        Raises:
+            StoreError: one of its files is damaged or gone.
+        """
         folder = self.store.variant(key)
-        variant, latent = container.read(folder / "variant.brinell"), folder / "latent.safetensors"
-        return replace(variant, latent=container.read_latent(latent)) if latent.is_file() else variant
+        latent = folder / "latent.safetensors"
+        try:
+            variant = container.read(folder / "variant.brinell")
+            return replace(variant, latent=container.read_latent(latent)) if latent.is_file() else variant
+        except StoreError as error:
+            raise StoreError(f"{error}; put the file back, or delete {folder}: the study makes it again") from error
 
     def judged(self, key: str, runtime: str) -> nn.Module:
         """The network as it is deployed."""
