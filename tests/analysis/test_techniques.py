@@ -48,6 +48,17 @@ def test_numbers_are_named() -> None:
     ]
 
 
+def test_a_number_that_tells_nothing_more_is_left_out() -> None:
+    one, three = ({"kind": "prune", "bases": count, "scales": count} for count in (1, 3))
+    assert names(plan_of(one, three))[1:] == ["prune bases 1", "prune bases 3"]
+    mixed = {**one, "scales": 3}
+    assert names(plan_of(one, three, mixed))[1:] == [
+        "prune bases 1 scales 1",
+        "prune bases 3 scales 3",
+        "prune bases 1 scales 3",
+    ]
+
+
 def test_a_box_is_the_distribution_over_strengths_and_networks(tmp_path: Path) -> None:
     twins = (BASELINE, replace(FAKES[2], name="one"), replace(FAKES[2], name="two", radius=3.0))
     found = load(write_fake_run(tmp_path, twins, examples=100))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -80,13 +82,29 @@ def test_curves_are_the_traces(evaluation: Evaluation, whole: dict[str, Figure])
     assert "breaking line, 10%" in accuracy
 
 
-def test_long_traces_are_thinned_and_keep_both_ends(evaluation: Evaluation) -> None:
-    steps = pl.DataFrame({"step": range(1001)}, schema={"step": pl.Int32})
+def traced(evaluation: Evaluation, steps: Sequence[int]) -> Figure:
+    """One curve through these steps."""
     one = evaluation.traces.head(1).drop("step")
-    long = one.join(steps, how="cross").select(evaluation.traces.columns)
-    frame = drawn(replace(evaluation, traces=long))["attack-curves"].frame
-    assert DRAWN / 2 < frame.height <= DRAWN + 1
-    assert (frame["step"].min(), frame["step"].max()) == (0, 1000)
+    long = one.join(pl.DataFrame({"step": steps}, schema={"step": pl.Int32}), how="cross")
+    return drawn(replace(evaluation, traces=long.select(evaluation.traces.columns)))["attack-curves"]
+
+
+def test_long_traces_are_thinned_along_a_logarithmic_axis(evaluation: Evaluation) -> None:
+    figure = traced(evaluation, range(0, 1001, 5))
+    steps = sorted(figure.frame["step"])
+    assert DRAWN / 2 < len(steps) <= DRAWN + 7
+    assert steps[:4] == [0, 5, 10, 15]  # where networks break
+    assert steps[-1] == 1000
+    assert max(after - before for before, after in pairwise(steps)) < 150
+    for spec in for_page(figure):
+        assert "{'constant': 5, 'nice': False, 'type': 'symlog'}" in str(spec)
+        assert "'values': [0.0, 10.0, 30.0, 100.0, 300.0, 1000.0]" in str(spec)
+
+
+def test_short_traces_are_drawn_whole_along_a_plain_axis(evaluation: Evaluation) -> None:
+    figure = traced(evaluation, range(41))
+    assert sorted(figure.frame["step"]) == list(range(41))
+    assert "symlog" not in str(for_page(figure))
 
 
 @pytest.mark.parametrize("name", ["robust-accuracy-against-cost", "stress-strain", "attack-curves", "distributions"])

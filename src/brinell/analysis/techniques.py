@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import polars as pl
@@ -39,9 +39,23 @@ def techniques(plan: StudyPlan) -> dict[str, str]:
     for variant in plan.variants:
         alike = [settings[other.key] for other in plan.variants if other.family == variant.family]
         own = settings[variant.key]
-        telling = [name for name in own if any(other.get(name) != own[name] for other in alike)]
-        found[variant.key] = _name(variant, [_said(name, own[name]) for name in telling])
+        telling = _telling(alike)
+        found[variant.key] = _name(variant, [_said(name, own[name]) for name in own if name in telling])
     return found
+
+
+def _telling(uses: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The settings that tell uses apart; of numbers only those that tell more than the settings before them."""
+    found: list[str] = []
+    for name in dict.fromkeys(name for use in uses for name in use):
+        said = any(isinstance(use.get(name), str) for use in uses)
+        if _told_apart(uses, [name]) > 1 and (said or _told_apart(uses, [*found, name]) > _told_apart(uses, found)):
+            found.append(name)
+    return found
+
+
+def _told_apart(uses: Sequence[Mapping[str, Any]], names: Sequence[str]) -> int:
+    return len({repr([use.get(name) for name in names]) for use in uses})
 
 
 def boxes(reruns: pl.DataFrame, variants: pl.DataFrame) -> pl.DataFrame:

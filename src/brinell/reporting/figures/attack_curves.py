@@ -3,20 +3,35 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import altair as alt
+import numpy as np
 import polars as pl
 
 from brinell.analysis import Evaluation
-from brinell.reporting.chart import ROWS, Figure, Panel, Pick, aim, breaking_rule, opacity, panel, scales, shown
+from brinell.reporting.chart import (
+    ROWS,
+    Figure,
+    Panel,
+    Pick,
+    aim,
+    breaking_rule,
+    log_ticks,
+    opacity,
+    panel,
+    scales,
+    shown,
+)
 from brinell.reporting.describe import families, made_of
 from brinell.reporting.formats import radius, whole
 from brinell.reporting.palette import Style
 
 DRAWN = 60
-"""Steps drawn a curve at most; longer traces show every second, third, ... of theirs."""
+"""Steps drawn a curve at most; longer traces show those that lie evenly along the axis."""
+LONG = 100
+"""Steps beyond which the axis is logarithmic: most networks break in the first tens of a thousand."""
 
 
 def figure(evaluation: Evaluation, styles: Mapping[str, Style]) -> Figure | None:
@@ -86,9 +101,7 @@ def _first(evaluation: Evaluation, picks: Sequence[str]) -> str:
 
 def _rows(frame: pl.DataFrame, at: str) -> list[dict[str, Any]]:
     steps = sorted(set(frame["step"]))
-    stride = max(1, math.ceil(len(steps) / DRAWN))
-    kept = {*steps[::stride], steps[-1]}
-    marked = {*steps[:: max(1, len(steps) // 6)], steps[-1]}
+    kept, marked = _even(steps, DRAWN), _even(steps, 7)
     return [
         {
             "variant": row["variant"],
@@ -105,8 +118,22 @@ def _rows(frame: pl.DataFrame, at: str) -> list[dict[str, Any]]:
             "marked": row["step"] in marked,
         }
         for row in frame.iter_rows(named=True)
-        if row["step"] in kept
+        if row["step"] in kept | marked
     ]
+
+
+def _first_step(steps: Collection[int]) -> int:
+    return min((step for step in steps if step > 0), default=1)
+
+
+def _even(steps: Sequence[int], count: int) -> set[int]:
+    """`count` steps at most, both ends among them, that lie evenly along the axis."""
+    if len(steps) <= count:
+        return set(steps)
+    unit = _first_step(steps)
+    along = [math.log1p(step / unit) if steps[-1] > LONG else step for step in steps]
+    aims = np.linspace(along[0], along[-1], count)
+    return {steps[place] for place in np.abs(np.subtract.outer(aims, along)).argmin(1)}
 
 
 def _band(
@@ -139,17 +166,29 @@ def _pair(
     on = f"{name}: " if name else ""
     share = alt.Y("accuracy:Q", title=None, scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format=".0%", tickCount=5))
     loss = alt.Y("loss:Q", title=None, axis=alt.Axis(tickCount=5))
-    solid = shown(_curves(share, styles, dash=[1, 0], legend=legend), at=at)
-    dashed = shown(_curves(loss, styles, dash=[5, 3], legend=legend), at=at)
+    x = _along({row["step"] for row in rows})
+    solid = shown(_curves(x, share, styles, dash=[1, 0], legend=legend), at=at)
+    dashed = shown(_curves(x, loss, styles, dash=[5, 3], legend=legend), at=at)
     return [
         panel(f"{on}accuracy" if on else "Accuracy", alt.layer(breaking_rule(line), solid), rows),
         panel(f"{on}loss" if on else "Loss", dashed, rows),
     ]
 
 
-def _curves(y: alt.Y, styles: Mapping[str, Style], *, dash: list[int], legend: bool) -> Any:
+def _along(steps: Collection[int]) -> alt.X:
+    """The axis of steps; a long one is linear up to the first traced step, and logarithmic from there."""
+    if max(steps) <= LONG:
+        axis, scale = alt.Axis(tickCount=6, tickMinStep=1), alt.Scale(nice=False)
+        return alt.X("step:Q", title="step", axis=axis, scale=scale)
+    unit = _first_step(steps)
+    ticks = [0.0, *(tick for tick in log_ticks(unit, max(steps)) if unit <= tick <= max(steps))]
+    scale = alt.Scale(type="symlog", constant=unit, nice=False)
+    axis = alt.Axis(values=ticks, format=",d", labelOverlap="greedy")
+    return alt.X("step:Q", title="step, logarithmic", axis=axis, scale=scale)
+
+
+def _curves(x: alt.X, y: alt.Y, styles: Mapping[str, Style], *, dash: list[int], legend: bool) -> Any:
     keys = scales(styles, legend=legend)
-    x = alt.X("step:Q", title="step", axis=alt.Axis(tickCount=6, tickMinStep=1), scale=alt.Scale(nice=False))
     base = alt.Chart().encode(x=x, y=y, color=keys["color"])
     tooltip = [
         alt.Tooltip("variant:N"),
