@@ -73,7 +73,7 @@ def trace(accuracies: list[float]) -> pl.DataFrame:
     ("accuracies", "step"), [([0.9, 0.3, 0.1, 0.05], 10), ([0.9, 0.14], None), ([0.1], 0), ([0.9, 0.05, 0.2], 5)]
 )
 def test_the_first_step_under_the_line(accuracies: list[float], step: int | None) -> None:
-    found = breaking_steps(trace(accuracies), 0.1)
+    found = breaking_steps(trace(accuracies), reruns(readings({})), 0.1)
     assert found.columns == list(STEP_SCHEMA)
     (row,) = found.to_dicts()
     assert row["breaking_step"] == step
@@ -82,3 +82,16 @@ def test_the_first_step_under_the_line(accuracies: list[float], step: int | None
         accuracies[-1],
         float(len(accuracies) - 1),
     )
+
+
+def test_beside_the_last_iterate_stands_what_no_iterate_has_fooled() -> None:
+    """An attack that goes to and fro has fooled more by the way than where it ends."""
+    traced = trace([0.9, 0.2, 0.4])
+    read = readings({0.1: 0.15, 0.2: 0.05}).with_columns(attack=pl.lit("pgd"), steps=pl.lit(10, pl.Int32))
+    (row,) = breaking_steps(traced, reruns(read), 0.1).to_dicts()
+    assert (row["accuracy"], row["robust_accuracy"]) == (0.4, 0.15)
+    other_steps = read.with_columns(steps=pl.lit(5, pl.Int32))
+    elsewhere = read.with_columns(crafted_on=pl.lit("other"))
+    for frame in (other_steps, elsewhere):
+        (row,) = breaking_steps(traced, reruns(frame), 0.1).to_dicts()
+        assert row["robust_accuracy"] is None

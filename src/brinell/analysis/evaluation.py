@@ -135,7 +135,7 @@ def load(store: RunStore) -> Evaluation:
         reruns=averaged,
         stresses=stresses,
         breaking=strength(averaged, stresses, line),
-        breaking_steps=breaking_steps(traced, line),
+        breaking_steps=breaking_steps(traced, averaged, line),
         boxes=boxes(averaged.filter(pl.col("attack").is_in(list(stresses))), table),
         pairs=stack(measured.pairs, PAIR_SCHEMA),
         between=between(measured.outcomes),

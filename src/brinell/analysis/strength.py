@@ -36,11 +36,13 @@ STEP_SCHEMA = {
     "last_step": pl.Int32,
     "accuracy": pl.Float64,
     "loss": pl.Float64,
+    "robust_accuracy": pl.Float64,
     "runs": pl.Int64,
     "examples": pl.Int64,
 }
 """One row a traced attack, radius and variant: the first traced step at or under the line (null: not reached by the
-`last_step`), and where accuracy and loss stand at the last."""
+`last_step`), and where accuracy and loss of the current iterate stand at the last; `robust_accuracy` is the share that
+no iterate until then has fooled (null where the attack was not read at that step)."""
 
 
 def strength(reruns: pl.DataFrame, stresses: Mapping[str, Stress], line: float) -> pl.DataFrame:
@@ -67,11 +69,14 @@ def strength(reruns: pl.DataFrame, stresses: Mapping[str, Stress], line: float) 
     return pl.DataFrame(rows, schema=BREAKING_SCHEMA, orient="row")
 
 
-def breaking_steps(traces: pl.DataFrame, line: float) -> pl.DataFrame:
+def breaking_steps(traces: pl.DataFrame, reruns: pl.DataFrame, line: float) -> pl.DataFrame:
     """The first step under the line of every traced attack: `STEP_SCHEMA`."""
-    last = pl.col("step") == pl.col("step").max()
+    by, last = ["variant", "attack", "norm", "epsilon"], pl.col("step") == pl.col("step").max()
+    read = reruns.filter(pl.col("crafted_on") == pl.col("variant")).select(
+        *by, "robust_accuracy", last_step=pl.col("steps").cast(traces.schema["step"])
+    )
     return (
-        traces.group_by("variant", "attack", "norm", "epsilon", maintain_order=True)
+        traces.group_by(by, maintain_order=True)
         .agg(
             breaking_step=pl.col("step").filter(pl.col("accuracy") <= line).min(),
             last_step=pl.col("step").max(),
@@ -80,6 +85,7 @@ def breaking_steps(traces: pl.DataFrame, line: float) -> pl.DataFrame:
             runs=pl.col("runs").min(),
             examples=pl.col("examples").min(),
         )
+        .join(read, on=[*by, "last_step"], how="left", maintain_order="left")
         .with_columns(line=pl.lit(line))
         .select(pl.col(name).cast(kind) for name, kind in STEP_SCHEMA.items())
     )

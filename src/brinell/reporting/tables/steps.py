@@ -19,7 +19,9 @@ def table(evaluation: Evaluation) -> Table:
         name="breaking-steps",
         title="Breaks after",
         caption=f"The first traced step at which the mean accuracy is at or under the breaking line, "
-        f"{percent(evaluation.line)}; beside it what is left at the last step, and the loss there. "
+        f"{percent(evaluation.line)}; under it what is left at the last step, the loss there, and the share that no "
+        "step until then has fooled. An attacker keeps the step that does: where the two differ, the attack goes to "
+        "and fro, and the curve flatters. "
         f"{made_of(evaluation, list(dict.fromkeys(frame['attack'])))}",
         columns=(
             Column("Variant", numeric=False),
@@ -40,7 +42,9 @@ def _cell(row: dict[str, Any] | None) -> Cell:
     if row is None:
         return Cell(MISSING)
     loss = "" if row["loss"] is None else f", loss {row['loss']:.3g}"
-    note = f"{percent(row['accuracy'])}{loss}"
+    note = f"{percent(row['accuracy'])}{loss} after {row['last_step']}"
+    if row["robust_accuracy"] is not None:
+        note += f"\n{percent(row['robust_accuracy'])} never fooled"
     if row["breaking_step"] is None:
-        return Cell("not reached", float("inf"), f"{note} after {row['last_step']}")
-    return Cell(whole(row["breaking_step"], "step"), row["breaking_step"], f"{note} after {row['last_step']}")
+        return Cell("not reached", float("inf"), note)
+    return Cell(whole(row["breaking_step"], "step"), row["breaking_step"], note)
