@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+import math
 import random
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -215,23 +218,143 @@ def test_corrupt_costs_environment_and_traces_are_left_out(small: RunStore) -> N
     assert found.traces.filter(pl.col("variant") == "baseline")["examples"].min() == 100
 
 
-def test_nan_in_rows_and_traces(small: RunStore) -> None:
-    plan, path = first_block(small)
-    nothing = [pl.lit(float("nan"), dtype=pl.Float32).alias(name) for name in ("linf", "l2", "margin")]
-    pl.read_parquet(path).with_columns(nothing).write_parquet(path)
+def column(name: str, value: float) -> Callable[[pl.DataFrame], pl.DataFrame]:
+    """Rows whose first one has another value there."""
+
+    def change(frame: pl.DataFrame) -> pl.DataFrame:
+        first = pl.int_range(pl.len()) == 0
+        new = pl.when(first).then(pl.lit(value, dtype=frame.schema[name])).otherwise(pl.col(name))
+        return frame.with_columns(new.alias(name))
+
+    return change
+
+
+TAMPERED: list[tuple[Callable[[pl.DataFrame], pl.DataFrame], str]] = [
+    (column("linf", math.nan), "numbers that are not finite, in linf"),
+    (column("margin", math.inf), "numbers that are not finite, in margin"),
+    (column("epsilon", math.nan), "readings that were not planned, at epsilon nan and 1 steps"),
+    (column("epsilon", 0.77), "readings that were not planned, at epsilon 0.77"),
+    (lambda frame: pl.concat([frame, frame]), "500 readings twice"),
+    (lambda frame: frame[1:], "499 of 500 readings"),
+    (lambda frame: frame.with_columns(pl.col("example_id") + 7), "not those that were planned"),
+    (column("rank", -1), "classes and ranks from -1 to 9"),
+    (column("clean_prediction", 10), "classes and ranks from 0 to 10, where the study counts 10 classes"),
+]
+
+
+@pytest.mark.parametrize(("change", "said"), TAMPERED, ids=[said for _, said in TAMPERED])
+def test_rows_that_cannot_be_are_left_out_and_said(
+    small: RunStore, change: Callable[[pl.DataFrame], pl.DataFrame], said: str
+) -> None:
+    _, path = first_block(small)
+    change(pl.read_parquet(path)).write_parquet(path)
+    found = load(small)
+    (problem,) = found.problems
+    assert f"{path.name} is left out: it holds" in problem or "its examples are" in problem
+    assert said in problem
+    assert found.coverage.filter(pl.col("state") != "done")["state"].to_list() == ["partial"]
+
+
+def test_a_loss_that_is_no_number_is_unknown(small: RunStore) -> None:
+    plan, _ = first_block(small)
     trial = next(trial for trial in plan.trials if trial.attack == "pgd")
     traces = small.traces_path(trial.key, trial.blocks[0].name)
     pl.read_parquet(traces).with_columns(loss_sum=pl.lit(float("nan"))).write_parquet(traces)
     found = load(small)
-    assert found.problems == ()
-    assert found.worst["robust_accuracy"].is_not_null().all()
     assert found.traces.filter(pl.col("variant") == "baseline")["loss"].is_not_nan().all()
+    assert found.traces["accuracy"].is_not_null().all()
 
 
-def test_one_class_is_broken_from_the_start(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (column("epsilon", math.nan), "radii that were not planned"),
+        (column("correct", -1), "counts more right answers than examples, or fewer than none"),
+        (column("correct", 10**6), "counts more right answers than examples, or fewer than none"),
+    ],
+)
+def test_traces_that_cannot_be_are_left_out_and_said(
+    small: RunStore, change: Callable[[pl.DataFrame], pl.DataFrame], said: str
+) -> None:
+    plan, _ = first_block(small)
+    trial = next(trial for trial in plan.trials if trial.attack == "pgd")
+    path = small.traces_path(trial.key, trial.blocks[0].name)
+    change(pl.read_parquet(path)).write_parquet(path)
+    (problem,) = load(small).problems
+    assert said in problem
+
+
+def test_a_folder_whose_name_is_a_pattern_is_read_alone(pristine: Path, tmp_path: Path) -> None:
+    """`r?` matches `r1`: its rows would be counted as well."""
+    for name in ("r1", "r?", "run[1]", "run*"):
+        shutil.copytree(pristine, tmp_path / name)
+    wanted = load(RunStore(tmp_path / "r1"))
+    for name in ("r?", "run[1]", "run*"):
+        found = load(RunStore(tmp_path / name))
+        assert found.problems == ()
+        assert found.readings.equals(wanted.readings)
+
+
+@pytest.mark.parametrize("record", ['{"task": "y"}', "[]", "{", '{"task": 3, "label": 1}'])
+def test_a_failure_whose_record_is_odd_is_still_one(small: RunStore, record: str) -> None:
+    _, path = first_block(small)
+    path.unlink()
+    (small.root / "failures").mkdir()
+    (small.root / "failures" / f"{path.parent.name}.{path.stem}.json").write_text(record)
+    (row,) = load(small).coverage.filter(pl.col("state") != "done").to_dicts()
+    assert row["state"] == "failed"
+    assert "its record is damaged" in row["reason"]
+
+
+@pytest.mark.parametrize("place", ["trials", "variants", "probes", "failures"])
+def test_a_folder_that_may_not_be_read_is_said(small: RunStore, monkeypatch: pytest.MonkeyPatch, place: str) -> None:
+    forbidden = small.root / place
+    forbidden.mkdir(exist_ok=True)
+
+    def refuse(path: Path) -> None:
+        if path == forbidden or (place != "failures" and forbidden in path.parents):
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    stat, iterdir, read = Path.stat, Path.iterdir, Path.read_bytes
+    monkeypatch.setattr(Path, "stat", lambda path, **how: refuse(path) or stat(path, **how))
+    monkeypatch.setattr(Path, "iterdir", lambda path: refuse(path) or iterdir(path))
+    monkeypatch.setattr(Path, "read_bytes", lambda path: refuse(path) or read(path))
+    problems = load(small).problems
+    if place == "probes":  # this study asks none
+        assert problems == ()
+    else:
+        assert any(place in problem and "Permission denied" in problem for problem in problems)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (None, "distilled's costs are left out: variants/{key}/costs.json is missing"),
+        ("[1", "distilled's costs are left out: cannot read variants/{key}/costs.json"),
+        (
+            '{"macs": "x", "dense_bytes": 3, "parameters": 4}',
+            "distilled's costs are left out in part: variants/{key}/costs.json has no number for encoded_bytes, macs",
+        ),
+    ],
+)
+def test_costs_that_are_not_there_are_said(small: RunStore, text: str | None, said: str) -> None:
+    variant = small.plan().variants[1]
+    path = small.variant(variant.key) / "costs.json"
+    path.unlink()
+    if text is not None:
+        path.write_text(text)
+    (problem,) = load(small).problems
+    assert problem.startswith(said.format(key=variant.key))
+
+
+def test_of_one_class_nothing_can_be_told_of_breaking(tmp_path: Path) -> None:
     found = load(write_fake_run(tmp_path, FAKES[:2], examples=100, classes=1))
     assert found.line == 1.0
-    assert set(found.breaking["breaking_stress"]) == {0.0}
+    assert found.breaking.is_empty()
+    assert found.breaking_steps.is_empty()
+    assert found.problems == (
+        "Breaking is left out: of 1 class, which the study has, guessing is always right, and nothing can break",
+    )
 
 
 def test_labels_tell_seeds_apart(tmp_path: Path) -> None:

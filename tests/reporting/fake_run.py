@@ -21,6 +21,7 @@ from brinell.core import (
     PlannedVariant,
     Point,
     StudyPlan,
+    block_name,
     content_key,
     derive,
 )
@@ -149,7 +150,10 @@ def _planned(fake: Fake, keys: dict[str, str], fakes: tuple[Fake, ...]) -> Plann
 
 def _blocks(examples: int) -> tuple[Block, ...]:
     cuts = [(start, min(start + BLOCK, examples)) for start in range(0, examples, BLOCK)]
-    return tuple(Block(name=f"{place:04d}-{b - a}", start=a, stop=b) for place, (a, b) in enumerate(cuts))
+    return tuple(
+        Block(name=block_name(place, np.arange(start, stop)), start=start, stop=stop)
+        for place, (start, stop) in enumerate(cuts)
+    )
 
 
 def _trial(
@@ -206,7 +210,8 @@ def _radii(fake: Fake, ids: np.ndarray, attack: str, seed: int, steps: int) -> n
 def _rows(fake: Fake, trial: PlannedTrial, point: Point, ids: np.ndarray, classes: int) -> dict[str, np.ndarray]:
     epsilon, count = point.epsilon or 0.0, len(ids)
     radius = _radii(fake, ids, trial.attack, trial.seed, point.steps)
-    clean, broken = (radius == 0).astype(np.int32), (radius <= epsilon).astype(np.int32)
+    wrong = min(1, classes - 1)  # of one class nothing is wrong
+    clean, broken = wrong * (radius == 0).astype(np.int32), wrong * (radius <= epsilon).astype(np.int32)
     label = ids % classes
     steps = np.where(clean == 1, 0, point.steps)
     chance = np.random.default_rng(derive(trial.seed, "blind", fake.name)).uniform(size=int(ids.max()) + 1)[ids]

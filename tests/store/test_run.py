@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -120,10 +120,27 @@ def test_progress_that_cannot_be_told_stops_nothing(store: RunStore, monkeypatch
     assert store.running() == {}
 
 
-def test_a_half_written_record_is_passed_over(store: RunStore) -> None:
+def test_a_failure_is_one_whatever_its_record_holds(store: RunStore) -> None:
     store.write_failure(FAILURE)
-    (store.root / "failures" / "half.json").write_text("{")
-    assert list(store.failures()) == ["task"]
+    folder = store.root / "failures"
+    (folder / "half.json").write_text("{")
+    (folder / "older.json").write_text('{"task": "older", "message": "the disk was full"}')
+    (folder / "later.json").write_text(json.dumps({**asdict(FAILURE), "task": "later", "since": "version 9"}))
+    (folder / ".tmp-1.json").write_text("{")
+    found = store.failures()
+    assert set(found) == {"task", "half", "older", "later"}
+    assert found["later"] == replace(FAILURE, task="later")
+    assert found["older"].message == "the disk was full (its record is damaged: no label)"
+    assert found["half"].message.startswith("it is not known why (its record is damaged: cannot read")
+
+
+def test_what_runs_is_passed_over_where_its_record_is_odd(store: RunStore) -> None:
+    store.write_running(RUNNING)
+    folder = store.root / "scratch" / "running"
+    (folder / "half.json").write_text("{")
+    (folder / "older.json").write_text('{"task": "older"}')
+    (folder / "odd.json").write_text(json.dumps({**asdict(RUNNING), "done": "some"}))
+    assert store.running() == {"task": RUNNING}
 
 
 def test_a_new_run_sweeps_what_a_killed_one_left(store: RunStore) -> None:

@@ -83,7 +83,7 @@ class _Run:
     def rows(self, trial: PlannedTrial | None) -> pl.DataFrame | None:
         if trial is None:
             return None
-        read = read_rows(self.store, trial)
+        read = read_rows(self.store, trial, self.plan.classes)
         self.notes.extend(f"{self.store.root.name}: {problem}" for problem in read.problems)
         return None if read.frame.is_empty() else read.frame
 

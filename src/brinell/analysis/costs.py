@@ -11,6 +11,9 @@ import polars as pl
 PACKERS = ("deflate", "xz", "zstd", "zpaq")
 """General-purpose compressors that a variant's own dense float32 file was given to, where they were installed."""
 
+ALWAYS = ("encoded_bytes", "dense_bytes", "parameters", "macs")
+"""What every record of costs holds."""
+
 COST_SCHEMA = {
     "encoded_bytes": pl.Int64,
     "dense_bytes": pl.Int64,

@@ -32,7 +32,7 @@ from brinell.analysis.transfer import crossed, transfers
 from brinell.analysis.variants import variants
 from brinell.analysis.worst_case import WORST_SCHEMA
 from brinell.core import BrinellError, StudyPlan
-from brinell.store import RunStore
+from brinell.store import Failure, RunStore
 
 
 @dataclass(frozen=True)
@@ -115,13 +115,12 @@ def load(store: RunStore) -> Evaluation:
     plan = store.plan()
     names = labels(plan)
     measured = measure(store, plan, names)
-    failures = store.failures()
-    made = {variant.key for variant in plan.variants if store.has_variant(variant.key)}
+    failures, made = _failures(store, measured.problems), _made(store, plan, measured.problems)
     states = variant_states(plan, made, failures, names)
     every = stack(measured.readings, READING_SCHEMA)
     attacked = _planned_order(every.filter(pl.col("kind") != CLEAN), plan, names)
     table = variants(store, plan, names, states, every, measured.problems)
-    line = breaking_line(plan.classes)
+    line, can_break = breaking_line(plan.classes), _can_break(plan, measured.problems)
     worst, averaged = stack(measured.worst, WORST_SCHEMA), reruns(attacked)
     traced = stack(measured.traces, TRACE_SCHEMA)
     stresses = _stresses(plan)
@@ -134,8 +133,8 @@ def load(store: RunStore) -> Evaluation:
         readings=attacked,
         reruns=averaged,
         stresses=stresses,
-        breaking=strength(averaged, stresses, line),
-        breaking_steps=breaking_steps(traced, averaged, line),
+        breaking=strength(averaged.filter(can_break), stresses, line),
+        breaking_steps=breaking_steps(traced.filter(can_break), averaged, line),
         boxes=boxes(averaged.filter(pl.col("attack").is_in(list(stresses))), table),
         pairs=stack(measured.pairs, PAIR_SCHEMA),
         between=between(measured.outcomes),
@@ -153,6 +152,32 @@ def load(store: RunStore) -> Evaluation:
         coverage=coverage(plan, names, states, measured.examples, failures),
         problems=tuple(dict.fromkeys(measured.problems)),
     )
+
+
+def _failures(store: RunStore, problems: list[str]) -> dict[str, Failure]:
+    try:
+        return store.failures()
+    except BrinellError as error:
+        problems.append(f"Failures are left out: {first_line(store, error)}")
+        return {}
+
+
+def _made(store: RunStore, plan: StudyPlan, problems: list[str]) -> set[str]:
+    try:
+        return {variant.key for variant in plan.variants if store.has_variant(variant.key)}
+    except BrinellError as error:
+        problems.append(f"Variants are left out: {first_line(store, error)}")
+        return set()
+
+
+def _can_break(plan: StudyPlan, problems: list[str]) -> bool:
+    """Whether there is a breaking line under a right answer's 100 %."""
+    if plan.classes < 2:
+        problems.append(
+            f"Breaking is left out: of {plan.classes} class{'' if plan.classes == 1 else 'es'}, which the study has, "
+            "guessing is always right, and nothing can break"
+        )
+    return plan.classes > 1
 
 
 def _stresses(plan: StudyPlan) -> dict[str, Stress]:

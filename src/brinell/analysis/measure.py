@@ -28,6 +28,7 @@ class Measured:
     """What a walk has gathered so far; frames are without a variant's place in the plan."""
 
     labels: Mapping[str, str]
+    classes: int
     readings: list[pl.DataFrame] = field(default_factory=list)
     pairs: list[pl.DataFrame] = field(default_factory=list)
     outcomes: list[Outcomes] = field(default_factory=list)
@@ -43,7 +44,7 @@ class Measured:
 
 def measure(store: RunStore, plan: StudyPlan, labels: Mapping[str, str]) -> Measured:
     """Read every trial of the plan. Baselines come first, so that others can be compared with them on the way."""
-    found = Measured(labels)
+    found = Measured(labels, plan.classes)
     baselines = {variant.key: variant.baseline for variant in plan.variants}
     known = [trial for trial in plan.trials if trial.judged_on in baselines and trial.crafted_on in baselines]
     of_baselines: dict[tuple[str, str, int], pl.DataFrame] = {}
@@ -86,7 +87,7 @@ def stack(frames: Iterable[pl.DataFrame], schema: Mapping[str, Any]) -> pl.DataF
 
 
 def _rows(store: RunStore, trial: PlannedTrial, found: Measured) -> pl.DataFrame:
-    read = read_rows(store, trial)
+    read = read_rows(store, trial, found.classes)
     found.problems.extend(read.problems)
     found.examples[trial.attack, trial.key] = read.frame["example_id"].n_unique()
     return read.frame

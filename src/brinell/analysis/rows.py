@@ -8,7 +8,7 @@ from pathlib import Path
 
 import polars as pl
 
-from brinell.core import ROW_SCHEMA, TRACE_SCHEMA, BrinellError, PlannedTrial, StoreError
+from brinell.core import ROW_SCHEMA, TRACE_SCHEMA, Block, BrinellError, PlannedTrial, StoreError, block_name
 from brinell.store import RunStore
 
 _TYPES = {
@@ -20,6 +20,10 @@ _TYPES = {
 }
 
 
+_CLASSES = ("label", "clean_prediction", "clean_rank", "prediction", "rank")
+_FLOATS = ("margin", "l2", "linf")
+
+
 @dataclass(frozen=True)
 class Read:
     """What a trial's files gave; `problems` are sentences about those that gave nothing."""
@@ -28,31 +32,38 @@ class Read:
     problems: tuple[str, ...] = ()
 
 
-def read_rows(store: RunStore, trial: PlannedTrial) -> Read:
+def read_rows(store: RunStore, trial: PlannedTrial, classes: int) -> Read:
     """The trial's rows, `ROW_SCHEMA`."""
-    return _read(store, trial, ROW_SCHEMA, store.read_rows, store.rows_path)
+
+    def block_rows(block: Block) -> pl.DataFrame:
+        return check_rows(conform(store.read_rows(trial.key, block.name), ROW_SCHEMA), trial, block, classes)
+
+    return _read(store, trial, ROW_SCHEMA, block_rows, store.rows_path)
 
 
 def read_traces(store: RunStore, trial: PlannedTrial) -> Read:
     """The trial's traces, `TRACE_SCHEMA`; none where none were asked for."""
     if trial.trace_every is None:
         return Read(conform(pl.DataFrame(), TRACE_SCHEMA))
-    return _read(store, trial, TRACE_SCHEMA, store.read_traces, store.traces_path)
+
+    def block_traces(block: Block) -> pl.DataFrame:
+        return _check_traces(conform(store.read_traces(trial.key, block.name), TRACE_SCHEMA), trial)
+
+    return _read(store, trial, TRACE_SCHEMA, block_traces, store.traces_path)
 
 
 def _read(
     store: RunStore,
     trial: PlannedTrial,
     schema: dict[str, str],
-    read: Callable[[str, str], pl.DataFrame],
+    read: Callable[[Block], pl.DataFrame],
     path: Callable[[str, str], Path],
 ) -> Read:
     frames, problems = [conform(pl.DataFrame(), schema)], []
     for block in trial.blocks:
-        if not store.has_rows(trial.key, block.name):
-            continue
         try:
-            frames.append(conform(read(trial.key, block.name), schema))
+            if store.has_rows(trial.key, block.name):
+                frames.append(read(block))
         except BrinellError as error:
             place = path(trial.key, block.name).relative_to(store.root)
             reason = first_line(store, error).removeprefix(f"cannot read the table {place}: ")
@@ -77,6 +88,43 @@ def conform(frame: pl.DataFrame, schema: dict[str, str]) -> pl.DataFrame:
         raise StoreError(f"its columns are of another type: {error}") from error
     if holes := [name for name, kind in schema.items() if not kind.endswith("?") and frame[name].null_count()]:
         raise StoreError(f"it has gaps in {', '.join(holes)}")
+    return frame
+
+
+def check_rows(frame: pl.DataFrame, trial: PlannedTrial, block: Block, classes: int) -> pl.DataFrame:
+    """`frame`, whose rows are the block's examples at the trial's points, each once, and hold what rows can hold.
+
+    Raises:
+        StoreError: they do not: another hand, or a faulty disk, has changed them.
+    """
+    keys, points = frame.select("example_id", "epsilon", "steps"), set(trial.points)
+    if strange := set(keys.select("epsilon", "steps").unique().iter_rows()) - points:
+        epsilon, steps = min(strange, key=str)
+        raise StoreError(f"it holds readings that were not planned, at epsilon {epsilon} and {steps} steps")
+    if (double := len(keys) - keys.n_unique()) > 0:
+        raise StoreError(f"it holds {double} readings twice")
+    if len(keys) != (planned := len(points) * (block.stop - block.start)):
+        raise StoreError(f"it holds {len(keys)} of {planned} readings")
+    ids = frame["example_id"].unique(maintain_order=True).to_numpy()
+    index, *digest = block.name.split("-")
+    ids = frame["example_id"].unique(maintain_order=True).to_numpy()
+    if len(digest) == 2 and index.isdecimal() and block_name(int(index), ids) != block.name:
+        raise StoreError("its examples are not those that were planned")
+    known = frame.select(_CLASSES).unpivot()["value"]
+    if len(known) and not known.is_between(0, classes - 1).all():
+        told = " to ".join(map(str, (known.min(), known.max())))
+        raise StoreError(f"it holds classes and ranks from {told}, where the study counts {classes} classes from 0")
+    if odd := [name for name in _FLOATS if not frame[name].is_finite().all()]:
+        raise StoreError(f"it holds numbers that are not finite, in {', '.join(odd)}")
+    return frame
+
+
+def _check_traces(frame: pl.DataFrame, trial: PlannedTrial) -> pl.DataFrame:
+    """`frame` with counts that can be, at the radii that were planned; a loss may be anything."""
+    if not set(frame["epsilon"]) <= {point.epsilon for point in trial.points}:
+        raise StoreError("it holds radii that were not planned")
+    if not frame.select((pl.col("correct") >= 0) & (pl.col("correct") <= pl.col("count"))).to_series().all():
+        raise StoreError("it counts more right answers than examples, or fewer than none")
     return frame
 
 

@@ -9,7 +9,7 @@ import polars as pl
 
 from brinell.analysis.rows import conform, first_line
 from brinell.core import BrinellError, StudyPlan
-from brinell.store import RunStore, read_table
+from brinell.store import RunStore, is_file, read_table
 
 _ON_DISK = {
     "epoch": "int32",
@@ -41,9 +41,9 @@ def training(store: RunStore, plan: StudyPlan, labels: Mapping[str, str], proble
     frames = [pl.DataFrame(schema=TRAINING_SCHEMA)]
     for variant in plan.variants:
         path = store.variant(variant.key) / "training.parquet"
-        if not path.is_file():
-            continue
         try:
+            if not is_file(path):
+                continue
             found = conform(read_table(path), _ON_DISK)
         except BrinellError as error:
             problems.append(f"{labels[variant.key]}'s training is left out: {first_line(store, error)}")

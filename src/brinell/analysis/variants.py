@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from brinell.analysis.costs import COST_SCHEMA, costs
+from brinell.analysis.costs import ALWAYS, COST_SCHEMA, costs, number
 from brinell.analysis.coverage import State
 from brinell.analysis.intervals import with_interval
 from brinell.analysis.measure import CLEAN
@@ -46,7 +46,10 @@ def variants(
     problems: list[str],
 ) -> pl.DataFrame:
     """`VARIANT_SCHEMA`; costs that cannot be read are unknown and named in `problems`."""
-    records = {variant.key: _costs(store, variant.key, problems) for variant in plan.variants}
+    records = {
+        variant.key: _costs(store, variant.key, names[variant.key], states[variant.key], problems)
+        for variant in plan.variants
+    }
     clean = {row["variant"]: row for row in readings.filter(pl.col("kind") == CLEAN).iter_rows(named=True)}
     of_technique = techniques(plan)
     rows = [
@@ -75,9 +78,15 @@ def _measured(clean: Mapping[str, Any]) -> dict[str, Any]:
     return {"examples": clean.get("examples", 0), **accuracies}
 
 
-def _costs(store: RunStore, key: str, problems: list[str]) -> dict[str, Any] | None:
+def _costs(store: RunStore, key: str, label: str, state: State, problems: list[str]) -> dict[str, Any] | None:
+    place = f"variants/{key}/costs.json"
     try:
-        return store.costs(key)
+        found = store.costs(key)
     except BrinellError as error:
-        problems.append(f"A variant's costs are left out: {first_line(store, error)}")
+        problems.append(f"{label}'s costs are left out: {first_line(store, error)}")
         return None
+    if found is None and state.state == "done":
+        problems.append(f"{label}'s costs are left out: {place} is missing")
+    elif found is not None and (lacks := [name for name in ALWAYS if number(found.get(name)) is None]):
+        problems.append(f"{label}'s costs are left out in part: {place} has no number for {', '.join(lacks)}")
+    return found

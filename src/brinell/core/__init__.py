@@ -10,7 +10,7 @@ from brinell.core.errors import (
     UnsupportedError,
     require,
 )
-from brinell.core.keys import content_key, file_digest
+from brinell.core.keys import block_name, content_key, file_digest
 from brinell.core.progress import Progress, silent
 from brinell.core.records import (
     ROW_SCHEMA,
@@ -49,6 +49,7 @@ __all__ = [
     "StoreError",
     "StudyPlan",
     "UnsupportedError",
+    "block_name",
     "content_key",
     "derive",
     "explain",

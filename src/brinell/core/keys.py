@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from numpy.typing import NDArray
+
 SCHEMA = 1
 """Raised when rows, plans or keys change meaning; every key made before it is then another key."""
 
@@ -17,6 +19,12 @@ def content_key(kind: str, **parts: Any) -> str:
     payload = {"schema": SCHEMA, "kind": kind, **parts}
     text = json.dumps(payload, sort_keys=True, separators=(",", ":"), allow_nan=False, default=_plain)
     return hashlib.sha256(text.encode()).hexdigest()[:20]
+
+
+def block_name(index: int, ids: NDArray[Any]) -> str:
+    """Name of a block of test examples: its place, how many, and a digest of their ids in order."""
+    digest = hashlib.sha256(ids.astype("<i8").tobytes()).hexdigest()[:10]
+    return f"{index:04d}-{len(ids)}-{digest}"
 
 
 def file_digest(path: Path) -> str:

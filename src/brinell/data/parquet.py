@@ -28,7 +28,7 @@ def read_parquet(
         DataError: a column is missing or of another type, an image cannot be decoded, or one has another size.
     """
     try:
-        table = pl.concat([pl.read_parquet(file) for file in files])
+        table = pl.concat([pl.read_parquet(file, glob=False) for file in files])
     except Exception as error:
         raise DataError(f"cannot read {files[0]}: {error}") from error
     column = next((name for name in columns if name in table.columns), None)

@@ -128,6 +128,8 @@ def _lost(loss: float) -> str:
 
 def _breaking(evaluation: Evaluation) -> list[Sentence]:
     """For each attack whose stress is swept: who falls to guessing first, who holds longest."""
+    if evaluation.line >= 1:
+        return [("Guessing is always right here, so nothing can be told of breaking.",)]
     sentences: list[Sentence] = []
     for (attack,), frame in evaluation.breaking.group_by("attack", maintain_order=True):
         norm = evaluation.reruns.filter(pl.col("attack") == attack)["norm"][0]

@@ -2,8 +2,10 @@
 
 from brinell.store.atomic import atomic_folder, atomic_path, write_bytes, write_text
 from brinell.store.lock import locked
-from brinell.store.run import Failure, Running, RunStore
+from brinell.store.run import RunStore
 from brinell.store.tables import read_footer, read_table, table, write_table
+from brinell.store.there import is_file
+from brinell.store.words import Failure, Running
 
 __all__ = [
     "Failure",
@@ -11,6 +13,7 @@ __all__ = [
     "Running",
     "atomic_folder",
     "atomic_path",
+    "is_file",
     "locked",
     "read_footer",
     "read_table",

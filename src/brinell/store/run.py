@@ -19,32 +19,12 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from brinell.core import BrinellError, StoreError, StudyPlan, explain
+from brinell.store import words
 from brinell.store.atomic import atomic_folder, sweep, write_bytes, write_text
 from brinell.store.lock import is_locked, locked
 from brinell.store.tables import read_table, write_table
-
-
-@dataclass(frozen=True)
-class Failure:
-    """A task that failed, as `failures/<task>.json` keeps it; `unsupported` ones are never retried."""
-
-    task: str
-    label: str
-    message: str
-    traceback: str
-    unsupported: bool
-
-
-@dataclass(frozen=True)
-class Running:
-    """A task that a worker is busy with: how far it is, and when it last said so (seconds since the epoch)."""
-
-    task: str
-    label: str
-    done: float
-    total: float
-    started: float
-    updated: float
+from brinell.store.there import is_file, is_folder
+from brinell.store.words import Failure, Running, read_json
 
 
 @dataclass(frozen=True)
@@ -61,7 +41,7 @@ class RunStore:
             StoreError: `root` is not the folder of a run.
         """
         store = cls(Path(root))
-        if not store.plan_path.is_file():
+        if not is_file(store.plan_path):
             raise StoreError(f"{root} is not a run's folder (it holds no study.json); `brinell run STUDY` makes one")
         return store
 
@@ -115,7 +95,7 @@ class RunStore:
     def environment(self) -> dict[str, Any]:
         """Versions, commit and machine of the run; empty where they were never written."""
         path = self.root / "environment.json"
-        return read_json(path) if path.is_file() else {}
+        return read_json(path) if is_file(path) else {}
 
     def stamp(self) -> frozenset[tuple[str, int]]:
         """What tells whether results have landed, failed or gone since: every finished one with its time of writing."""
@@ -134,7 +114,7 @@ class RunStore:
 
     def has_variant(self, key: str) -> bool:
         """Whether the variant is made."""
-        return self.variant(key).is_dir()
+        return is_folder(self.variant(key))
 
     def new_variant(self, key: str) -> AbstractContextManager[Path]:
         """A temporary folder that becomes the variant's when the block ends well."""
@@ -143,7 +123,7 @@ class RunStore:
     def costs(self, key: str) -> dict[str, Any] | None:
         """What the variant costs; `None` while it is not made."""
         path = self.variant(key) / "costs.json"
-        return read_json(path) if path.is_file() else None
+        return read_json(path) if is_file(path) else None
 
     def figures(self, key: str) -> list[dict[str, Any]]:
         """What the steps that made the variant noted, the oldest first: records of `kind` and `figures`.
@@ -152,7 +132,7 @@ class RunStore:
             StoreError: the file is not what was written.
         """
         path = self.variant(key) / "figures.json"
-        steps = read_json(path).get("steps") if path.is_file() else []
+        steps = read_json(path).get("steps") if is_file(path) else []
         if not isinstance(steps, list):
             raise StoreError(f"{path} holds no list of steps")
         return steps
@@ -169,7 +149,7 @@ class RunStore:
 
     def has_rows(self, trial: str, block: str) -> bool:
         """Whether the block is judged."""
-        return self.rows_path(trial, block).is_file()
+        return is_file(self.rows_path(trial, block))
 
     def write_rows(
         self,
@@ -204,7 +184,7 @@ class RunStore:
 
     def has_probe(self, key: str) -> bool:
         """Whether the probe is answered."""
-        return self.probe_path(key).is_file()
+        return is_file(self.probe_path(key))
 
     def write_probe(self, key: str, record: Mapping[str, Any], arrays: Mapping[str, Any] | None = None) -> None:
         """Keep an answer. Its arrays are written first: the record is what says that the probe is done."""
@@ -245,7 +225,7 @@ class RunStore:
 
     def failures(self) -> dict[str, Failure]:
         """Failures by task."""
-        return {record["task"]: Failure(**record) for record in self._records("failures")}
+        return words.failures(self.root / "failures")
 
     @property
     def _left_path(self) -> Path:
@@ -280,7 +260,7 @@ class RunStore:
 
     def running(self) -> dict[str, Running]:
         """Tasks at work, by task; a dead run leaves its last words here until the next run starts."""
-        return {record["task"]: Running(**record) for record in self._records("scratch/running")}
+        return words.running(self.root / "scratch" / "running")
 
     def scratch(self, key: str) -> Path:
         """Folder for the checkpoints of a variant in the making; created on demand."""
@@ -291,30 +271,6 @@ class RunStore:
     def clear_scratch(self, key: str) -> None:
         """The variant is made: its checkpoints are of no more use."""
         shutil.rmtree(self.root / "scratch" / key, ignore_errors=True)
-
-    def _records(self, folder: str) -> list[dict[str, Any]]:
-        records = []
-        for path in sorted((self.root / folder).glob("*.json")):
-            try:
-                records.append(read_json(path))
-            except BrinellError:
-                continue  # a record that vanished or is being replaced while we look
-        return records
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """A JSON object from a file.
-
-    Raises:
-        StoreError: the file is missing or not a JSON object.
-    """
-    try:
-        value = json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
-        raise StoreError(f"cannot read {path}: {error}") from error
-    if not isinstance(value, dict):
-        raise StoreError(f"{path} holds {type(value).__name__}, not an object")
-    return value
 
 
 def _json(value: Mapping[str, Any]) -> str:

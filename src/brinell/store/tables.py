@@ -74,7 +74,7 @@ def read_table(path: Path) -> pl.DataFrame:
         StoreError: the file is missing, damaged, or not a table.
     """
     try:
-        return pl.read_parquet(path, hive_partitioning=False)
+        return pl.read_parquet(path, hive_partitioning=False, glob=False)
     except (KeyboardInterrupt, SystemExit):
         raise
     except BaseException as error:  # on damage polars may panic, and its panics are no `Exception`

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from brinell.core import Block, ConfigurationError, PlannedProbe, PlannedTrial, Point, StudyPlan, content_key
+from brinell.core import (
+    Block,
+    ConfigurationError,
+    PlannedProbe,
+    PlannedTrial,
+    Point,
+    StudyPlan,
+    block_name,
+    content_key,
+)
 from brinell.data import Dataset
 from brinell.study.entries import AttackEntry
 from brinell.study.environment import machine
@@ -168,6 +176,5 @@ def cut(test: Dataset, examples: int, size: int) -> tuple[Block, ...]:
     blocks = []
     for index, start in enumerate(range(0, examples, size)):
         stop = min(start + size, examples)
-        digest = hashlib.sha256(test.ids[start:stop].numpy().astype("<i8").tobytes()).hexdigest()[:10]
-        blocks.append(Block(name=f"{index:04d}-{stop - start}-{digest}", start=start, stop=stop))
+        blocks.append(Block(name=block_name(index, test.ids[start:stop].numpy()), start=start, stop=stop))
     return tuple(blocks)
