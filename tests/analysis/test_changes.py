@@ -11,7 +11,7 @@ import pytest
 
 from brinell.analysis import load, mcnemar
 from brinell.analysis.changes import CHANGE_SCHEMA, changes
-from brinell.core import DataError
+from brinell.core import DataError, PlannedTrial
 from brinell.store import RunStore
 from reporting.fake_run import FAKES, write_fake_run
 
@@ -107,6 +107,78 @@ def test_what_one_run_lacks_is_null_and_said(before: RunStore, after: RunStore) 
     assert row["before"] is not None
     assert (row["after"], row["change"]) == (None, None)
     assert any("plans pruned" in note for note in found.notes)
+
+
+def trial_of(store: RunStore, attack: str, variant: str) -> PlannedTrial:
+    plan = store.plan()
+    key = next(found.key for found in plan.variants if found.name == variant)
+    return next(trial for trial in plan.trials if (trial.attack, trial.judged_on) == (attack, key))
+
+
+def test_a_reading_that_the_second_run_lacks_has_every_metric(before: RunStore, after: RunStore) -> None:
+    shutil.rmtree(after.rows_path(trial_of(after, "fgsm", "pruned").key, "x").parent)
+    frame = changes(before, after).frame
+    for metric in ("robust_accuracy", "top5_accuracy"):
+        rows = frame.filter((pl.col("metric") == metric) & (pl.col("variant") == "pruned"))
+        gone = rows.filter(pl.col("attack") == "fgsm")
+        assert len(gone) == 5
+        assert gone["after"].null_count() == 5
+        assert gone["before"].null_count() == 0
+        assert rows.filter(pl.col("attack") == "pgd")["after"].null_count() == 0
+
+
+def test_a_point_that_one_run_did_not_read_is_null_there(before: RunStore, after: RunStore) -> None:
+    plan = after.plan()
+    fewer = [
+        trial.model_copy(update={"points": trial.points[:2]}) if trial.attack == "fgsm" else trial
+        for trial in plan.trials
+    ]
+    for trial in plan.trials:
+        for block in trial.blocks if trial.attack == "fgsm" else ():
+            path = after.rows_path(trial.key, block.name)
+            frame = pl.read_parquet(path)
+            frame.filter(pl.col("epsilon") <= trial.points[1].epsilon).write_parquet(path)
+    after.write_study("", plan.model_copy(update={"trials": tuple(fewer)}), {})
+    for one, other, side in ((before, after, "after"), (after, before, "before")):
+        frame = changes(one, other).frame
+        rows = frame.filter((pl.col("metric") == "robust_accuracy") & (pl.col("attack") == "fgsm"))
+        assert rows.filter(pl.col("variant") == "pruned")[side].null_count() == 3
+        assert rows.filter(pl.col("variant") == "pruned").height == 5
+    worst = changes(before, after).frame.filter(pl.col("metric") == "worst_case")
+    assert set(worst["lacking"]) == {"fgsm is not read at every radius"}
+    assert set(worst["epsilon"]) == {point.epsilon for point in trial_of(before, "fgsm", "pruned").points}
+
+
+def test_what_the_second_run_has_measured_in_part_is_lacking(before: RunStore, after: RunStore) -> None:
+    trial = trial_of(after, "fgsm", "pruned")
+    after.rows_path(trial.key, trial.blocks[1].name).unlink()
+    found = changes(before, after)
+    lacks = "100 of 200 examples are measured"
+    assert found.notes == (f"{after.root.name}: fgsm of pruned: {lacks}",)
+    row = at(found.frame, "robust_accuracy", "pruned", attack="fgsm")
+    assert (row["lacking"], row["examples"]) == (lacks, 100)
+    assert at(found.frame, "worst_case", "pruned")["lacking"] == f"fgsm: {lacks}"
+    assert at(found.frame, "robust_accuracy", "pruned", attack="pgd")["lacking"] is None
+    assert set(changes(after, before).frame["lacking"]) == {None}  # the first run's gaps are no change for the worse
+
+
+def test_the_worst_case_says_which_attacks_it_lacks(before: RunStore, after: RunStore) -> None:
+    shutil.rmtree(after.rows_path(trial_of(after, "fgsm", "pruned").key, "x").parent)
+    frame = changes(before, after).frame.filter(pl.col("metric") == "worst_case")
+    rows = frame.filter(pl.col("variant") == "pruned")
+    assert set(rows["lacking"]) == {"fgsm is not measured"}
+    assert rows["after"].null_count() == 0  # of the other attacks
+    assert set(frame.filter(pl.col("variant") != "pruned")["lacking"]) == {None}
+
+
+def test_a_variant_without_any_attack_has_no_worst_case(before: RunStore, after: RunStore) -> None:
+    for trial in after.plan().trials:
+        if trial.attack != "clean" and trial.judged_on == trial_of(after, "fgsm", "pruned").judged_on:
+            shutil.rmtree(after.rows_path(trial.key, "x").parent)
+    worst = load(before).worst.filter(pl.col("variant") == "pruned")
+    rows = changes(before, after).frame.filter((pl.col("metric") == "worst_case") & (pl.col("variant") == "pruned"))
+    assert rows["after"].null_count() == len(rows) == len(worst)
+    assert rows["before"].to_list() == pytest.approx(worst["robust_accuracy"].to_list())
 
 
 def test_costs_other_settings_and_damage(before: RunStore, after: RunStore) -> None:

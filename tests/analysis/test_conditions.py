@@ -18,7 +18,7 @@ from brinell.core import BrinellError, ConfigurationError
 
 def row(before: float | None, after: float | None) -> dict[str, Any]:
     change = None if before is None or after is None else after - before
-    return {"before": before, "after": after, "change": change}
+    return {"before": before, "after": after, "change": change, "lacking": None}
 
 
 def test_it_reads_what_the_issue_shows() -> None:
@@ -54,6 +54,8 @@ def test_every_metric_and_operator(metric: str, sign: str, limit: float) -> None
         ("robust_accuracy == 0", "expected an operator"),
         ("robust_accuracy < 0 and clean_accuracy < 0", "expected an operator"),
         ("robust_accuracy under < 0", "expected an operator"),
+        ("robust_accuracy under pgd under fgsm < 0", "'under' stands twice; repeat --fail-if for another attack"),
+        ("robust_accuracy of a under pgd of b < 0", "'of' stands twice; repeat --fail-if for another variant"),
         ("robust_accuracy of 'x < 0", "a quote that nothing ends"),
         ("__import__('os').system('ls') < 0", "is no metric"),
     ],
@@ -89,6 +91,12 @@ def test_any_text_is_read_or_refused(text: str) -> None:
 )
 def test_when_it_is_crossed(text: str, before: float | None, after: float | None, crossed: bool) -> None:
     assert parse(text).crossed(row(before, after)) is crossed
+
+
+def test_what_is_not_measured_whole_crosses_whatever_was_read() -> None:
+    half = {**row(0.5, 0.5), "lacking": "250 of 500 examples are measured"}
+    assert parse("robust_accuracy < -0.5").crossed(half)
+    assert not parse("robust_accuracy < -0.5").crossed({**half, "before": None})
 
 
 def test_the_docs_name_every_metric() -> None:

@@ -70,6 +70,17 @@ def test_what_is_gone_crosses(brinell, before, tmp_path):
     assert "is not measured in the second run" in said.err
 
 
+@pytest.mark.parametrize("metric", ["robust_accuracy", "top5_accuracy", "worst_case"])
+def test_half_a_run_crosses(brinell, before, tmp_path, metric):
+    root = shutil.copytree(before, tmp_path / "after")
+    for folder in (root / "trials").iterdir():
+        sorted(folder.iterdir())[-1].unlink()
+    said = brinell("compare", before, root, "--fail-if", f"{metric} < -0.9")
+    assert said.status == 1
+    assert "in the second run" in said.err
+    assert "100 of 200 examples are measured; what is went from" in said.err
+
+
 def test_no_run_is_one_clear_error(brinell, before, tmp_path):
     said = brinell("compare", before, tmp_path)
     assert said.status == 1

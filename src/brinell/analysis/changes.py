@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import polars as pl
 
 from brinell.analysis.costs import costs, number
+from brinell.analysis.coverage import planned_examples
 from brinell.analysis.measure import CLEAN, WORST, norm_of
 from brinell.analysis.names import labels
 from brinell.analysis.pairs import compare
@@ -45,10 +46,12 @@ CHANGE_SCHEMA = {
     "only_after": pl.Int64,
     "p_value": pl.Float64,
     "verdict": pl.String,
+    "lacking": pl.String,
 }
 """One row a metric of `METRICS` and what it was read at. Accuracies are of the `examples` that both runs measured;
 `only_*` count those that one run's network gets right and the other's does not, `p_value` and `verdict` (of the second
-run) are McNemar's. Costs have neither. What one run lacks is null."""
+run) are McNemar's. Costs have neither. What one run lacks is null; `lacking` says what the second run has not measured
+of what it planned, or, of a worst case, of what the first one attacked with."""
 
 _BY = ["epsilon", "steps"]
 
@@ -122,10 +125,22 @@ def changes(before: RunStore, after: RunStore) -> Changes:
     return Changes(frame, tuple(dict.fromkeys(notes)))
 
 
+@dataclass
+class _Near:
+    """What the worst case of one variant is made of."""
+
+    befores: list[pl.DataFrame] = field(default_factory=list)
+    afters: list[pl.DataFrame] = field(default_factory=list)
+    alone: list[pl.DataFrame] = field(default_factory=list)
+    """Of attacks that the second run lacks."""
+    radii: set[tuple[str, float]] = field(default_factory=set)
+    lacking: list[str] = field(default_factory=list)
+
+
 def _readings(old: _Run, new: _Run) -> Iterator[dict[str, Any]]:
     """Rows of every trial that either run plans, then the worst cases of the variants."""
-    near: dict[str, tuple[list[pl.DataFrame], list[pl.DataFrame]]] = {}
-    radii: dict[str, set[tuple[str, float]]] = {}
+    near: dict[str, _Near] = {}
+    lacking: dict[tuple[str, str], list[str]] = {}
     for name in dict.fromkeys([*old.trials, *new.trials]):
         trials = old.trials.get(name), new.trials.get(name)
         planned = next(trial for trial in trials if trial is not None)
@@ -133,47 +148,82 @@ def _readings(old: _Run, new: _Run) -> Iterator[dict[str, Any]]:
         sides = old.rows(trials[0]), new.rows(trials[1])
         if trials[0] and trials[1] and trials[0].spec != trials[1].spec:
             old.notes.append(f"{attack} has other settings in the second run")
-        where = {"variant": variant, "norm": norm_of(planned), "seed": seed}
-        where["attack"] = None if planned.kind == CLEAN else attack if source == variant else f"{attack} from {source}"
-        yield from _reading(sides, planned, where)
-        if planned.kind != CLEAN and sides[0] is not None and sides[1] is not None:
-            befores, afters = near.setdefault(variant, ([], []))
-            befores.append(nearest(sides[0]))
-            afters.append(nearest(sides[1]))
-            epsilons = set(sides[0]["epsilon"].drop_nulls()) & set(sides[1]["epsilon"].drop_nulls())
-            radii.setdefault(variant, set()).update((norm_of(planned), epsilon) for epsilon in epsilons)
-    for variant, (befores, afters) in near.items():
-        yield from _worst(variant, combine(befores), combine(afters), sorted(radii[variant]))
+        label = attack if source == variant else f"{attack} from {source}"
+        lacks = _lacking(trials[1], sides[1])
+        if lacks and sides[1] is not None:
+            lacking.setdefault((label, lacks), []).append(variant)
+        where = {"variant": variant, "norm": norm_of(planned), "seed": seed, "lacking": lacks}
+        where["attack"] = None if planned.kind == CLEAN else label
+        yield from _reading(sides, where)
+        if planned.kind != CLEAN:
+            _gather(near.setdefault(variant, _Near()), sides, label, lacks, norm_of(planned))
+    for (label, lacks), variants in lacking.items():
+        old.notes.append(f"{new.store.root.name}: {label} of {', '.join(variants)}: {lacks}")
+    for variant, found in near.items():
+        yield from _worst(variant, found)
 
 
-def _reading(
-    sides: tuple[pl.DataFrame | None, pl.DataFrame | None], planned: PlannedTrial, where: dict[str, Any]
-) -> Iterator[dict[str, Any]]:
-    first = "clean_accuracy" if planned.kind == CLEAN else "robust_accuracy"
-    if sides[0] is None or sides[1] is None:
-        for point in planned.points if any(side is not None for side in sides) else ():
-            known = [None if side is None else _share(side, point.epsilon, point.steps) for side in sides]
-            yield _row(first, {**where, "epsilon": point.epsilon, "steps": point.steps}, *known)
+def _lacking(trial: PlannedTrial | None, rows: pl.DataFrame | None) -> str | None:
+    """What a run has not measured of a trial that it plans."""
+    if trial is None or rows is None:
+        return None
+    planned, measured = planned_examples(trial), rows["example_id"].n_unique()
+    return f"{measured} of {planned} examples are measured" if measured < planned else None
+
+
+def _gather(
+    found: _Near, sides: tuple[pl.DataFrame | None, pl.DataFrame | None], label: str, lacks: str | None, norm: str
+) -> None:
+    before, after = sides
+    if before is None:
         return
-    for metric, limit in ((first, 1), ("top5_accuracy", 5)):
-        parts = [side.select("example_id", *_BY, correct=pl.col("rank") < limit) for side in sides if side is not None]
-        yield from _compared(metric, parts[0], parts[1], where)
+    found.radii.update((norm, epsilon) for epsilon in before["epsilon"].drop_nulls().unique())
+    if after is None:
+        found.alone.append(nearest(before))
+        found.lacking.append(f"{label} is not measured")
+        return
+    found.befores.append(nearest(before))
+    found.afters.append(nearest(after))
+    gone = set(before["epsilon"]) - set(after["epsilon"])
+    found.lacking += [f"{label}: {lacks}"] * bool(lacks) + [f"{label} is not read at every radius"] * bool(gone)
 
 
-def _share(rows: pl.DataFrame, epsilon: float | None, steps: int) -> float | None:
+def _reading(sides: tuple[pl.DataFrame | None, pl.DataFrame | None], where: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Every metric at every point that either run read."""
+    before, after = sides
+    points = [set() if side is None else set(side.select(_BY).unique().iter_rows()) for side in sides]
+    for metric, limit in (
+        ("clean_accuracy" if where["attack"] is None else "robust_accuracy", 1),
+        ("top5_accuracy", 5),
+    ):
+        if before is not None and after is not None:
+            parts = [side.select("example_id", *_BY, correct=pl.col("rank") < limit) for side in (before, after)]
+            yield from _compared(metric, parts[0], parts[1], where)
+        for epsilon, steps in sorted(points[0] ^ points[1], key=str):
+            known = [None if side is None else _share(side, epsilon, steps, limit) for side in sides]
+            yield _row(metric, {**where, "epsilon": epsilon, "steps": steps}, *known)
+
+
+def _share(rows: pl.DataFrame, epsilon: float | None, steps: int, limit: int) -> float | None:
     at = rows.filter(pl.col("epsilon").eq_missing(epsilon) & (pl.col("steps") == steps))
-    return None if at.is_empty() else float((at["rank"] == 0).sum()) / len(at)
+    return None if at.is_empty() else float((at["rank"] < limit).sum()) / len(at)
 
 
-def _worst(
-    variant: str, before: pl.DataFrame, after: pl.DataFrame, radii: list[tuple[str, float]]
-) -> Iterator[dict[str, Any]]:
-    for norm, epsilon in radii:
+def _worst(variant: str, found: _Near) -> Iterator[dict[str, Any]]:
+    """Over the attacks that both runs measured; where there is none, over the first run's."""
+    lacking = "; ".join(dict.fromkeys(found.lacking)) or None
+    before = combine(found.befores or found.alone)
+    for norm, epsilon in sorted(found.radii):
+        where = {"variant": variant, "attack": WORST, "norm": norm, "epsilon": epsilon, "lacking": lacking}
+        if not found.afters:
+            correct = standing(before, norm, epsilon)["correct"]
+            yield _row("worst_case", where, float(correct.sum()) / len(correct) if len(correct) else None, None)
+            continue
         parts = [
             standing(side, norm, epsilon).with_columns(epsilon=pl.lit(epsilon), steps=pl.lit(None, dtype=pl.Int32))
-            for side in (before, after)
+            for side in (before, combine(found.afters))
         ]
-        yield from _compared("worst_case", parts[0], parts[1], {"variant": variant, "attack": WORST, "norm": norm})
+        yield from _compared("worst_case", parts[0], parts[1], where)
 
 
 def _compared(

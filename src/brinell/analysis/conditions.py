@@ -55,11 +55,14 @@ class Condition:
         return chosen
 
     def crossed(self, row: dict[str, Any]) -> bool:
-        """Whether a row crosses it; one that the second run lacks does, for nobody can say that it did not change."""
-        if row["after"] is None:
-            return True
+        """Whether a row crosses it; one that the second run lacks does, for nobody can say that it did not change.
+
+        So does one that it has not measured whole.
+        """
         if row["before"] is None:
-            return False
+            return row["after"] is None
+        if row["after"] is None or row["lacking"] is not None:
+            return True
         change = row["change"]
         if self.percent:
             grown = math.inf if change > 0 else -math.inf
@@ -82,7 +85,10 @@ def parse(text: str) -> Condition:
     filters: dict[str, str] = {}
     rest = words[1:]
     while len(rest) >= 2 and rest[0] in (("under", "word"), ("of", "word")):
-        filters["attack" if rest[0][0] == "under" else "variant"] = rest[1][0]
+        name = "attack" if rest[0][0] == "under" else "variant"
+        if name in filters:
+            raise _error(text, f"{rest[0][0]!r} stands twice; repeat --fail-if for another {name}")
+        filters[name] = rest[1][0]
         rest = rest[2:]
     if len(rest) != 2 or rest[0][1] != "operator":
         found = " ".join(word for word, _ in rest) or "nothing"

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import polars as pl
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from brinell.cli.console import Debug, out, say_error
@@ -79,7 +80,7 @@ def _print(frame: pl.DataFrame) -> None:
     table = Table("what", "variant", "before", "after", "change", "p", "verdict", box=None, pad_edge=False)
     for part in (differing, moved, lacking):
         for row in part.head(SHOWN).iter_rows(named=True):
-            table.add_row(*_cells(row))
+            table.add_row(*map(escape, _cells(row)))
     if table.row_count:
         out.print(table)
     hidden = sum(max(0, len(part) - SHOWN) for part in (differing, moved, lacking))
@@ -88,7 +89,9 @@ def _print(frame: pl.DataFrame) -> None:
 
 
 def _cells(row: dict[str, Any]) -> tuple[str, ...]:
-    p_value = "" if row["p_value"] is None else f"{row['p_value']:.2g}"
+    from brinell.reporting.formats import chance
+
+    p_value = "" if row["p_value"] is None else chance(row["p_value"]).removeprefix("p ").removeprefix("= ")
     change = "" if row["change"] is None else _change(row)
     return (
         _what(row),
@@ -120,7 +123,8 @@ def _where(row: dict[str, Any]) -> str:
 def _values(row: dict[str, Any]) -> str:
     if row["after"] is None:
         return "is not measured in the second run"
-    return f"went from {_value(row, 'before')} to {_value(row, 'after')} ({_change(row)})"
+    lacking = f"in the second run {row['lacking']}; what is " if row["lacking"] else ""
+    return f"{lacking}went from {_value(row, 'before')} to {_value(row, 'after')} ({_change(row)})"
 
 
 def _share(row: dict[str, Any]) -> bool:
