@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
@@ -56,6 +57,32 @@ def test_status_of_half_a_run(brinell, done, tmp_path):
     said = brinell("status", tmp_path / "run")
     assert "11 of 14 results done" in said.out
     assert "running the same study again computes what is left" in said.out
+
+
+def test_status_counts_what_is_whole(brinell, done, tmp_path):
+    root = shutil.copytree(done, tmp_path / "run")
+    cut, empty = sorted((root / "trials").rglob("*.parquet"))[:2]
+    cut.write_bytes(cut.read_bytes()[:-9])
+    empty.write_bytes(b"")
+    assert "12 of 14 results done" in brinell("status", root).out
+
+
+def test_names_that_look_like_markup_are_shown(brinell, done, tmp_path):
+    root = shutil.copytree(done, tmp_path / "run")
+    name = "s[/x] [red]"
+    plan = json.loads((root / "study.json").read_text())
+    plan["name"] = plan["variants"][1]["name"] = name
+    for trial in plan["trials"]:
+        trial["attack"] = f"{trial['attack']}[/y]"
+    (root / "study.json").write_text(json.dumps(plan))
+    said = brinell("status", root)
+    assert said.status == 0
+    assert f"{name}: 14 of 14 results done" in said.out
+    assert said.out.splitlines()[1].split() == ["variant", "made", "clean[/y]", "fgsm[/y]", "pgd[/y]"]
+    assert said.out.splitlines()[3].startswith(name)
+    said = brinell("compare", done, root)
+    assert said.status == 0
+    assert f"only run plans {name}" in said.out
 
 
 @pytest.mark.parametrize(

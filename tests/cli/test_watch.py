@@ -28,7 +28,13 @@ def test_the_page_is_drawn_at_first_and_whenever_something_lands(half, monkeypat
     root, path, content = half
     path.unlink()
     drawn = []
-    monkeypatch.setattr(report, "_draw", lambda folder: drawn.append(len(RunStore(folder).stamp())))
+
+    def draw(folder):
+        drawn.append(len(RunStore(folder).stamp()))
+        (folder / "report").mkdir(exist_ok=True)
+        (folder / "report" / "index.html").touch()
+
+    monkeypatch.setattr(report, "_draw", draw)
     looks = iter(["nothing", "half", "lands", "nothing", "changes", "stop"])
 
     def pause(seconds):
@@ -47,6 +53,17 @@ def test_the_page_is_drawn_at_first_and_whenever_something_lands(half, monkeypat
     report._watch(RunStore(root), 0.5)
     assert drawn == [drawn[0], drawn[0] + 1, drawn[0] + 1]
     assert "index.html is whole" in capsys.readouterr().out
+
+
+def test_stopped_before_the_first_page_says_so(half, monkeypatch, capsys):
+    root, _, _ = half
+
+    def stop(folder):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(report, "_draw", stop)
+    report._watch(RunStore(root), 0.5)
+    assert capsys.readouterr().out == "stopped; nothing is drawn yet\n"
 
 
 @pytest.mark.slow

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -11,8 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from brinell.reporting import inline
-from brinell.reporting.export import csv, slug
+from brinell.reporting.export import csv, slug, write_exhibit
 from brinell.reporting.latex import escape, latex
+from brinell.reporting.page import command
+from brinell.reporting.report import _sweep
 from brinell.reporting.table import Cell, Column, Gauge, Table
 
 json_like = st.recursive(
@@ -32,6 +35,25 @@ def test_data_says_the_same_and_cannot_end_its_element(value: object) -> None:
 def test_data_refuses_what_json_does_not_know(value: float) -> None:
     with pytest.raises(ValueError, match="JSON"):
         inline.data([value])
+
+
+def test_the_command_is_one_line_that_a_shell_runs(tmp_path: Path) -> None:
+    assert command("a  b") == "brinell report 'a  b'"
+    assert command("-dash") == "brinell report ./-dash"
+    table = Table("t", "Title", "Two\n lines.", (Column("A"),), ((Cell("1"),),), pl.DataFrame({"a": [1]}))
+    write_exhibit(table, tmp_path, command("a  b"))
+    said = (tmp_path / "tables" / "t.tex").read_text().splitlines()
+    assert said[:2] == ["% made by: brinell report 'a  b'", "% Two lines."]
+
+
+def test_what_another_process_is_writing_is_not_swept_away(tmp_path: Path) -> None:
+    (tmp_path / "figures").mkdir()
+    names = [".tmp-1-ab-new.svg", "old.svg", "kept.svg"]
+    paths = [tmp_path / "figures" / name for name in names]
+    for path in paths:
+        path.write_text("")
+    _sweep(tmp_path, [paths[2]])
+    assert [path.exists() for path in paths] == [True, False, True]
 
 
 def test_script_cannot_be_ended_by_its_strings() -> None:

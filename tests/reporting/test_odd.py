@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import xml.etree.ElementTree as ElementTree
 from dataclasses import replace
@@ -74,10 +75,34 @@ def test_one_class_and_nan_still_make_a_page(tmp_path: Path) -> None:
                 {name: np.full((6, 8, 8, 1), np.nan) for name in ("clean", "adversarial")},
             )
     found = draw(store.root)
-    assert found.problems == ()
+    said = "\n".join(found.problems)
+    assert "guessing is always right" in said
+    assert said.count("numbers that are not finite, in margin, l2, linf") == len(list((tmp_path / "trials").iterdir()))
+    assert said.count("has no number for encoded_bytes, dense_bytes, parameters, macs") == 2
     text = Page(found.page).text
-    assert "at the line unattacked" in text
+    assert "Guessing is always right here" in text
     assert not re.search(r"\bnan\b", text, re.IGNORECASE)
+
+
+CONTROL = "a\x01b\x1b[31mc\u202ed"
+
+
+def test_characters_that_nobody_can_print_are_marked(tmp_path: Path) -> None:
+    """XML knows no way to write them, and a terminal would obey them."""
+    store = write_rich_run(tmp_path / "run\x02", (BASELINE, replace(FAKES[2], name="strange")), examples=40)
+    plan = json.loads(store.plan_path.read_bytes())
+    plan["name"] = plan["variants"][1]["name"] = plan["class_names"][0] = plan["dataset"] = CONTROL
+    plan["variants"][1]["settings"] = {"kind": "prune", "way": CONTROL}
+    for trial in plan["trials"]:
+        trial["attack"] = f"{trial['attack']}\x07"
+    store.plan_path.write_text(json.dumps(plan))
+    found = draw(store.root)
+    assert found.problems == ()
+    page = found.page.read_text(encoding="utf-8")
+    assert "a\ufffdb\ufffd[31mc\ufffdd" in page
+    assert "fgsm\ufffd" in page
+    for path in found.page.parent.rglob("*.svg"):
+        ElementTree.fromstring(path.read_text(encoding="utf-8"))  # noqa: S314
 
 
 def test_a_folder_that_was_cleared_says_so_once_and_draws_what_is_there(tmp_path: Path) -> None:

@@ -56,6 +56,14 @@ def test_a_damaged_plan_is_a_clear_error(store: RunStore, text: str) -> None:
         store.plan()
 
 
+def test_a_damaged_plan_is_not_quoted_whole(store: RunStore) -> None:
+    text = store.plan_path.read_text()
+    store.plan_path.write_text(text.replace('"digits"', json.dumps(["digits"] * 10_000)))
+    with pytest.raises(StoreError, match=r"study\.json is damaged: dataset: .*… \([\d,]+ characters\)$") as error:
+        store.plan()
+    assert len(str(error.value)) < 300 + len(str(store.root))
+
+
 def test_a_variant_is_made_when_its_folder_is_there(store: RunStore) -> None:
     assert not store.has_variant("v")
     assert store.costs("v") is None

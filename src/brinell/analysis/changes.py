@@ -160,7 +160,8 @@ def _readings(old: _Run, new: _Run) -> Iterator[dict[str, Any]]:
     for (label, lacks), variants in lacking.items():
         old.notes.append(f"{new.store.root.name}: {label} of {', '.join(variants)}: {lacks}")
     for variant, found in near.items():
-        yield from _worst(variant, found)
+        if found.befores or found.alone:  # else the first run knows of none
+            yield from _worst(variant, found)
 
 
 def _lacking(trial: PlannedTrial | None, rows: pl.DataFrame | None) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import polars as pl
@@ -36,7 +37,7 @@ def read_rows(store: RunStore, trial: PlannedTrial, classes: int) -> Read:
     """The trial's rows, `ROW_SCHEMA`."""
 
     def block_rows(block: Block) -> pl.DataFrame:
-        return check_rows(conform(store.read_rows(trial.key, block.name), ROW_SCHEMA), trial, block, classes)
+        return _check_classes(_block_rows(store, trial, block), classes)
 
     return _read(store, trial, ROW_SCHEMA, block_rows, store.rows_path)
 
@@ -45,11 +46,28 @@ def read_traces(store: RunStore, trial: PlannedTrial) -> Read:
     """The trial's traces, `TRACE_SCHEMA`; none where none were asked for."""
     if trial.trace_every is None:
         return Read(conform(pl.DataFrame(), TRACE_SCHEMA))
+    return _read(store, trial, TRACE_SCHEMA, partial(_block_traces, store, trial), store.traces_path)
 
-    def block_traces(block: Block) -> pl.DataFrame:
-        return _check_traces(conform(store.read_traces(trial.key, block.name), TRACE_SCHEMA), trial)
 
-    return _read(store, trial, TRACE_SCHEMA, block_traces, store.traces_path)
+def judged(store: RunStore, trial: PlannedTrial, block: Block) -> bool:
+    """Whether the block's rows, and its traces if it has them, are there and whole; what is damaged is made again."""
+    if not store.has_rows(trial.key, block.name):
+        return False
+    try:
+        _block_rows(store, trial, block)
+        if trial.trace_every is not None:
+            _block_traces(store, trial, block)
+    except StoreError:
+        return False
+    return True
+
+
+def _block_rows(store: RunStore, trial: PlannedTrial, block: Block) -> pl.DataFrame:
+    return _check_rows(conform(store.read_rows(trial.key, block.name), ROW_SCHEMA), trial, block)
+
+
+def _block_traces(store: RunStore, trial: PlannedTrial, block: Block) -> pl.DataFrame:
+    return _check_traces(conform(store.read_traces(trial.key, block.name), TRACE_SCHEMA), trial)
 
 
 def _read(
@@ -91,7 +109,7 @@ def conform(frame: pl.DataFrame, schema: dict[str, str]) -> pl.DataFrame:
     return frame
 
 
-def check_rows(frame: pl.DataFrame, trial: PlannedTrial, block: Block, classes: int) -> pl.DataFrame:
+def _check_rows(frame: pl.DataFrame, trial: PlannedTrial, block: Block) -> pl.DataFrame:
     """`frame`, whose rows are the block's examples at the trial's points, each once, and hold what rows can hold.
 
     Raises:
@@ -110,12 +128,16 @@ def check_rows(frame: pl.DataFrame, trial: PlannedTrial, block: Block, classes: 
     ids = frame["example_id"].unique(maintain_order=True).to_numpy()
     if len(digest) == 2 and index.isdecimal() and block_name(int(index), ids) != block.name:
         raise StoreError("its examples are not those that were planned")
+    if odd := [name for name in _FLOATS if not frame[name].is_finite().all()]:
+        raise StoreError(f"it holds numbers that are not finite, in {', '.join(odd)}")
+    return frame
+
+
+def _check_classes(frame: pl.DataFrame, classes: int) -> pl.DataFrame:
     known = frame.select(_CLASSES).unpivot()["value"]
     if len(known) and not known.is_between(0, classes - 1).all():
         told = " to ".join(map(str, (known.min(), known.max())))
         raise StoreError(f"it holds classes and ranks from {told}, where the study counts {classes} classes from 0")
-    if odd := [name for name in _FLOATS if not frame[name].is_finite().all()]:
-        raise StoreError(f"it holds numbers that are not finite, in {', '.join(odd)}")
     return frame
 
 

@@ -7,10 +7,9 @@ from typing import Annotated, Any
 
 import polars as pl
 import typer
-from rich.markup import escape
 from rich.table import Table
 
-from brinell.cli.console import Debug, out, say_error
+from brinell.cli.console import Debug, add_row, out, say_error
 from brinell.core import ConfigurationError
 from brinell.store import RunStore
 
@@ -80,7 +79,7 @@ def _print(frame: pl.DataFrame) -> None:
     table = Table("what", "variant", "before", "after", "change", "p", "verdict", box=None, pad_edge=False)
     for part in (differing, moved, lacking):
         for row in part.head(SHOWN).iter_rows(named=True):
-            table.add_row(*map(escape, _cells(row)))
+            add_row(table, *_cells(row))
     if table.row_count:
         out.print(table)
     hidden = sum(max(0, len(part) - SHOWN) for part in (differing, moved, lacking))

@@ -9,6 +9,8 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
 
 out = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
 err = Console(stderr=True, highlight=False)
@@ -40,6 +42,11 @@ RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder, 
 def flowing(text: str) -> str:
     """Help whose paragraphs the terminal wraps: line breaks stay only between them."""
     return "\n\n".join(" ".join(paragraph.splitlines()) for paragraph in text.strip("\n").split("\n\n"))
+
+
+def add_row(table: Table, *cells: str) -> None:
+    """A row of a table whose cells are shown as they are: names may hold what looks like rich's markup."""
+    table.add_row(*map(escape, cells))
 
 
 def say_error(message: str) -> None:

@@ -6,6 +6,7 @@ from collections import defaultdict
 from pathlib import Path
 from typing import get_args
 
+from rich.markup import escape
 from rich.table import Table
 
 from brinell.analysis.names import labels
@@ -29,7 +30,7 @@ def print_plan(study: Study, root: Path) -> None:
         readings = sum(len(trial.points) for trial in trials)
         counts = (f"{passes[variant.key, kind]:,.0f}" for kind in kinds)
         table.add_row(names[variant.key], str(len(trials)), str(readings), *counts)
-    out.print(f"[bold]{planned.name}[/]: {planned.dataset}, {planned.examples} test examples")
+    out.print(f"[bold]{escape(planned.name)}[/]: {escape(planned.dataset)}, {planned.examples} test examples")
     out.print(table)
     out.print(
         f"{len(planned.variants)} variants, {len(planned.trials)} trials, {len(planned.probes)} probes, "

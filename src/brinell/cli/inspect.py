@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
-from brinell.cli.console import Debug, out
+from brinell.cli.console import Debug, add_row, out
 
 if TYPE_CHECKING:
     from brinell.container import Inspection
@@ -51,7 +51,7 @@ def _tensors(found: Inspection) -> Table:
     for tensor in found.tensors:
         shape = " x ".join(map(str, tensor.shape)) or "scalar"
         sizes = (f"{tensor.encoded_bytes:,}", f"{tensor.dense_bytes:,}")
-        table.add_row(tensor.name, shape, tensor.dtype, tensor.coding, *sizes)
+        add_row(table, tensor.name, shape, tensor.dtype, tensor.coding, *sizes)
     return table
 
 

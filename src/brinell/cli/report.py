@@ -63,4 +63,6 @@ def _watch(store: RunStore, every: float) -> None:
                     say_error(str(error))
             time.sleep(every)
     except KeyboardInterrupt:
-        out.print(f"stopped; {store.report / 'index.html'} is whole", markup=False, soft_wrap=True)
+        page = store.report / "index.html"
+        said = f"{page} is whole" if page.is_file() else "nothing is drawn yet"
+        out.print(f"stopped; {said}", markup=False, soft_wrap=True)

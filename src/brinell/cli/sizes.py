@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from brinell.cli.console import Debug, out
+from brinell.cli.console import Debug, add_row, out
 from brinell.core import BrinellError, StoreError
 
 HELP = """Compare the size of .brinell files with what they could be.
@@ -47,7 +47,7 @@ def sizes(
         dense, found = measure(variant).dense_bytes, compare(variant, file)
         packed: dict[str, Any] = found["general_purpose"]
         counts = (file.stat().st_size, found["nominal_bytes"], found["entropy_bytes"], *map(packed.get, PACKERS))
-        table.add_row(file.name, f"{dense:,}", *(_cell(count, dense) for count in counts))
+        add_row(table, file.name, f"{dense:,}", *(_cell(count, dense) for count in counts))
     if table.row_count:
         out.print(table)
     if refused:

@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Final
 
+from rich.markup import escape
 from rich.table import Table
 
 from brinell.analysis.coverage import State, settled, variant_states
 from brinell.analysis.names import labels
-from brinell.cli.console import Debug, RunFolder, duration, out
+from brinell.analysis.rows import judged
+from brinell.cli.console import Debug, RunFolder, add_row, duration, out
 from brinell.core import StudyPlan
 from brinell.store import Failure, RunStore
 
@@ -49,7 +51,7 @@ def status(folder: RunFolder, debug: Debug = False) -> None:
     running = store.running().values() if store.in_use else ()  # a dead run's last words are no news
     others = [("running", len(running)), *((state, count[state]) for state in _STATES)]
     said = "".join(f", {number} {state}" for state, number in others if number)
-    out.print(f"[bold]{plan.name}[/]: {count['done']} of {len(parts)} results done{said}")
+    out.print(f"[bold]{escape(plan.name)}[/]: {count['done']} of {len(parts)} results done{said}")
     out.print(_table(plan, parts))
     for task in running:
         share = f"{task.done / task.total:.0%}" if task.total else "?"
@@ -96,7 +98,7 @@ def _parts(store: RunStore, plan: StudyPlan, failures: dict[str, Failure]) -> It
         for block in trial.blocks:
             name = f"{trial.key}.{block.name}"
             if name not in seen:
-                done = store.has_rows(trial.key, block.name)
+                done = judged(store, trial, block)
                 yield _Part(trial.judged_on, trial.attack, state(done, name, trial.judged_on, trial.crafted_on))
             seen.add(name)
     for probe in plan.probes:
@@ -107,12 +109,12 @@ def _table(plan: StudyPlan, parts: list[_Part]) -> Table:
     """One row a variant, one column an attack or a probe: what is done of all."""
     columns = list(dict.fromkeys(part.column for part in parts if part.column != "made"))
     names = labels(plan)
-    table = Table("variant", "made", *columns, box=None, pad_edge=False)
+    table = Table("variant", "made", *map(escape, columns), box=None, pad_edge=False)
     for variant in plan.variants:
         own = [part for part in parts if part.variant == variant.key]
         made = next(part.state for part in own if part.column == "made")
         word = {"done": "yes", "left": "no"}.get(made, made)
-        table.add_row(names[variant.key], word, *(_cell(own, column) for column in columns))
+        add_row(table, names[variant.key], word, *(_cell(own, column) for column in columns))
     return table
 
 

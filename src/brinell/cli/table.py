@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import polars as pl
+from rich.markup import escape
 from rich.table import Table
 
 from brinell.analysis import Evaluation, load
-from brinell.cli.console import out
+from brinell.cli.console import add_row, out
 from brinell.store import RunStore
 
 
@@ -19,12 +20,12 @@ def print_table(root: Path) -> None:
     attacks = () if evaluation.reference is None else evaluation.reference.attacks
     table = Table("variant", box=None, pad_edge=False)
     for name in ("clean", *attacks, *(["worst case"] if len(attacks) > 1 else []), "bytes", "ratio"):
-        table.add_column(name, justify="right")
+        table.add_column(escape(name), justify="right")
     for row in evaluation.variants.iter_rows(named=True):
         under = [_under(evaluation, row["variant"], attack) for attack in attacks]
         worst = [_worst(evaluation, row["variant"])] if len(attacks) > 1 else []
         shares = [_percent(share) for share in (row["clean_accuracy"], *under, *worst)]
-        table.add_row(row["variant"], *shares, _bytes(row["encoded_bytes"]), _ratio(row["compression_ratio"]))
+        add_row(table, row["variant"], *shares, _bytes(row["encoded_bytes"]), _ratio(row["compression_ratio"]))
     out.print(table)
     if evaluation.reference is not None:
         radius = f"{evaluation.reference.epsilon * 255:.4g}/255"

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, NamedTuple
+from typing import Annotated, Any, Final, NamedTuple
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict
 
 ROW_SCHEMA: Final[dict[str, str]] = {
     "example_id": "int64",
@@ -49,6 +49,15 @@ TRACE_SCHEMA: Final[dict[str, str]] = {
 """One row is the *current* iterate of one block of examples at one step; sums add up over blocks."""
 
 
+def printable(text: str) -> str:
+    """`text` with a mark for every character that cannot be printed, or that would turn the text around it."""
+    return "".join(letter if letter.isprintable() else "\ufffd" for letter in text)
+
+
+Name = Annotated[str, AfterValidator(printable)]
+"""A name in a plan, which may come from a stranger: pages, pictures and terminals have to survive it."""
+
+
 class Point(NamedTuple):
     """What a reading is read at: a radius in [0, 1] input units (`None`: minimum-norm) and a number of steps."""
 
@@ -72,7 +81,7 @@ class Block(_Record):
 class PlannedVariant(_Record):
     """A variant as the plan names it; its folder is `variants/<key>`."""
 
-    name: str
+    name: Name
     key: str
     seed: int
     parent: str | None
@@ -93,7 +102,7 @@ class PlannedTrial(_Record):
     """
 
     key: str
-    attack: str
+    attack: Name
     """The attack's name in the study."""
     kind: str
     spec: dict[str, Any]
@@ -126,17 +135,17 @@ class PlannedPaper(_Record):
     """The paper that a study reproduces, and which variant stands for which printed row."""
 
     kind: str
-    rows: dict[str, str]
+    rows: dict[str, Name]
     """Printed row by the variant's name."""
 
 
 class StudyPlan(_Record):
     """Everything a study will compute, resolved: what `study.json` holds and what a report starts from."""
 
-    name: str
+    name: Name
     classes: int
-    class_names: tuple[str, ...]
-    dataset: str
+    class_names: tuple[Name, ...]
+    dataset: Name
     fingerprint: str
     examples: int
     config: dict[str, Any]

@@ -126,9 +126,13 @@ def explain(error: ValidationError, where: str, model: type[BaseModel]) -> str:
         else:
             message = detail["msg"].removeprefix("Value error, ")
             message = message[0].lower() + message[1:] if not message[:2].isupper() else message
-            given = "" if isinstance(detail["input"], Mapping) else f", not {detail['input']!r}"
+            given = "" if isinstance(detail["input"], Mapping) else f", not {_short(repr(detail['input']))}"
             lines.append(f"{place}: {message}{given}")
     return "\n".join(lines)
+
+
+def _short(text: str, most: int = 80) -> str:
+    return text if len(text) <= most else f"{text[:most]}\u2026 ({len(text):,} characters)"
 
 
 def _accepted(place: Sequence[str | int], model: type[BaseModel]) -> str:

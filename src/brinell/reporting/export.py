@@ -36,7 +36,7 @@ def caption(exhibit: Exhibit) -> str:
 def write_exhibit(exhibit: Exhibit, report: Path, command: str) -> list[Path]:
     """`<name>` as SVG, PDF, CSV (unrounded numbers) and LaTeX in the report's folder; `command` made it."""
     stem = report / folder_of(exhibit) / slug(exhibit.name)
-    picture = _described(_svg(exhibit), f"{exhibit.title}. {caption(exhibit)} Made by: {command}")
+    picture = _legal(_described(_svg(exhibit), f"{exhibit.title}. {caption(exhibit)} Made by: {command}"))
     text = latex(exhibit) if isinstance(exhibit, Table) else float_of(stem.name, exhibit.title, caption(exhibit))
     writers: dict[str, Callable[[Path], None]] = {
         "svg": lambda path: write_text(path, picture),
@@ -66,8 +66,13 @@ def _described(svg: str, text: str) -> str:
     return f"{svg[:end]}<desc>{escape(text)}</desc>{svg[end:]}"
 
 
+def _legal(svg: str) -> str:
+    """Without the characters that XML knows no way to write; settings and folders may hold them."""
+    return re.sub("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]", "\ufffd", svg)
+
+
 def _one_line(text: str) -> str:
-    return " ".join(text.split())
+    return re.sub(r"\s*[\r\n]\s*", " ", text)
 
 
 def csv(frame: pl.DataFrame) -> str:

@@ -89,7 +89,7 @@ def render_nothing(folder: str, problem: str) -> str:
 
 def command(folder: str) -> str:
     """What draws the report of a run."""
-    return f"brinell report {shlex.quote(folder)}"
+    return f"brinell report {shlex.quote(f'./{folder}' if folder.startswith('-') else folder)}"
 
 
 def _environment() -> Environment:

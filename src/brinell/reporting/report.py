@@ -81,5 +81,6 @@ def _sweep(report: Path, written: Iterable[Path]) -> None:
     kept = set(written)
     for folder in ("figures", "tables"):
         for path in (report / folder).glob("*"):
-            if path not in kept and path.is_file():
-                path.unlink()
+            unfinished = path.name.startswith(".")  # another process may be writing it at this moment
+            if path not in kept and path.is_file() and not unfinished:
+                path.unlink(missing_ok=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from brinell.analysis.names import labels
+from brinell.analysis.rows import judged
 from brinell.core import Block, PlannedProbe, PlannedTrial, PlannedVariant, StoreError, StudyPlan
 from brinell.probes import PROBES
 from brinell.store import RunStore
@@ -141,21 +142,8 @@ def _lacking(task: Task, store: RunStore) -> Task | None:
     if task.block is None:
         return None if store.has_variant(task.variant.key) else task
     block = task.block
-    trials = tuple(trial for trial in task.trials if not _judged(store, trial, block))
+    trials = tuple(trial for trial in task.trials if not judged(store, trial, block))
     return replace(task, trials=trials, passes=_passes(trials, block)) if trials else None
-
-
-def _judged(store: RunStore, trial: PlannedTrial, block: Block) -> bool:
-    """Whether the block's rows, and its traces if it has them, are there and whole; what is damaged is made again."""
-    if not store.has_rows(trial.key, block.name):
-        return False
-    try:
-        rows = store.read_rows(trial.key, block.name)
-        if trial.trace_every is not None:
-            store.read_traces(trial.key, block.name)
-    except StoreError:
-        return False
-    return len(rows) == len(trial.points) * (block.stop - block.start)
 
 
 def _answered(store: RunStore, probe: PlannedProbe) -> bool:
