@@ -48,6 +48,15 @@ def test_numbers_are_named() -> None:
     ]
 
 
+def test_of_a_switch_only_its_name_is_said() -> None:
+    on, off = ({"kind": "prune", "adversarial": value} for value in ({"kind": "adversarial"}, None))
+    assert names(plan_of(on, off))[1:] == ["prune adversarial", "prune no adversarial"]
+    assert names(plan_of({"kind": "prune", "zeros": True}, {"kind": "prune", "zeros": False}))[1:] == [
+        "prune zeros",
+        "prune no zeros",
+    ]
+
+
 def test_a_number_that_tells_nothing_more_is_left_out() -> None:
     one, three = ({"kind": "prune", "bases": count, "scales": count} for count in (1, 3))
     assert names(plan_of(one, three))[1:] == ["prune bases 1", "prune bases 3"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -246,3 +247,40 @@ def test_it_prints_without_controls(page: Any) -> None:
     page.emulate_media(media="print")
     assert not page.locator(".picker").is_visible()
     assert page.locator("#variants table").is_visible()
+
+
+@wide
+def test_on_paper_nothing_is_cut_off_or_folded(page: Any) -> None:
+    """A page of A4 is 718 CSS pixels wide between Chromium's margins, one of Letter 740."""
+    stick_out = """() => [...document.querySelectorAll("table")].filter((table) => table.checkVisibility()
+        && table.getBoundingClientRect().right > innerWidth + 1).map((table) => table.innerText)"""
+    folds = page.locator("details:not(.numbers)")
+    before = [fold.get_attribute("open") for fold in folds.all()]
+    size = page.viewport_size
+    page.set_viewport_size({"width": 718, "height": 1000})
+    page.emulate_media(media="print")
+    assert page.evaluate(stick_out)  # without more than the style sheet
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert page.evaluate(stick_out) == []
+    assert None in before
+    assert all(fold.get_attribute("open") is not None for fold in folds.all())
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert [fold.get_attribute("open") for fold in folds.all()] == before
+    assert page.locator("table[style*=zoom]").count() == 0
+    page.set_viewport_size(size)
+
+
+@pytest.mark.parametrize("width", [390, 1600])
+def test_long_names_of_everything_stay_on_the_page(browser: Any, tmp_path: Path, width: int) -> None:
+    store = write_rich_run(tmp_path, examples=40)
+    plan = json.loads(store.plan_path.read_bytes())
+    long = "n" * 200
+    plan["name"] = plan["dataset"] = long
+    plan["class_names"] = [f"{long}{place}" for place in range(plan["classes"])]
+    for entry in (*plan["trials"], *plan["variants"]):
+        name = "attack" if "attack" in entry else "name"
+        entry[name] += long
+    store.plan_path.write_text(json.dumps(plan))
+    found = Opened(browser, write(store.root), width, "light").page
+    assert found.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    found.close()

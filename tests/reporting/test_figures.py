@@ -16,6 +16,7 @@ from brinell.analysis import Evaluation, load
 from brinell.reporting.chart import Figure, for_file, for_page
 from brinell.reporting.figures import figures
 from brinell.reporting.figures.attack_curves import DRAWN
+from brinell.reporting.figures.distributions import LETTERS, _lines
 from brinell.reporting.palette import styles
 from brinell.reporting.theme import plain
 from brinell.store import RunStore
@@ -80,6 +81,16 @@ def test_curves_are_the_traces(evaluation: Evaluation, whole: dict[str, Figure])
     assert "'strokeDash': [1, 0]" in accuracy
     assert "'strokeDash': [5, 3]" in loss
     assert "breaking line, 10%" in accuracy
+
+
+def test_techniques_have_two_lines_and_never_the_same() -> None:
+    long = "robust_compression weight_bits {} no adversarial of a very long way of saying it"
+    found = _lines(["prune", long.format(3), long.format(4), f"{'a' * 200} 1", f"{'a' * 200} 2"])
+    assert found["prune"] == "prune"
+    assert found[long.format(3)] == "robust_compression\nweight_bits 3 no\u2026"
+    assert len(set(found.values())) == len(found)
+    assert all(len(line) <= LETTERS + 4 for label in found.values() for line in label.split("\n"))
+    assert all(label.count("\n") <= 1 for label in found.values())
 
 
 def traced(evaluation: Evaluation, steps: Sequence[int]) -> Figure:

@@ -97,8 +97,10 @@ def _flat(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, 
 
 
 def _said(name: str, value: object) -> str:
-    """A setting in short: a word says itself, a number needs its name."""
+    """A setting in short: a word says itself, a number needs its name, and of a switch only the name is said."""
     if isinstance(value, str):
         return value
     last = name.rsplit(".", 1)[-1]
+    if value is None or isinstance(value, bool):
+        return last if value else f"no {last}"
     return f"{last} {value:.3g}" if isinstance(value, float) else f"{last} {value}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from textwrap import wrap
 from typing import Any
 
 import altair as alt
@@ -11,16 +12,20 @@ import polars as pl
 from brinell.analysis import UNCOMPRESSED, Evaluation
 from brinell.reporting.chart import ROWS, Figure, Panel, opacity, panel, scales, shown
 from brinell.reporting.describe import made_of
-from brinell.reporting.formats import elided, radius
+from brinell.reporting.formats import radius
 from brinell.reporting.palette import Style
 
-BAR, ROOM = 30, 60
+LETTERS = 28
+"""Of a technique's name in a line."""
+BAR, ROOM = 34, 60
 """Pixels of a technique's row, and of what stands round the rows."""
 
 
 def figure(evaluation: Evaluation, styles: Mapping[str, Style]) -> Figure | None:
     """One panel an attack; the boxes are of those readings whose variants are shown. `None` before any is read."""
-    every = _rows(evaluation)
+    found = _rows(evaluation)
+    order = _lines(sorted({row["technique"]: None for row in found}, key=lambda name: name != UNCOMPRESSED))
+    every = [{**row, "technique": order[row["technique"]]} for row in found]
     parts = [
         (attack, [row for row in every if row["attack"] == attack])
         for attack in evaluation.stresses
@@ -28,8 +33,6 @@ def figure(evaluation: Evaluation, styles: Mapping[str, Style]) -> Figure | None
     ]
     if not parts:
         return None
-    techniques = list(dict.fromkeys(row["technique"] for row in every))
-    order = sorted(techniques, key=lambda name: name != UNCOMPRESSED)
     line = evaluation.line
     return Figure(
         name="distributions",
@@ -39,11 +42,21 @@ def figure(evaluation: Evaluation, styles: Mapping[str, Style]) -> Figure | None
         "much as what was attacked, so that only boxes within one panel compare.",
         made=made_of(evaluation, [attack for attack, _ in parts]),
         alt="Box plots of accuracy under attack, one panel for each attack, one box for each technique.",
-        panels=tuple(_panel(attack, rows, order, line, styles, legend=False) for attack, rows in parts),
-        sheet=tuple(_panel(attack, rows, order, line, styles, legend=True) for attack, rows in parts),
+        panels=tuple(_panel(attack, rows, list(order.values()), line, styles, legend=False) for attack, rows in parts),
+        sheet=tuple(_panel(attack, rows, list(order.values()), line, styles, legend=True) for attack, rows in parts),
         frame=evaluation.boxes,
         height=ROOM + BAR * len(order),
     )
+
+
+def _lines(techniques: Sequence[str]) -> dict[str, str]:
+    """Each technique's name in two lines at most; long ones are cut, and no two read the same."""
+    found: dict[str, str] = {}
+    for name in techniques:
+        text = "\n".join(wrap(name, LETTERS, max_lines=2, placeholder="\u2026", break_on_hyphens=False))
+        alike = sum(other.startswith(text) for other in found.values())
+        found[name] = f"{text} ({alike + 1})" if alike else text
+    return found
 
 
 def _rows(evaluation: Evaluation) -> list[dict[str, Any]]:
@@ -74,14 +87,8 @@ def _panel(
     legend: bool,
 ) -> Panel:
     keys = scales(styles, legend=legend)
-    longest = max(len(elided(name, 26)) for name in order)
-    labels = alt.Axis(
-        title=None,
-        labelExpr="length(datum.value) > 26 ? slice(datum.value, 0, 12) + '…' + slice(datum.value, -13) : datum.value",
-        minExtent=min(180, 7 * longest),
-        maxExtent=min(180, 7 * longest),
-        grid=False,
-    )
+    extent = 7 * max(len(part) for name in order for part in name.split("\n"))
+    labels = alt.Axis(title=None, labelExpr="split(datum.value, '\\n')", minExtent=extent, maxExtent=extent, grid=False)
     base = alt.Chart().encode(
         x=alt.X("accuracy:Q", scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format=".0%", tickCount=5, grid=True)),
         y=alt.Y("technique:N", sort=list(order), scale=alt.Scale(domain=list(order)), axis=labels),

@@ -195,6 +195,28 @@
     button.addEventListener("click", () => sorted(button.closest("th")));
   }
 
+  // Paper can be neither opened nor scrolled: what is folded is opened, and wide tables shrink to a page's width
+
+  const WIDTH = 680; // between the margins of A4 and of Letter, whichever is narrower, in CSS pixels
+  const folds = () => [...document.querySelectorAll("details:not([data-numbers])")].filter((each) => !each.open);
+  let folded = [];
+  addEventListener("beforeprint", () => {
+    document.documentElement.classList.add("paper");
+    folded = folds();
+    for (const each of folded) each.open = true;
+    for (const table of document.querySelectorAll(".scroll > table")) {
+      table.style.width = "min-content";
+      const least = table.getBoundingClientRect().width;
+      table.style.width = "";
+      if (least > WIDTH) table.style.zoom = WIDTH / least;
+    }
+  });
+  addEventListener("afterprint", () => {
+    document.documentElement.classList.remove("paper");
+    for (const each of folded) each.open = false;
+    for (const table of document.querySelectorAll(".scroll > table")) table.style.zoom = "";
+  });
+
   // Charts that are near are drawn first, the others while nothing else is asked for
 
   const waiting = new Set(document.querySelectorAll("[data-chart]"));
