@@ -238,7 +238,7 @@ TAMPERED: list[tuple[Callable[[pl.DataFrame], pl.DataFrame], str]] = [
     (lambda frame: frame[1:], "499 of 500 readings"),
     (lambda frame: frame.with_columns(pl.col("example_id") + 7), "not those that were planned"),
     (column("rank", -1), "classes and ranks from -1 to 9"),
-    (column("clean_prediction", 10), "classes and ranks from 0 to 10, where the study counts 10 classes"),
+    (column("clean_prediction", 10), "classes and ranks from 0 to 10, where the study has 10"),
 ]
 
 

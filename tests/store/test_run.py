@@ -52,8 +52,9 @@ def test_a_folder_without_a_study_is_no_run(tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"name": "s"}', "\xff"])
 def test_a_damaged_plan_is_a_clear_error(store: RunStore, text: str) -> None:
     store.plan_path.write_text(text, encoding="latin-1")
-    with pytest.raises(StoreError, match=r"study\.json is damaged"):
+    with pytest.raises(StoreError, match=r"study\.json is damaged") as error:
         store.plan()
+    assert "b'" not in str(error.value)
 
 
 def test_a_damaged_plan_is_not_quoted_whole(store: RunStore) -> None:

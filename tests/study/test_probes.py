@@ -89,7 +89,7 @@ def test_exactly_these_keys_depend_on(asking, path, value, touched):
 
 
 def test_what_measures_the_machine_waits_for_everything_else(asking, tmp_path):
-    everything = missing(tasks(plan(Study.parse(asking))), RunStore(tmp_path))
+    everything = missing(tasks(plan(Study.parse(asking))), RunStore(tmp_path), 10)
     alone = [task for task in everything if task.alone]
     assert [task.probe.kind for task in alone] == ["latency", "latency", "energy", "energy"]
     others = {task.id for task in everything if not task.alone}

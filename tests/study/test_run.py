@@ -348,7 +348,7 @@ def test_variants_become_what_the_plan_says_of_them(tiny, tmp_path):
     assert set(views.values()) == {"exact", "straight_through"}
 
 
-@pytest.mark.parametrize("damage", ["cut", "zeros", "fewer rows"])
+@pytest.mark.parametrize("damage", ["cut", "zeros", "fewer rows", "other examples", "no such class"])
 def test_a_damaged_block_is_computed_again(done, tiny_study, tmp_path, damage):
     shutil.copytree(done, tmp_path / "run")
     path = sorted((tmp_path / "run" / "trials").rglob("*.parquet"))[3]
@@ -357,8 +357,11 @@ def test_a_damaged_block_is_computed_again(done, tiny_study, tmp_path, damage):
         path.write_bytes(content[:-9])
     elif damage == "zeros":
         path.write_bytes(content[:200] + bytes(400) + content[600:])
-    else:
+    elif damage == "fewer rows":
         pl.read_parquet(path)[1:].write_parquet(path)
+    else:
+        change = pl.col("example_id") + 1 if damage == "other examples" else pl.col("prediction") + 10
+        pl.read_parquet(path).with_columns(change).write_parquet(path)
     (ending,) = run(tiny_study, out=tmp_path / "run", threads=1).endings
     assert (ending.status, ending.task.block.name) == ("done", path.stem)
     assert_equal_rows(done, tmp_path / "run")

@@ -109,7 +109,7 @@ def test_lost_targets_alone_are_judged_again(crossing, tmp_path, monkeypatch):
     path = store.rows_path(trial.key, trial.blocks[1].name)
     before = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in (store.root / "trials").rglob("*.parquet")}
     path.unlink()
-    (left,) = missing(tasks(plan(study)), store)
+    (left,) = missing(tasks(plan(study)), store, 10)
     assert [one.key for one in left.trials] == [trial.key]
     crafted = counting(monkeypatch)
     (ending,) = run(study, out=store.root, threads=1).endings

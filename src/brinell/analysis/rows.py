@@ -9,7 +9,8 @@ from pathlib import Path
 
 import polars as pl
 
-from brinell.core import ROW_SCHEMA, TRACE_SCHEMA, Block, BrinellError, PlannedTrial, StoreError, block_name
+from brinell.analysis.checks import check_rows, check_traces
+from brinell.core import ROW_SCHEMA, TRACE_SCHEMA, Block, BrinellError, PlannedTrial, StoreError
 from brinell.store import RunStore
 
 _TYPES = {
@@ -19,10 +20,6 @@ _TYPES = {
     "float64": pl.Float64(),
     "string": pl.String(),
 }
-
-
-_CLASSES = ("label", "clean_prediction", "clean_rank", "prediction", "rank")
-_FLOATS = ("margin", "l2", "linf")
 
 
 @dataclass(frozen=True)
@@ -35,11 +32,7 @@ class Read:
 
 def read_rows(store: RunStore, trial: PlannedTrial, classes: int) -> Read:
     """The trial's rows, `ROW_SCHEMA`."""
-
-    def block_rows(block: Block) -> pl.DataFrame:
-        return _check_classes(_block_rows(store, trial, block), classes)
-
-    return _read(store, trial, ROW_SCHEMA, block_rows, store.rows_path)
+    return _read(store, trial, ROW_SCHEMA, partial(_block_rows, store, trial, classes), store.rows_path)
 
 
 def read_traces(store: RunStore, trial: PlannedTrial) -> Read:
@@ -49,12 +42,12 @@ def read_traces(store: RunStore, trial: PlannedTrial) -> Read:
     return _read(store, trial, TRACE_SCHEMA, partial(_block_traces, store, trial), store.traces_path)
 
 
-def judged(store: RunStore, trial: PlannedTrial, block: Block) -> bool:
+def judged(store: RunStore, trial: PlannedTrial, block: Block, classes: int) -> bool:
     """Whether the block's rows, and its traces if it has them, are there and whole; what is damaged is made again."""
     if not store.has_rows(trial.key, block.name):
         return False
     try:
-        _block_rows(store, trial, block)
+        _block_rows(store, trial, classes, block)
         if trial.trace_every is not None:
             _block_traces(store, trial, block)
     except StoreError:
@@ -62,12 +55,16 @@ def judged(store: RunStore, trial: PlannedTrial, block: Block) -> bool:
     return True
 
 
-def _block_rows(store: RunStore, trial: PlannedTrial, block: Block) -> pl.DataFrame:
-    return _check_rows(conform(store.read_rows(trial.key, block.name), ROW_SCHEMA), trial, block)
+def _block_rows(store: RunStore, trial: PlannedTrial, classes: int, block: Block) -> pl.DataFrame:
+    frame = conform(store.read_rows(trial.key, block.name), ROW_SCHEMA)
+    check_rows(frame, trial, block, classes)
+    return frame
 
 
 def _block_traces(store: RunStore, trial: PlannedTrial, block: Block) -> pl.DataFrame:
-    return _check_traces(conform(store.read_traces(trial.key, block.name), TRACE_SCHEMA), trial)
+    frame = conform(store.read_traces(trial.key, block.name), TRACE_SCHEMA)
+    check_traces(frame, trial)
+    return frame
 
 
 def _read(
@@ -106,47 +103,6 @@ def conform(frame: pl.DataFrame, schema: dict[str, str]) -> pl.DataFrame:
         raise StoreError(f"its columns are of another type: {error}") from error
     if holes := [name for name, kind in schema.items() if not kind.endswith("?") and frame[name].null_count()]:
         raise StoreError(f"it has gaps in {', '.join(holes)}")
-    return frame
-
-
-def _check_rows(frame: pl.DataFrame, trial: PlannedTrial, block: Block) -> pl.DataFrame:
-    """`frame`, whose rows are the block's examples at the trial's points, each once, and hold what rows can hold.
-
-    Raises:
-        StoreError: they do not: another hand, or a faulty disk, has changed them.
-    """
-    keys, points = frame.select("example_id", "epsilon", "steps"), set(trial.points)
-    if strange := set(keys.select("epsilon", "steps").unique().iter_rows()) - points:
-        epsilon, steps = min(strange, key=str)
-        raise StoreError(f"it holds readings that were not planned, at epsilon {epsilon} and {steps} steps")
-    if (double := len(keys) - keys.n_unique()) > 0:
-        raise StoreError(f"it holds {double} readings twice")
-    if len(keys) != (planned := len(points) * (block.stop - block.start)):
-        raise StoreError(f"it holds {len(keys)} of {planned} readings")
-    ids = frame["example_id"].unique(maintain_order=True).to_numpy()
-    index, *digest = block.name.split("-")
-    ids = frame["example_id"].unique(maintain_order=True).to_numpy()
-    if len(digest) == 2 and index.isdecimal() and block_name(int(index), ids) != block.name:
-        raise StoreError("its examples are not those that were planned")
-    if odd := [name for name in _FLOATS if not frame[name].is_finite().all()]:
-        raise StoreError(f"it holds numbers that are not finite, in {', '.join(odd)}")
-    return frame
-
-
-def _check_classes(frame: pl.DataFrame, classes: int) -> pl.DataFrame:
-    known = frame.select(_CLASSES).unpivot()["value"]
-    if len(known) and not known.is_between(0, classes - 1).all():
-        told = " to ".join(map(str, (known.min(), known.max())))
-        raise StoreError(f"it holds classes and ranks from {told}, where the study counts {classes} classes from 0")
-    return frame
-
-
-def _check_traces(frame: pl.DataFrame, trial: PlannedTrial) -> pl.DataFrame:
-    """`frame` with counts that can be, at the radii that were planned; a loss may be anything."""
-    if not set(frame["epsilon"]) <= {point.epsilon for point in trial.points}:
-        raise StoreError("it holds radii that were not planned")
-    if not frame.select((pl.col("correct") >= 0) & (pl.col("correct") <= pl.col("count"))).to_series().all():
-        raise StoreError("it counts more right answers than examples, or fewer than none")
     return frame
 
 

@@ -20,7 +20,7 @@ def print_plan(study: Study, root: Path) -> None:
     splits = Splits(study.data)
     planned = plan(study, splits)
     everything = tasks(planned, training_examples=training_examples(planned, splits))
-    left = missing(everything, RunStore(root))
+    left = missing(everything, RunStore(root), planned.classes)
     names = labels(planned)
     kinds = get_args(Kind)
     table = Table("variant", "trials", "readings", *(f"passes: {kind}" for kind in kinds), box=None, pad_edge=False)

@@ -98,7 +98,7 @@ def _parts(store: RunStore, plan: StudyPlan, failures: dict[str, Failure]) -> It
         for block in trial.blocks:
             name = f"{trial.key}.{block.name}"
             if name not in seen:
-                done = judged(store, trial, block)
+                done = judged(store, trial, block, plan.classes)
                 yield _Part(trial.judged_on, trial.attack, state(done, name, trial.judged_on, trial.crafted_on))
             seen.add(name)
     for probe in plan.probes:

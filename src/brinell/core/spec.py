@@ -126,7 +126,8 @@ def explain(error: ValidationError, where: str, model: type[BaseModel]) -> str:
         else:
             message = detail["msg"].removeprefix("Value error, ")
             message = message[0].lower() + message[1:] if not message[:2].isupper() else message
-            given = "" if isinstance(detail["input"], Mapping) else f", not {_short(repr(detail['input']))}"
+            silent = detail["type"] == "json_invalid" or isinstance(detail["input"], Mapping)  # the place says enough
+            given = "" if silent else f", not {_short(repr(detail['input']))}"
             lines.append(f"{place}: {message}{given}")
     return "\n".join(lines)
 

@@ -94,7 +94,7 @@ def run(
         input_shape = splits.test.input_shape
         bench = Bench(value, planned, store, facts, splits, input_shape)
         everything = tasks(planned, training_examples=training_examples(planned, splits))
-        left = missing(everything, store)
+        left = missing(everything, store, planned.classes)
         tell = _noted(store, Left(left), observe or _silent)
         unsupported = {name: failure.message for name, failure in store.failures().items() if failure.unsupported}
         tell(Planned(store.root, planned, len(everything), left))

@@ -111,9 +111,9 @@ def _crafted_together(plan: StudyPlan) -> list[tuple[PlannedTrial, ...]]:
     return [tuple(trials) for trials in together.values()]
 
 
-def missing(everything: Sequence[Task], store: RunStore) -> tuple[Task, ...]:
+def missing(everything: Sequence[Task], store: RunStore, classes: int) -> tuple[Task, ...]:
     """The tasks whose results the store does not hold, waiting for each other only. This is the whole of resume."""
-    left = {task.id: part for task in everything if (part := _lacking(task, store)) is not None}
+    left = {task.id: part for task in everything if (part := _lacking(task, store, classes)) is not None}
     waiting = [
         replace(
             task,
@@ -135,14 +135,14 @@ def _one_by_one_at_last(left: list[Task]) -> tuple[Task, ...]:
     return tuple(before)
 
 
-def _lacking(task: Task, store: RunStore) -> Task | None:
+def _lacking(task: Task, store: RunStore, classes: int) -> Task | None:
     """The task with those of its trials that are not judged yet; `None` if it is done."""
     if task.probe is not None:
         return None if _answered(store, task.probe) else task
     if task.block is None:
         return None if store.has_variant(task.variant.key) else task
     block = task.block
-    trials = tuple(trial for trial in task.trials if not judged(store, trial, block))
+    trials = tuple(trial for trial in task.trials if not judged(store, trial, block, classes))
     return replace(task, trials=trials, passes=_passes(trials, block)) if trials else None
 
 
