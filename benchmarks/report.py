@@ -11,6 +11,7 @@ browser (Playwright and Chromium, where there are such) has loaded it. Linux onl
 from __future__ import annotations
 
 import argparse
+import json
 import multiprocessing
 import resource
 import shutil
@@ -31,6 +32,7 @@ from brinell.core import (
     PlannedVariant,
     Point,
     StudyPlan,
+    block_name,
     content_key,
 )
 from brinell.store import RunStore, table, write_text
@@ -65,7 +67,7 @@ def plan(variants: int, examples: int) -> StudyPlan:
         )
         for number, key in enumerate(keys)
     )
-    block = Block(name=f"0000-{examples}", start=0, stop=examples)
+    block = Block(name=block_name(0, np.arange(examples)), start=0, stop=examples)
     trials = [trial("clean", (Point(0.0, 0),), key, key, 0, block) for key in keys]
     for name, (points, seeds) in ATTACKS.items():
         for key in keys:
@@ -117,8 +119,9 @@ def fill(store: RunStore, study: StudyPlan) -> None:
     for place, variant in enumerate(study.variants):
         with store.new_variant(variant.key) as folder:
             size = 1_100_000 // (1 + place)
-            costs = f'{{"encoded_bytes": {size}, "dense_bytes": 1100000, "macs": {size * 40}, "ncc": {size * 40}}}'
-            write_text(folder / "costs.json", costs)
+            operations = {"macs": size * 40, "ncc": size * 40}
+            costs = {"encoded_bytes": size, "dense_bytes": 1_100_000, "parameters": 270_000, **operations}
+            write_text(folder / "costs.json", json.dumps(costs))
     for each in study.trials:
         store.write_rows(each.key, each.blocks[0].name, rows(each, chance), {}, traces(each, chance))
     for probe in study.probes:
@@ -187,10 +190,13 @@ def answer(kind: str, chance: np.random.Generator) -> tuple[dict[str, Any], dict
 
 def measured(root: str) -> dict[str, float]:
     """The report, in a process of its own."""
-    from brinell.reporting import write
+    from brinell.reporting import draw
 
     started, busy = time.perf_counter(), time.process_time()
-    page = write(root)
+    drawn = draw(root)
+    if drawn.problems:  # the time of a page that leaves things out would be flattering
+        raise RuntimeError(drawn.problems[0])
+    page = drawn.page
     return {
         "seconds": time.perf_counter() - started,
         "cpu_seconds": time.process_time() - busy,
