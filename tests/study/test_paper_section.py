@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
+from brinell.analysis import papers as papers_room
 from brinell.analysis.papers import paper, papers
 from brinell.core import ConfigurationError, PlannedPaper, StudyPlan
 from brinell.study import Study, plan
@@ -79,3 +80,13 @@ def test_the_studies_that_ship_name_their_paper(name: str) -> None:
     found = read_paper(config["paper"], config["variants"])
     assert found is not None
     assert found.kind == name
+
+
+@pytest.mark.parametrize("name", ["breakingbed", "robust-compression"])
+def test_the_studies_that_ship_ask_what_their_paper_prints(name: str) -> None:
+    asked = yaml.safe_load((LIBRARY / f"{name}.yaml").read_text()).get("probes", {})
+    printed = (Path(papers_room.__file__).parent / f"{name}.yaml").read_text()
+    needed = {"read: map": "activation_maps", "read: energy": "energy"}
+    wanted = {probe for read, probe in needed.items() if read in printed}
+    assert wanted
+    assert wanted <= set(asked)

@@ -122,7 +122,7 @@ def _where(row: dict[str, Any]) -> str:
 def _values(row: dict[str, Any]) -> str:
     if row["after"] is None:
         return "is not measured in the second run"
-    lacking = f"in the second run {row['lacking']}; what is " if row["lacking"] else ""
+    lacking = f"(in the second run {row['lacking']}) " if row["lacking"] else ""
     return f"{lacking}went from {_value(row, 'before')} to {_value(row, 'after')} ({_change(row)})"
 
 
