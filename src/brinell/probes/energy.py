@@ -65,14 +65,18 @@ class Energy(Probe):
             if meter is not None:
                 joules.append(meter.since(before))
             asked.progress("energy", run + 1, self.runs)
-        if meter is None:
-            joules = [per_image(asked) * len(images)] * self.runs
-        return Answer(self._record(asked, meter, seconds, joules))
+        energy = [per_image(asked) * len(images), 0.0] if meter is None else _spread(joules)
+        power = None if meter is None else [spent / took for spent, took in zip(joules, seconds, strict=True)]
+        return Answer(self._record(asked, meter, seconds, power, energy))
 
     def _record(
-        self, asked: Asked, meter: Meter | None, seconds: Sequence[float], joules: Sequence[float]
+        self,
+        asked: Asked,
+        meter: Meter | None,
+        seconds: Sequence[float],
+        power: Sequence[float] | None,
+        energy: list[float],
     ) -> dict[str, Any]:
-        power = None if meter is None else [spent / took for spent, took in zip(joules, seconds, strict=True)]
         return {
             "machine": asked.machine,
             "source": "modelled" if meter is None else "measured",
@@ -81,7 +85,7 @@ class Energy(Probe):
             "examples": len(asked.images),
             "time_s": _spread(seconds),
             "power_w": None if power is None else _spread(power),
-            "energy_j": _spread(joules),
+            "energy_j": energy,
         }
 
     def passes(self) -> float:

@@ -71,19 +71,20 @@ def table(evaluation: Evaluation) -> Table:
 def _cells(record: Energy | None) -> tuple[Cell, ...]:
     if record is None:
         return (Cell(MISSING),) * 5
+    modelled = record.source == "modelled"
     each = record.energy_j[0] / record.examples if record.examples > 0 else None
     return (
         Cell(
-            f"{record.source}, {record.meter}",
+            record.source if modelled else f"{record.source}, {record.meter}",
             record.source,
             f"{whole(record.runs, 'run')}, {record.examples:,} images",
         ),
         _mean(record.time_s),
         _mean(record.power_w),
-        _mean(record.energy_j),
+        _mean(record.energy_j, spread=not modelled),
         Cell(MISSING) if each is None else Cell(f"{1000 * each:.3g}", each),
     )
 
 
-def _mean(pair: tuple[float, float] | None) -> Cell:
-    return Cell(MISSING) if pair is None else Cell(f"{pair[0]:,.4g}", pair[0], f"± {pair[1]:.2g}")
+def _mean(pair: tuple[float, float] | None, *, spread: bool = True) -> Cell:
+    return Cell(MISSING) if pair is None else Cell(f"{pair[0]:,.4g}", pair[0], f"± {pair[1]:.2g}" if spread else "")
