@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import polars as pl
 import pytest
 
 from brinell.analysis import load, mcnemar
-from brinell.analysis.changes import CHANGE_SCHEMA, changes
-from brinell.core import DataError, PlannedTrial
+from brinell.analysis.changes import CHANGE_SCHEMA, COST_METRICS, changes
+from brinell.core import DataError, PlannedTrial, Point
 from brinell.store import RunStore
 from reporting.fake_run import FAKES, write_fake_run
 
@@ -144,31 +145,114 @@ def test_a_point_that_one_run_did_not_read_is_null_there(before: RunStore, after
         rows = frame.filter((pl.col("metric") == "robust_accuracy") & (pl.col("attack") == "fgsm"))
         assert rows.filter(pl.col("variant") == "pruned")[side].null_count() == 3
         assert rows.filter(pl.col("variant") == "pruned").height == 5
-    worst = changes(before, after).frame.filter(pl.col("metric") == "worst_case")
-    assert set(worst["lacking"]) == {"fgsm is not read at every radius"}
-    assert set(worst["epsilon"]) == {point.epsilon for point in trial_of(before, "fgsm", "pruned").points}
+    worst = changes(before, after).frame.filter((pl.col("metric") == "worst_case") & (pl.col("variant") == "pruned"))
+    radii = [point.epsilon for point in trial_of(before, "fgsm", "pruned").points]
+    some = "in the second run without some of fgsm"
+    assert dict(worst.select("epsilon", "lacking").iter_rows()) == dict(
+        zip(radii, [None, None, some, some, some], strict=True)
+    )
+    assert set(changes(after, before).frame["lacking"]) == {None}  # what is new lacks nothing
 
 
 def test_what_the_second_run_has_measured_in_part_is_lacking(before: RunStore, after: RunStore) -> None:
     trial = trial_of(after, "fgsm", "pruned")
     after.rows_path(trial.key, trial.blocks[1].name).unlink()
     found = changes(before, after)
-    lacks = "100 of 200 examples are measured"
-    assert found.notes == (f"{after.root.name}: fgsm of pruned: {lacks}",)
+    lacks = "in the second run 100 of 200 examples are measured"
+    assert found.notes == (f"fgsm of pruned: {lacks}",)
     row = at(found.frame, "robust_accuracy", "pruned", attack="fgsm")
     assert (row["lacking"], row["examples"]) == (lacks, 100)
     assert at(found.frame, "worst_case", "pruned")["lacking"] == f"fgsm: {lacks}"
     assert at(found.frame, "robust_accuracy", "pruned", attack="pgd")["lacking"] is None
-    assert set(changes(after, before).frame["lacking"]) == {None}  # the first run's gaps are no change for the worse
+    row = at(changes(after, before).frame, "robust_accuracy", "pruned", attack="fgsm")
+    assert row["lacking"] == "in the first run 100 of 200 examples are measured"
 
 
 def test_the_worst_case_says_which_attacks_it_lacks(before: RunStore, after: RunStore) -> None:
     shutil.rmtree(after.rows_path(trial_of(after, "fgsm", "pruned").key, "x").parent)
     frame = changes(before, after).frame.filter(pl.col("metric") == "worst_case")
     rows = frame.filter(pl.col("variant") == "pruned")
-    assert set(rows["lacking"]) == {"fgsm is not measured"}
+    assert set(rows["lacking"]) == {"fgsm: in the second run 0 of 200 examples are measured"}
     assert rows["after"].null_count() == 0  # of the other attacks
     assert set(frame.filter(pl.col("variant") != "pruned")["lacking"]) == {None}
+
+
+def without(store: RunStore, attack: str, keep: Callable[[Point], bool]) -> None:
+    """Neither plan nor rows know of the other points of an attack."""
+    plan = store.plan()
+    trials = []
+    for trial in plan.trials:
+        if trial.attack == attack:
+            kept = [point for point in trial.points if keep(point)]
+            for block in trial.blocks:
+                path = store.rows_path(trial.key, block.name)
+                frame = pl.read_parquet(path)
+                points = pl.DataFrame(kept, schema={"epsilon": pl.Float64, "steps": pl.Int32}, orient="row")
+                frame.join(points, on=["epsilon", "steps"], how="semi").write_parquet(path)
+            trial = trial.model_copy(update={"points": tuple(kept)})
+        trials.append(trial)
+    store.write_study("", plan.model_copy(update={"trials": tuple(trials)}), {})
+
+
+def test_a_worst_case_of_fewer_steps_is_no_better_one(before: RunStore, after: RunStore) -> None:
+    """An attack that no longer goes to its strongest reading flatters the network."""
+    few = min(point.steps for point in trial_of(before, "pgd", "pruned").points)
+    without(after, "pgd", lambda point: point.steps == few)
+    frame = changes(before, after).frame
+    rows = frame.filter((pl.col("metric") == "worst_case") & (pl.col("variant") == "pruned"))
+    attacked = {point.epsilon for point in trial_of(before, "pgd", "pruned").points}
+    for row in rows.iter_rows(named=True):
+        assert row["change"] == 0.0  # over what both attack with
+        wanted = "in the second run without some of pgd" if row["epsilon"] >= min(attacked) else None
+        assert row["lacking"] == wanted
+
+
+def test_fewer_seeds_are_some_of_an_attack(before: RunStore, after: RunStore) -> None:
+    plan = after.plan()
+    one = [trial for trial in plan.trials if trial.seed == 0]
+    assert len(one) < len(plan.trials)
+    after.write_study("", plan.model_copy(update={"trials": tuple(one)}), {})
+    worst = changes(before, after).frame.filter(pl.col("metric") == "worst_case")
+    assert set(worst["lacking"]) == {"in the second run without some of pgd"}
+
+
+def test_runs_that_share_no_example_are_not_compared(before: RunStore, after: RunStore, tmp_path: Path) -> None:
+    other = RunStore(shutil.copytree(before.root, tmp_path / "other"))
+    for store, gone in ((other, 0), (after, 1)):
+        for trial in store.plan().trials:
+            store.rows_path(trial.key, trial.blocks[gone].name).unlink()
+    frame = changes(other, after).frame.filter(~pl.col("metric").is_in(COST_METRICS))
+    assert {"clean_accuracy", "robust_accuracy", "top5_accuracy", "worst_case"} == set(frame["metric"])
+    assert frame["lacking"].null_count() == 0
+    assert frame["p_value"].null_count() == len(frame)
+    whole = changes(before, before).frame.filter(~pl.col("metric").is_in(COST_METRICS))
+    keys = ["metric", "variant", "attack", "epsilon", "steps", "seed"]
+    assert frame.select(keys).sort(keys).equals(whole.select(keys).sort(keys))  # no row is missing
+
+
+def test_what_the_first_run_planned_and_never_measured_is_lacking(before: RunStore, after: RunStore) -> None:
+    shutil.rmtree(after.rows_path(trial_of(after, "fgsm", "pruned").key, "x").parent)
+    for one, other, run in ((after, before, "first"), (before, after, "second")):
+        row = at(changes(one, other).frame, "robust_accuracy", "pruned", attack="fgsm")
+        assert row["lacking"] == f"in the {run} run 0 of 200 examples are measured"
+    row = at(changes(after, after).frame, "robust_accuracy", "pruned", attack="fgsm")
+    assert (row["before"], row["after"]) == (None, None)
+    assert "in the first run 0 of 200 examples are measured and in the second run 0" in str(row["lacking"])
+
+
+def test_what_only_the_second_run_plans_is_new(before: RunStore, after: RunStore) -> None:
+    plan = before.plan()
+    fewer = RunStore(shutil.copytree(before.root, after.root.parent / "fewer"))
+    trials = tuple(trial for trial in plan.trials if trial.attack != "fgsm")
+    fewer.write_study("", plan.model_copy(update={"trials": trials}), {})
+    frame = changes(fewer, before).frame
+    row = at(frame, "robust_accuracy", "pruned", attack="fgsm")
+    assert (row["before"], row["lacking"]) == (None, None)
+    assert row["after"] is not None
+    assert set(frame["lacking"]) == {None}
+    for variant in plan.variants:  # planned, and not there yet
+        shutil.rmtree(after.rows_path(trial_of(after, "fgsm", variant.name).key, "x").parent)
+    assert changes(fewer, after).frame.filter(pl.col("attack") == "fgsm").is_empty()
 
 
 def test_a_variant_without_any_attack_has_no_worst_case(before: RunStore, after: RunStore) -> None:

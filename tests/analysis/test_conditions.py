@@ -96,7 +96,8 @@ def test_when_it_is_crossed(text: str, before: float | None, after: float | None
 def test_what_is_not_measured_whole_crosses_whatever_was_read() -> None:
     half = {**row(0.5, 0.5), "lacking": "250 of 500 examples are measured"}
     assert parse("robust_accuracy < -0.5").crossed(half)
-    assert not parse("robust_accuracy < -0.5").crossed({**half, "before": None})
+    assert parse("robust_accuracy < -0.5").crossed({**half, "before": None})
+    assert parse("robust_accuracy < -0.5").crossed({**half, "before": None, "after": None})
 
 
 def test_the_docs_name_every_metric() -> None:

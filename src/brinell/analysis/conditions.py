@@ -55,14 +55,13 @@ class Condition:
         return chosen
 
     def crossed(self, row: dict[str, Any]) -> bool:
-        """Whether a row crosses it; one that the second run lacks does, for nobody can say that it did not change.
-
-        So does one that it has not measured whole.
+        """Whether a row crosses it. One that was not measured whole does, and one that the second run lacks: nobody
+        can say that it did not change. What only the second run has is new, and does not.
         """
-        if row["before"] is None:
-            return row["after"] is None
-        if row["after"] is None or row["lacking"] is not None:
+        if row["lacking"] is not None:
             return True
+        if row["before"] is None or row["after"] is None:
+            return row["before"] is not None
         change = row["change"]
         if self.percent:
             grown = math.inf if change > 0 else -math.inf

@@ -120,9 +120,11 @@ def _where(row: dict[str, Any]) -> str:
 
 
 def _values(row: dict[str, Any]) -> str:
+    lacking = f"({row['lacking']}) " if row["lacking"] else ""
     if row["after"] is None:
-        return "is not measured in the second run"
-    lacking = f"(in the second run {row['lacking']}) " if row["lacking"] else ""
+        return f"{lacking}is not measured in the second run"
+    if row["before"] is None:
+        return f"{lacking}is not measured in the first run"
     return f"{lacking}went from {_value(row, 'before')} to {_value(row, 'after')} ({_change(row)})"
 
 
