@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import math
 import random
 import shutil
@@ -304,6 +305,16 @@ def test_a_failure_whose_record_is_odd_is_still_one(small: RunStore, record: str
     (row,) = load(small).coverage.filter(pl.col("state") != "done").to_dicts()
     assert row["state"] == "failed"
     assert "its record is damaged" in row["reason"]
+
+
+def test_keys_that_no_file_can_have_are_of_nothing_that_is_there(small: RunStore) -> None:
+    plan = json.loads(small.plan_path.read_bytes())
+    plan["trials"][0]["key"] = plan["trials"][1]["blocks"][0]["name"] = "a\0b"
+    plan["classes"] = 10**30
+    small.plan_path.write_text(json.dumps(plan))
+    found = load(small)
+    states = dict(zip(found.coverage["attack"], found.coverage["state"], strict=True))
+    assert found.coverage["state"].to_list()[:2] == ["missing", "partial"], states
 
 
 @pytest.mark.parametrize("place", ["trials", "variants", "probes", "failures"])

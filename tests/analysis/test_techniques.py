@@ -48,6 +48,13 @@ def test_numbers_are_named() -> None:
     ]
 
 
+def test_numbers_that_are_nearly_alike_are_told_apart() -> None:
+    near = plan_of({"kind": "prune", "rate": 0.9996}, {"kind": "prune", "rate": 0.9999})
+    assert names(near)[1:] == ["prune rate 0.9996", "prune rate 0.9999"]
+    nearer = ({"kind": "prune", "rate": 0.3 + step * 1e-9, "epochs": step} for step in (1, 2))
+    assert names(plan_of(*nearer))[1:] == ["prune epochs 1", "prune epochs 2"]
+
+
 def test_of_a_switch_only_its_name_is_said() -> None:
     on, off = ({"kind": "prune", "adversarial": value} for value in ({"kind": "adversarial"}, None))
     assert names(plan_of(on, off))[1:] == ["prune adversarial", "prune no adversarial"]

@@ -70,7 +70,7 @@ def test_the_display_shows_any_course_of_events(everything, terminal, tmp_path):
     with (tmp_path / "out").open("w") as file:
         console = Console(file=file, force_terminal=terminal, width=120)
         with Display(console) as display:
-            display(Planned(tmp_path, planned, len(found), missing(found, RunStore(tmp_path))))
+            display(Planned(tmp_path, planned, len(found), missing(found, RunStore(tmp_path), 10)))
             for task in found[:4]:
                 display(Advance(task, "working", 1, 0))
                 display(Advance(task, "working", 1, 2))

@@ -24,6 +24,25 @@ from brinell.core import (
     silent,
 )
 from brinell.core import errors as room
+from brinell.core.records import printable
+
+NAMES = {
+    "ResNet-20 (5\u202fbit)": "ResNet-20 (5\u202fbit)",
+    "a\u00a0b\u3000c": "a\u00a0b\u3000c",
+    "\u65e5\u672c\u8a9e caf\u00e9 e\u0301": "\u65e5\u672c\u8a9e caf\u00e9 e\u0301",
+    "\U0001f469\u200d\U0001f4bb": "\U0001f469\u200d\U0001f4bb",
+    "\u0646\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645": "\u0646\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645",
+    "a\nb\tc\x00d\x1b[31m\x9b": "a\ufffdb\ufffdc\ufffdd\ufffd[31m\ufffd",
+    "gpj.\u202ecipe": "gpj.\ufffdcipe",
+    "\u2067x\u2069\ud800": "\ufffdx\ufffd\ufffd",
+}
+
+
+@pytest.mark.parametrize(("name", "shown"), NAMES.items())
+def test_names_keep_their_letters_and_lose_what_commands(name: str, shown: str) -> None:
+    assert printable(name) == shown
+    assert printable(shown) == shown
+
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),

@@ -87,6 +87,8 @@ def test_techniques_have_two_lines_and_never_the_same() -> None:
     long = "robust_compression weight_bits {} no adversarial of a very long way of saying it"
     found = _lines(["prune", long.format(3), long.format(4), f"{'a' * 200} 1", f"{'a' * 200} 2"])
     assert found["prune"] == "prune"
+    sweep = ["prune sparsity 0.95", "prune sparsity 0.9"]
+    assert _lines(sweep) == {name: name for name in sweep}
     assert found[long.format(3)] == "robust_compression\nweight_bits 3 no\u2026"
     assert len(set(found.values())) == len(found)
     assert all(len(line) <= LETTERS + 4 for label in found.values() for line in label.split("\n"))

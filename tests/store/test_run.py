@@ -99,6 +99,12 @@ def test_rows_say_that_a_block_is_done_and_come_after_its_traces(
     assert store.has_rows("t", "block")
     assert store.read_rows("t", "block").equals(rows)
     assert store.read_traces("t", "block").equals(traces)
+    assert store.has_whole_rows("t", "block")
+    path = store.rows_path("t", "block")
+    path.write_bytes(path.read_bytes()[:-1])
+    assert store.has_rows("t", "block")
+    assert not store.has_whole_rows("t", "block")
+    assert not store.has_whole_rows("t", "other")
 
 
 def test_failures_are_kept_until_cleared(store: RunStore) -> None:

@@ -48,14 +48,15 @@ def _telling(uses: Sequence[Mapping[str, Any]]) -> list[str]:
     """The settings that tell uses apart; of numbers only those that tell more than the settings before them."""
     found: list[str] = []
     for name in dict.fromkeys(name for use in uses for name in use):
-        said = any(isinstance(use.get(name), str) for use in uses)
-        if _told_apart(uses, [name]) > 1 and (said or _told_apart(uses, [*found, name]) > _told_apart(uses, found)):
+        word = any(isinstance(use.get(name), str) for use in uses)
+        if _told_apart(uses, [name]) > 1 and (word or _told_apart(uses, [*found, name]) > _told_apart(uses, found)):
             found.append(name)
     return found
 
 
 def _told_apart(uses: Sequence[Mapping[str, Any]], names: Sequence[str]) -> int:
-    return len({repr([use.get(name) for name in names]) for use in uses})
+    """How many uses these settings tell apart, by what will be said of them."""
+    return len({tuple(_said(name, use[name]) for name in names if name in use) for use in uses})
 
 
 def boxes(reruns: pl.DataFrame, variants: pl.DataFrame) -> pl.DataFrame:
@@ -103,4 +104,4 @@ def _said(name: str, value: object) -> str:
     last = name.rsplit(".", 1)[-1]
     if value is None or isinstance(value, bool):
         return last if value else f"no {last}"
-    return f"{last} {value:.3g}" if isinstance(value, float) else f"{last} {value}"
+    return f"{last} {value:.6g}" if isinstance(value, float) else f"{last} {value}"

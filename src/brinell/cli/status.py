@@ -14,7 +14,6 @@ from rich.table import Table
 
 from brinell.analysis.coverage import State, settled, variant_states
 from brinell.analysis.names import labels
-from brinell.analysis.rows import judged
 from brinell.cli.console import Debug, RunFolder, add_row, duration, out
 from brinell.core import StudyPlan
 from brinell.store import Failure, RunStore
@@ -98,7 +97,7 @@ def _parts(store: RunStore, plan: StudyPlan, failures: dict[str, Failure]) -> It
         for block in trial.blocks:
             name = f"{trial.key}.{block.name}"
             if name not in seen:
-                done = judged(store, trial, block, plan.classes)
+                done = store.has_whole_rows(trial.key, block.name)
                 yield _Part(trial.judged_on, trial.attack, state(done, name, trial.judged_on, trial.crafted_on))
             seen.add(name)
     for probe in plan.probes:

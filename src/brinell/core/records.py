@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from typing import Annotated, Any, Final, NamedTuple
 
 from pydantic import AfterValidator, BaseModel, ConfigDict
@@ -49,9 +50,18 @@ TRACE_SCHEMA: Final[dict[str, str]] = {
 """One row is the *current* iterate of one block of examples at one step; sums add up over blocks."""
 
 
+_TURNING: Final = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+"""Characters that turn the text around them: a name could show as another one."""
+
+
 def printable(text: str) -> str:
     """`text` with a mark for every character that cannot be printed, or that would turn the text around it."""
-    return "".join(letter if letter.isprintable() else "\ufffd" for letter in text)
+    return "".join("\ufffd" if letter in _TURNING or not _shown(letter) else letter for letter in text)
+
+
+def _shown(letter: str) -> bool:
+    """Blanks of every width, and joiners inside words and emoji, belong to names; controls and surrogates do not."""
+    return letter.isprintable() or unicodedata.category(letter) in ("Zs", "Cf")
 
 
 Name = Annotated[str, AfterValidator(printable)]

@@ -14,6 +14,8 @@ LINE: Final = 15.0
 AWAY: Final = 12.0
 """Pixels between the middle of a point and its name."""
 _POINT: Final = 6.0
+_FAR: Final = AWAY + 3 * LINE
+"""No name is so far from its point: what lies beyond is neither covered nor nearer."""
 _RISES: Final = (0.0, -1.0, 1.0, -2.0, 2.0, -3.0, 3.0)
 _COSTS: Final = {"point": 100.0, "nearer": 12.0, "ring": 8.0, "bar": 4.0}
 """Of covering a point, of standing clearly nearer to another point than to its own, of covering a ring or a bar."""
@@ -91,6 +93,8 @@ def _cost(
     cost += 200 * (box.left < chart.left or box.right > chart.right or box.top < chart.top or box.bottom > chart.bottom)
     own = _distance(box, dot)
     for other in dots:
+        if not box.left - _FAR < other.x < box.right + _FAR:
+            continue
         if other is not dot:
             cost += _COSTS["nearer"] * (_distance(box, other) < 0.9 * own)
             cost += _COSTS["point"] * box.meets(_round(other.x, other.y))

@@ -22,7 +22,7 @@ from brinell.core import BrinellError, StoreError, StudyPlan, explain
 from brinell.store import words
 from brinell.store.atomic import atomic_folder, sweep, write_bytes, write_text
 from brinell.store.lock import is_locked, locked
-from brinell.store.tables import read_table, write_table
+from brinell.store.tables import read_footer, read_table, write_table
 from brinell.store.there import is_file, is_folder
 from brinell.store.words import Failure, Running, read_json
 
@@ -150,6 +150,16 @@ class RunStore:
     def has_rows(self, trial: str, block: str) -> bool:
         """Whether the block is judged."""
         return is_file(self.rows_path(trial, block))
+
+    def has_whole_rows(self, trial: str, block: str) -> bool:
+        """Whether the block's file is there to its last bytes, which say what made it; the rows are not read."""
+        if not self.has_rows(trial, block):
+            return False
+        try:
+            read_footer(self.rows_path(trial, block))
+        except StoreError:
+            return False
+        return True
 
     def write_rows(
         self,

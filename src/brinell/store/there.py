@@ -43,7 +43,7 @@ def files_in(folder: Path, ending: str) -> list[Path]:
 def _kind(path: Path) -> int | None:
     try:
         return stat.S_IFMT(path.stat().st_mode)
-    except (FileNotFoundError, NotADirectoryError):
+    except (FileNotFoundError, NotADirectoryError, ValueError):  # a name may hold what no file's can
         return None
     except OSError as error:
         raise StoreError(f"cannot read {path}: {error.strerror}") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from textwrap import wrap
 from typing import Any
@@ -51,11 +52,12 @@ def figure(evaluation: Evaluation, styles: Mapping[str, Style]) -> Figure | None
 
 def _lines(techniques: Sequence[str]) -> dict[str, str]:
     """Each technique's name in two lines at most; long ones are cut, and no two read the same."""
-    found: dict[str, str] = {}
-    for name in techniques:
-        text = "\n".join(wrap(name, LETTERS, max_lines=2, placeholder="\u2026", break_on_hyphens=False))
-        alike = sum(other.startswith(text) for other in found.values())
-        found[name] = f"{text} ({alike + 1})" if alike else text
+    cut = {name: "\n".join(wrap(name, LETTERS, max_lines=2, placeholder="\u2026")) for name in techniques}
+    places: Counter[str] = Counter()
+    found = {}
+    for name, text in cut.items():
+        places[text] += 1
+        found[name] = text if places[text] == 1 else f"{text} ({places[text]})"
     return found
 
 

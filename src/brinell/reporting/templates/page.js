@@ -202,7 +202,7 @@
   let folded = [];
   addEventListener("beforeprint", () => {
     document.documentElement.classList.add("paper");
-    folded = folds();
+    folded = [...folded, ...folds()]; // an event may come twice
     for (const each of folded) each.open = true;
     for (const table of document.querySelectorAll(".scroll > table")) {
       table.style.width = "min-content";
@@ -214,6 +214,7 @@
   addEventListener("afterprint", () => {
     document.documentElement.classList.remove("paper");
     for (const each of folded) each.open = false;
+    folded = [];
     for (const table of document.querySelectorAll(".scroll > table")) table.style.zoom = "";
   });
 
