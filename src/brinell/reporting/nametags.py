@@ -17,7 +17,7 @@ _POINT: Final = 6.0
 _FAR: Final = AWAY + 3 * LINE
 """No name is so far from its point: what lies beyond is neither covered nor nearer."""
 _RISES: Final = (0.0, -1.0, 1.0, -2.0, 2.0, -3.0, 3.0)
-_COSTS: Final = {"point": 100.0, "nearer": 12.0, "ring": 8.0, "bar": 4.0}
+_COSTS: Final = {"point": 100.0, "nearer": 100.0, "ring": 8.0, "bar": 4.0}
 """Of covering a point, of standing clearly nearer to another point than to its own, of covering a ring or a bar."""
 
 
