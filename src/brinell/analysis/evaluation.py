@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import polars as pl
 
@@ -33,6 +33,8 @@ from brinell.analysis.variants import variants
 from brinell.analysis.worst_case import WORST_SCHEMA
 from brinell.core import BrinellError, StudyPlan
 from brinell.store import Failure, RunStore
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -96,14 +98,20 @@ class Evaluation:
         }
 
     @property
+    def at_reference(self) -> pl.DataFrame:
+        """`WORST_SCHEMA`, at the reference; empty where nothing was read at a radius."""
+        if self.reference is None:
+            return self.worst.clear()
+        norm, epsilon = self.reference.norm, self.reference.epsilon
+        return self.worst.filter((pl.col("norm") == norm) & (pl.col("epsilon") == epsilon))
+
+    @property
     def choices(self) -> list[Choice]:
         """The best trade-off at the reference, for each baseline; none where nothing was read at a radius."""
         if self.reference is None:
             return []
-        norm, epsilon = self.reference.norm, self.reference.epsilon
-        at = self.worst.filter((pl.col("norm") == norm) & (pl.col("epsilon") == epsilon))
-        known = self.variants.join(at.select("variant", "robust_accuracy"), on="variant", how="left")
-        return choose(known, self.suspects)
+        robust = self.at_reference.select("variant", "robust_accuracy")
+        return choose(self.variants.join(robust, on="variant", how="left"), self.suspects)
 
 
 def load(store: RunStore) -> Evaluation:
@@ -115,7 +123,8 @@ def load(store: RunStore) -> Evaluation:
     plan = store.plan()
     names = labels(plan)
     measured = measure(store, plan, names)
-    failures, made = _failures(store, measured.problems), _made(store, plan, measured.problems)
+    failures: dict[str, Failure] = _or_nothing("Failures are", store.failures, {}, store, measured.problems)
+    made: set[str] = _or_nothing("Variants are", lambda: _made(store, plan), set(), store, measured.problems)
     states = variant_states(plan, made, failures, names)
     every = stack(measured.readings, READING_SCHEMA)
     attacked = _planned_order(every.filter(pl.col("kind") != CLEAN), plan, names)
@@ -127,7 +136,7 @@ def load(store: RunStore) -> Evaluation:
     said = notes(store, plan, names, measured.problems)
     return Evaluation(
         plan=plan,
-        environment=_environment(store, measured.problems),
+        environment=_or_nothing("The environment is", store.environment, {}, store, measured.problems),
         line=line,
         variants=table,
         readings=attacked,
@@ -154,20 +163,17 @@ def load(store: RunStore) -> Evaluation:
     )
 
 
-def _failures(store: RunStore, problems: list[str]) -> dict[str, Failure]:
+def _or_nothing(what: str, read: Callable[[], T], nothing: T, store: RunStore, problems: list[str]) -> T:
+    """What is read; where it cannot be, `nothing`, and a sentence on it."""
     try:
-        return store.failures()
+        return read()
     except BrinellError as error:
-        problems.append(f"Failures are left out: {first_line(store, error)}")
-        return {}
+        problems.append(f"{what} left out: {first_line(store, error)}")
+        return nothing
 
 
-def _made(store: RunStore, plan: StudyPlan, problems: list[str]) -> set[str]:
-    try:
-        return {variant.key for variant in plan.variants if store.has_variant(variant.key)}
-    except BrinellError as error:
-        problems.append(f"Variants are left out: {first_line(store, error)}")
-        return set()
+def _made(store: RunStore, plan: StudyPlan) -> set[str]:
+    return {variant.key for variant in plan.variants if store.has_variant(variant.key)}
 
 
 def _can_break(plan: StudyPlan, problems: list[str]) -> bool:
@@ -199,11 +205,3 @@ def _planned_order(readings: pl.DataFrame, plan: StudyPlan, names: Mapping[str, 
         "steps",
         "seed",
     )
-
-
-def _environment(store: RunStore, problems: list[str]) -> dict[str, Any]:
-    try:
-        return store.environment()
-    except BrinellError as error:
-        problems.append(f"The environment is left out: {first_line(store, error)}")
-        return {}

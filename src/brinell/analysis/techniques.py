@@ -35,12 +35,14 @@ def techniques(plan: StudyPlan) -> dict[str, str]:
     carried out.
     """
     settings = {variant.key: dict(_flat(variant.settings)) for variant in plan.variants}
+    families: dict[str, list[Mapping[str, Any]]] = {}
+    for variant in plan.variants:
+        families.setdefault(variant.family, []).append(settings[variant.key])
+    telling = {family: _telling(uses) for family, uses in families.items()}
     found = {}
     for variant in plan.variants:
-        alike = [settings[other.key] for other in plan.variants if other.family == variant.family]
-        own = settings[variant.key]
-        telling = _telling(alike)
-        found[variant.key] = _name(variant, [_said(name, own[name]) for name in own if name in telling])
+        told = [(name, value) for name, value in settings[variant.key].items() if name in telling[variant.family]]
+        found[variant.key] = _name(variant, [_said(name, value) for name, value in told])
     return found
 
 

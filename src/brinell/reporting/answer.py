@@ -64,8 +64,8 @@ def _choices(evaluation: Evaluation) -> list[Sentence]:
         return [("No attack was read at a radius, so there is no verdict; the security curves compare the distances.",)]
     if reference is None:
         return [("Nothing has been attacked yet, so there is no verdict.",)]
-    at = evaluation.worst.filter((pl.col("norm") == reference.norm) & (pl.col("epsilon") == reference.epsilon))
-    known = evaluation.variants.join(at.select("variant", "robust_accuracy"), on="variant", how="left")
+    robust = evaluation.at_reference.select("variant", "robust_accuracy")
+    known = evaluation.variants.join(robust, on="variant", how="left")
     figures = {row["variant"]: row for row in known.iter_rows(named=True)}
     choices = sorted(evaluation.choices, key=lambda choice: (choice.variant is None, not choice.within))
     if not choices:

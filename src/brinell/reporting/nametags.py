@@ -1,4 +1,4 @@
-"""Where names stand beside the points of a chart, so that none lies on another, nor on somebody else's point."""
+"""Where names stand beside the points of a chart: on no other name, nor on or nearer to somebody else's point."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Dot:
 
 @dataclass(frozen=True)
 class Tag:
-    """A name's place: on which side of its point the point is to `LEFT`-align or right-align it, and at what height."""
+    """A name's place: its alignment (`left`: it begins to the right of its point) and its height."""
 
     side: Literal["left", "right"]
     y: float
@@ -60,9 +60,9 @@ def place(dots: Sequence[Dot], first: Sequence[str], size: tuple[float, float]) 
     """Names that find room on a chart of `size` (width, height), those of `first` before others, and in any case.
 
     A name stands level with its point where it can, otherwise up to three lines above or below; others than `first` are
-    left out where every place lies on a name or on another's point.
+    left out where every place lies on a name, on another's point, or nearer to that than to its own.
     """
-    rank = {name: place for place, name in enumerate(first)}
+    rank = {name: number for number, name in enumerate(first)}
     found: dict[str, Tag] = {}
     for dot in sorted(dots, key=lambda dot: rank.get(dot.name, len(rank))):
         options = [(_cost(dot, tag, rise, dots, found.values(), size), tag) for rise, tag in _options(dot, size[0])]

@@ -15,16 +15,12 @@ from brinell.reporting.tables.masking import verdict
 
 def table(evaluation: Evaluation) -> Table:
     """Robust accuracy is the worst case per example at the reference radius; unknown until something is attacked."""
-    reference, within = evaluation.reference, ""
-    joined = evaluation.variants
-    worst = evaluation.worst.clear()
-    if reference is not None:
-        within = radius(reference.epsilon, reference.norm)
-        worst = evaluation.worst.filter((pl.col("norm") == reference.norm) & (pl.col("epsilon") == reference.epsilon))
-    worst = worst.select(
+    reference = evaluation.reference
+    within = "" if reference is None else radius(reference.epsilon, reference.norm)
+    worst = evaluation.at_reference.select(
         "variant", "robust_accuracy", "robust_accuracy_low", "robust_accuracy_high", robust_examples="examples"
     )
-    joined = joined.join(worst, on="variant", how="left", maintain_order="left")
+    joined = evaluation.variants.join(worst, on="variant", how="left", maintain_order="left")
     columns = (
         Column("Variant", numeric=False),
         Column(
