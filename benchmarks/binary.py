@@ -17,7 +17,7 @@ from torch import nn
 import brinell
 from brinell.attacks.oracle import Oracle, Precision
 from brinell.nn import fold_batch_norms, fuse_relu, set_layout
-from brinell.variants.structure import ABCLayers, BinaryLayers, Change
+from brinell.variants.structure import ABCLayers, BinaryLayers, StructureChange
 
 PRECISIONS: dict[Precision, torch.dtype] = {"float32": torch.float32, "bf16": torch.bfloat16}
 
@@ -29,7 +29,7 @@ def networks() -> dict[str, nn.Module]:
         torch.manual_seed(0)
         network = brinell.models.build("resnet20")
         layers = tuple(part for part, _ in network.named_modules() if part.endswith(("conv1", "conv2")))[1:]
-        change: Change = BinaryLayers(layers=layers)
+        change: StructureChange = BinaryLayers(layers=layers)
         if bases:
             change = ABCLayers(layers=layers, weight_bases=bases, activation_bases=bases, scales="filter")
         change.apply(network, latent=False)

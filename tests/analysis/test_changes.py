@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 from brinell.analysis import load, mcnemar
-from brinell.analysis.changes import CHANGE_SCHEMA, COST_METRICS, changes
+from brinell.analysis.compare.changes import CHANGE_SCHEMA, COST_METRICS, changes
 from brinell.core import DataError, PlannedTrial, Point
 from brinell.store import RunStore
 from reporting.fake_run import FAKES, write_fake_run

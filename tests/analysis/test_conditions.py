@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from brinell.analysis.changes import CHANGE_SCHEMA, METRICS
-from brinell.analysis.conditions import OPERATORS, parse
+from brinell.analysis.compare.changes import CHANGE_SCHEMA, METRICS
+from brinell.analysis.compare.conditions import OPERATORS, parse
 from brinell.core import BrinellError, ConfigurationError
 
 

@@ -15,7 +15,7 @@ import polars as pl
 import pytest
 
 from brinell.analysis import CLEAN, WORST, Evaluation, load
-from brinell.analysis.names import labels
+from brinell.analysis.labels import labels
 from brinell.core import StoreError, StudyPlan
 from brinell.store import Failure, RunStore
 from reporting.fake_run import BASELINE, FAKES, fake_plan, half_finished, many, write_block, write_fake_run
@@ -72,16 +72,16 @@ def test_the_worst_case_is_at_most_every_reading(evaluation: Evaluation) -> None
 
 
 def test_the_reference_lies_where_the_baseline_is_half_broken(evaluation: Evaluation) -> None:
-    assert evaluation.reference is not None
-    assert evaluation.reference.attacks == ("fgsm", "pgd")  # 16/255 is read by FGSM alone
+    assert evaluation.reference_radius is not None
+    assert evaluation.reference_radius.attacks == ("fgsm", "pgd")  # 16/255 is read by FGSM alone
     at = evaluation.worst.filter((pl.col("variant") == "baseline") & (pl.col("epsilon") < 10 / 255))
     halfway = (evaluation.variants["clean_accuracy"][0] + 0.1) / 2
     best = at.sort((pl.col("robust_accuracy") - halfway).abs())["epsilon"][0]
-    assert evaluation.reference.epsilon == best
+    assert evaluation.reference_radius.epsilon == best
 
 
 def test_the_masked_variant_is_suspected_and_no_other(evaluation: Evaluation) -> None:
-    assert set(evaluation.signs["variant"]) == {"xnor"}
+    assert set(evaluation.masking_signs["variant"]) == {"xnor"}
 
 
 def test_breaking_stress_lies_between_the_readings_round_the_line(evaluation: Evaluation) -> None:
@@ -136,7 +136,7 @@ def test_nothing_done_yet(tmp_path: Path) -> None:
     store.write_study("", fake_plan(), {})
     found = load(store)
     assert found.readings.is_empty()
-    assert found.reference is None
+    assert found.reference_radius is None
     assert set(found.variants["state"]) == {"missing"}
     assert set(found.coverage["state"]) == {"missing"}
 

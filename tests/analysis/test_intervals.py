@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from brinell.analysis import wilson
-from brinell.analysis.intervals import Z, with_interval
+from brinell.analysis.significance.intervals import Z, with_interval
 
 
 @pytest.mark.parametrize(

@@ -11,11 +11,21 @@ import pytest
 from scipy.stats import binomtest
 
 from brinell.analysis import Evaluation, load
-from brinell.analysis.papers import Finding, Reproduction, Value, beside, findings, paper, papers, reproduction, unread
+from brinell.analysis.papers import (
+    Finding,
+    Reproduction,
+    Value,
+    comparison,
+    findings,
+    paper,
+    papers,
+    reproduction,
+    unread,
+)
+from brinell.analysis.papers.claims import differ
 from brinell.analysis.papers.findings import finding, stacked
-from brinell.analysis.papers.printed import Paper, Spent
-from brinell.analysis.papers.rules import differ
-from brinell.analysis.probes import ActivationMaps, Energy, Evidence, Found, MapReading, Masking, Probes, Shown
+from brinell.analysis.papers.published import Paper, Spent
+from brinell.analysis.records.probes import ActivationMaps, Energy, Evidence, Found, MapReading, Masking, Probes, Shown
 from brinell.core import PlannedPaper
 from reporting.fake_run import half_finished, write_fake_run
 
@@ -82,7 +92,7 @@ def test_accuracies_repeated_between_tables_agree() -> None:
 
 
 def test_ours_stands_beside_what_is_printed(evaluation: Evaluation, ours: Reproduction) -> None:
-    frame = beside(ours)
+    frame = comparison(ours)
     assert set(frame["variant"]) == set(ROWS)
     row = frame.filter((pl.col("variant") == "xnor") & (pl.col("quantity") == "Clean")).row(0, named=True)
     clean = evaluation.variants.filter(pl.col("variant") == "xnor")["clean_accuracy"][0]
@@ -100,7 +110,7 @@ def test_what_was_not_measured_is_missing_and_says_why(tmp_path: Path) -> None:
     run = naming(load(store), rows={"inq": "resnet56/xnor"})
     ours = reproduction(run)
     assert ours is not None
-    frame = beside(ours)
+    frame = comparison(ours)
     assert frame["ours"].null_count() == frame["difference"].null_count() == frame.height == 5
     assert set(frame["missing"]) == {
         "not measured yet",
@@ -244,12 +254,12 @@ def paired(evaluation: Evaluation, only: tuple[int, int]) -> Reproduction:
     here = (pl.col("attack") == "fgsm") & ((pl.col("epsilon") - 8 / 255).abs() < 1e-9)
     ends = pl.col("one").is_in(["distilled", "pruned"]) & pl.col("other").is_in(["distilled", "pruned"])
     one = pl.when(pl.col("one") == "distilled")
-    frame = evaluation.between.with_columns(
+    frame = evaluation.pairwise_tests.with_columns(
         only_one=pl.when(here & ends).then(one.then(only[0]).otherwise(only[1])).otherwise("only_one"),
         only_other=pl.when(here & ends).then(one.then(only[1]).otherwise(only[0])).otherwise("only_other"),
     )
-    assert len(evaluation.between.filter(here & ends)) == 1
-    found = reproduction(replace(evaluation, between=frame))
+    assert len(evaluation.pairwise_tests.filter(here & ends)) == 1
+    found = reproduction(replace(evaluation, pairwise_tests=frame))
     assert found is not None
     return found
 

@@ -8,8 +8,8 @@ import polars as pl
 import pytest
 
 from analysis.rows import rows
-from brinell.analysis.readings import READING_SCHEMA, readings
-from brinell.analysis.reruns import RERUN_SCHEMA, reruns
+from brinell.analysis.robustness.readings import READING_SCHEMA, readings
+from brinell.analysis.robustness.seed_means import RERUN_SCHEMA, seed_means
 
 
 def one(frame: pl.DataFrame) -> dict[str, object]:
@@ -69,15 +69,15 @@ def test_reruns_average_seeds_and_keep_the_examples_interval() -> None:
             seed=pl.lit(seed, dtype=pl.Int64), **{k: pl.lit(v) for k, v in named.items()}
         )
         parts.append(frame.select(list(READING_SCHEMA)))
-    (found,) = reruns(pl.concat(parts)).to_dicts()
+    (found,) = seed_means(pl.concat(parts)).to_dicts()
     assert list(found) == list(RERUN_SCHEMA)
     assert (found["seeds"], found["examples"], found["robust_accuracy"]) == (2, 4, 0.625)
     assert found["robust_accuracy_spread"] == pytest.approx(math.sqrt(2) * 0.125)
     assert found["robust_accuracy_low"] < 0.5  # eight rows, but four examples
-    (single,) = reruns(parts[0]).to_dicts()
+    (single,) = seed_means(parts[0]).to_dicts()
     assert single["robust_accuracy_spread"] is None
 
 
 def test_no_rows_give_no_readings() -> None:
     assert readings(rows([])).is_empty()
-    assert reruns(pl.DataFrame(schema=READING_SCHEMA)).is_empty()
+    assert seed_means(pl.DataFrame(schema=READING_SCHEMA)).is_empty()

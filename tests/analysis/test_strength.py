@@ -5,11 +5,11 @@ from __future__ import annotations
 import polars as pl
 import pytest
 
-from brinell.analysis.readings import READING_SCHEMA
-from brinell.analysis.reruns import reruns
-from brinell.analysis.strength import BREAKING_SCHEMA, STEP_SCHEMA, breaking_steps, strength
-from brinell.analysis.stress import Stress
-from brinell.analysis.traces import TRACE_SCHEMA
+from brinell.analysis.material.strength import BREAKING_SCHEMA, STEP_SCHEMA, breaking_steps, strength
+from brinell.analysis.material.stress import Stress
+from brinell.analysis.robustness.readings import READING_SCHEMA
+from brinell.analysis.robustness.seed_means import seed_means
+from brinell.analysis.robustness.traces import TRACE_SCHEMA
 
 
 def readings(accuracies: dict[float, float], clean: float = 1.0, source: str = "net") -> pl.DataFrame:
@@ -34,7 +34,7 @@ def readings(accuracies: dict[float, float], clean: float = 1.0, source: str = "
 
 
 def test_a_brittle_network() -> None:
-    found = strength(reruns(readings({2.0: 0.4, 4.0: 0.1, 16.0: 0.0})), {"fgsm": Stress("epsilon", 1.0)}, 0.1)
+    found = strength(seed_means(readings({2.0: 0.4, 4.0: 0.1, 16.0: 0.0})), {"fgsm": Stress("epsilon", 1.0)}, 0.1)
     assert found.columns == list(BREAKING_SCHEMA)
     (row,) = found.to_dicts()
     assert row["breaking_stress"] == pytest.approx(4.0)
@@ -46,9 +46,9 @@ def test_a_brittle_network() -> None:
 
 def test_not_reached_is_null_and_transfers_are_not_asked() -> None:
     axis = {"fgsm": Stress("epsilon", 1.0)}
-    (row,) = strength(reruns(readings({2.0: 0.9, 16.0: 0.8})), axis, 0.1).to_dicts()
+    (row,) = strength(seed_means(readings({2.0: 0.9, 16.0: 0.8})), axis, 0.1).to_dicts()
     assert (row["breaking_stress"], row["strongest"], row["character"]) == (None, 16.0, "strong")
-    assert strength(reruns(readings({2.0: 0.1}, source="other")), axis, 0.1).is_empty()
+    assert strength(seed_means(readings({2.0: 0.1}, source="other")), axis, 0.1).is_empty()
 
 
 def trace(accuracies: list[float]) -> pl.DataFrame:
@@ -73,7 +73,7 @@ def trace(accuracies: list[float]) -> pl.DataFrame:
     ("accuracies", "step"), [([0.9, 0.3, 0.1, 0.05], 10), ([0.9, 0.14], None), ([0.1], 0), ([0.9, 0.05, 0.2], 5)]
 )
 def test_the_first_step_under_the_line(accuracies: list[float], step: int | None) -> None:
-    found = breaking_steps(trace(accuracies), reruns(readings({})), 0.1)
+    found = breaking_steps(trace(accuracies), seed_means(readings({})), 0.1)
     assert found.columns == list(STEP_SCHEMA)
     (row,) = found.to_dicts()
     assert row["breaking_step"] == step
@@ -88,10 +88,10 @@ def test_beside_the_last_iterate_stands_what_no_iterate_has_fooled() -> None:
     """An attack that goes to and fro has fooled more by the way than where it ends."""
     traced = trace([0.9, 0.2, 0.4])
     read = readings({0.1: 0.15, 0.2: 0.05}).with_columns(attack=pl.lit("pgd"), steps=pl.lit(10, pl.Int32))
-    (row,) = breaking_steps(traced, reruns(read), 0.1).to_dicts()
+    (row,) = breaking_steps(traced, seed_means(read), 0.1).to_dicts()
     assert (row["accuracy"], row["robust_accuracy"]) == (0.4, 0.15)
     other_steps = read.with_columns(steps=pl.lit(5, pl.Int32))
     elsewhere = read.with_columns(crafted_on=pl.lit("other"))
     for frame in (other_steps, elsewhere):
-        (row,) = breaking_steps(traced, reruns(frame), 0.1).to_dicts()
+        (row,) = breaking_steps(traced, seed_means(frame), 0.1).to_dicts()
         assert row["robust_accuracy"] is None

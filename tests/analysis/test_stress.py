@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from brinell.analysis import Stress
-from brinell.analysis.stress import stress
+from brinell.analysis.material.stress import stress
 from brinell.core import Point
 
 

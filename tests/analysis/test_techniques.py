@@ -80,7 +80,7 @@ def test_a_box_is_the_distribution_over_strengths_and_networks(tmp_path: Path) -
     found = load(write_fake_run(tmp_path, twins, examples=100))
     assert found.boxes.columns == list(BOX_SCHEMA)
     row = found.boxes.filter((pl.col("technique") == "prune") & (pl.col("attack") == "fgsm")).to_dicts()[0]
-    values = found.reruns.filter(pl.col("variant").is_in(["one", "two"]) & (pl.col("attack") == "fgsm"))[
+    values = found.seed_means.filter(pl.col("variant").is_in(["one", "two"]) & (pl.col("attack") == "fgsm"))[
         "robust_accuracy"
     ].to_numpy()
     five = [row[name] for name in ("low", "first_quartile", "median", "third_quartile", "high")]

@@ -7,7 +7,7 @@ import math
 import polars as pl
 import pytest
 
-from brinell.analysis.traces import TRACE_SCHEMA, traces
+from brinell.analysis.robustness.traces import TRACE_SCHEMA, traces
 
 
 def sums(*records: tuple[int, int, int, float | None, int, int, float]) -> pl.DataFrame:

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from brinell.analysis import Choice, choose, front
-from brinell.analysis.costs import costs
+from brinell.analysis.records.costs import costs
 
 
 def test_front_keeps_what_nothing_beats() -> None:

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from brinell.analysis import load
-from brinell.analysis.transfer import TRANSFER_SCHEMA
+from brinell.analysis.robustness.transfer import TRANSFER_SCHEMA
 from brinell.store import RunStore
 from reporting.fake_run import FAKES
 from reporting.rich_run import write_rich_run
@@ -24,7 +24,7 @@ def test_without_a_diagonal_it_is_that_of_the_same_attack(store: RunStore) -> No
     assert found.transfers.columns == list(TRANSFER_SCHEMA)
     assert len(found.transfers) == 2 * 3 * 3
     diagonal = found.transfers.filter(pl.col("source") == pl.col("target"))
-    fgsm = found.reruns.filter((pl.col("attack") == "fgsm") & pl.col("epsilon").is_in([2 / 255, 4 / 255]))
+    fgsm = found.seed_means.filter((pl.col("attack") == "fgsm") & pl.col("epsilon").is_in([2 / 255, 4 / 255]))
     assert sorted(diagonal["accuracy"]) == sorted(fgsm["robust_accuracy"])
     assert set(diagonal["attack"]) == {"transfer"}
 
@@ -45,7 +45,7 @@ def test_a_diagonal_that_is_planned_is_used_and_is_no_attack_of_its_own(store: R
     store = RunStore(store.root)
     store.write_study("", plan.model_copy(update={"trials": (*plan.trials, *planned)}), {})
     found = load(store)
-    white = found.reruns.filter((pl.col("attack") == "transfer") & (pl.col("variant") == pl.col("crafted_on")))
+    white = found.seed_means.filter((pl.col("attack") == "transfer") & (pl.col("variant") == pl.col("crafted_on")))
     diagonal = found.transfers.filter(pl.col("source") == pl.col("target"))
     assert diagonal["accuracy"].to_list() == white["robust_accuracy"].to_list()
     assert "transfer" not in found.stresses

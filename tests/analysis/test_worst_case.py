@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from analysis.rows import rows
-from brinell.analysis.worst_case import combine, nearest, standing, worst_case
+from brinell.analysis.robustness.worst_case import combine, nearest, standing, worst_case
 
 POINTS = [("linf", 0.1, ["a", "b"]), ("linf", 0.2, ["a"])]
 

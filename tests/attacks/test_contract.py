@@ -13,7 +13,7 @@ import brinell.models
 from attacks import contract
 from brinell.attacks import ATTACKS, Attack, Batch, Crafted, run_trial
 from brinell.attacks.oracle import Oracle
-from brinell.attacks.steps import inside
+from brinell.attacks.projection import clip_to_ball
 from brinell.core import ModelError, Point
 from brinell.nn import Norm
 from oracles import two_classes
@@ -55,7 +55,7 @@ class DoNothing(Attack):
         return Point(self.epsilon, 1)
 
     def clip(self, candidates: Tensor, clean: Tensor, epsilon: float | None) -> Tensor:
-        return inside(candidates, clean, epsilon, self.norm)
+        return clip_to_ball(candidates, clean, epsilon, self.norm)
 
     def craft(
         self, oracle: Oracle, batch: Batch, points: list[Point], *, seed: int, trace_every: int | None

@@ -199,21 +199,21 @@ def test_status_of_a_run_that_goes_on(brinell, done, tmp_path):
     store = RunStore.open(tmp_path / "run")
     shutil.rmtree(store.root / "trials")
     now = time.time()
-    store.write_left(300.0, now - 5)
+    store.write_time_remaining(300.0, now - 5)
     store.write_running(Running("x", "pruned · pgd", 1, 4, now - 10, now))
     dead = brinell("status", store.root).out
     assert "2 of 14 results done\n" in dead
     assert "running the same study again computes what is left" in dead
     with store.lock():
-        store.write_left(300.0, now - 5)
+        store.write_time_remaining(300.0, now - 5)
         store.write_running(Running("x", "pruned · pgd", 1, 4, now - 10, now))
         said = brinell("status", store.root)
         assert "2 of 14 results done, 1 running" in said.out
         assert "running: pruned · pgd: 25%, said 0 s ago" in said.out
         assert "about 5 min left" in said.out
-        store.write_left(3600.0, now - 300)  # busy with something that says little
+        store.write_time_remaining(3600.0, now - 300)  # busy with something that says little
         assert "about 55 min left" in brinell("status", store.root).out
-        store.write_left(3600.0, now - 900)
+        store.write_time_remaining(3600.0, now - 900)
         assert "it is not known yet how much time is left" in brinell("status", store.root).out
 
 

@@ -30,7 +30,7 @@ def test_the_page_is_drawn_at_first_and_whenever_something_lands(half, monkeypat
     drawn = []
 
     def draw(folder):
-        drawn.append(len(RunStore(folder).stamp()))
+        drawn.append(len(RunStore(folder).change_token()))
         (folder / "report").mkdir(exist_ok=True)
         (folder / "report" / "index.html").touch()
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 import brinell
 from brinell import costs
 from brinell.compressors import ABCNet
-from brinell.compressors.calibrate import nearest_steps
+from brinell.compressors.abc_calibration import nearest_steps
 from brinell.core import ConfigurationError, ModelError
 from brinell.data import Dataset
 from brinell.nn import ABCConv2d, LatentABCConv2d

@@ -19,13 +19,13 @@ from torch import nn
 
 from brinell import costs
 from brinell.compressors import Prune
-from brinell.compressors.allowance import Allowance
 from brinell.compressors.budget import Budget
-from brinell.compressors.granularities import Cost, Granularity, Term, parts_of
-from brinell.compressors.rates import AMC, Case, Choice, Uniform
+from brinell.compressors.granularities import Cost, Granularity, Term, prunable_units
+from brinell.compressors.rates import AMC, ChosenRates, RateProblem, Uniform
 from brinell.compressors.rates.amc_agent import _truncated
 from brinell.compressors.rates.amc_environment import LayerWalk, feasible
-from brinell.core import ConfigurationError, StoreError, silent
+from brinell.compressors.resolved_budget import ResolvedBudget
+from brinell.core import ConfigurationError, StoreError, no_progress
 from brinell.data import Dataset
 from brinell.models import ResNet8
 from brinell.training import Train
@@ -34,22 +34,22 @@ from brinell.variants import Variant
 STILL = Train(epochs=0)
 
 
-def case(module: nn.Module, data: Dataset, granularity: Granularity = "filter", **budget: float) -> Case:
+def case(module: nn.Module, data: Dataset, granularity: Granularity = "filter", **budget: float) -> RateProblem:
     module = module.eval()
     layers = costs.layers(module, (1, 8, 8))
-    parts = parts_of(module, layers, (1, 8, 8), granularity)
+    parts = prunable_units(module, layers, (1, 8, 8), granularity)
     parameters = sum(weight.numel() for weight in module.parameters())
-    return Case(
+    return RateProblem(
         module=module,
         parts=parts,
         layers={layer.name: layer for layer in layers},
-        allowance=Budget.model_validate(budget or {"macs": 0.5}).allowance(parts, layers, parameters, lambda counts: 0),
+        resolved=Budget.model_validate(budget or {"macs": 0.5}).resolved(parts, layers, parameters, lambda counts: 0),
         data=data,
         seed=0,
         device=torch.device("cpu"),
         checkpoint=None,
         context="",
-        progress=silent,
+        progress=no_progress,
     )
 
 
@@ -70,13 +70,13 @@ def test_the_agent_finds_the_layer_that_is_useless(
     module = with_a_useless_block(baseline)
     scene = case(module, sample, granularity, macs=0.6)
     chosen = AMC(episodes=45, examples=300).choose(scene)
-    figures, uniform = chosen.figures["amc"], scene.allowance.share
+    figures, uniform = chosen.figures["amc"], scene.resolved.share
     assert figures["chosen"] > figures["uniform"] + 0.05
-    assert figures["uniform_rates"] == dict.fromkeys(scene.allowance.units, round(uniform, 4))
+    assert figures["uniform_rates"] == dict.fromkeys(scene.resolved.units, round(uniform, 4))
     assert figures["random_episodes"] == 15  # a third of them
     useless = "model.layer2.0.conv1" if granularity == "channel" else "model.layer2.0.conv2"
     assert chosen.shares[useless] < uniform
-    assert scene.allowance.cost(chosen.shares) == pytest.approx(scene.allowance.total)
+    assert scene.resolved.cost(chosen.shares) == pytest.approx(scene.resolved.total)
 
 
 @pytest.mark.slow
@@ -102,10 +102,10 @@ def test_every_walk_spends_the_budget_exactly(
     cost = Cost(amounts[-1], (*chain, *pairs, Term(amounts[-2], (names[0], names[0]))))
     whole, least = dict.fromkeys(names, 1.0), dict.fromkeys(names, 0.2 * share)
     total = cost(least) + share * (cost(whole) - cost(least))
-    allowance = Allowance(dict(zip(names, units, strict=True)), cost, total)
+    resolved = ResolvedBudget(dict(zip(names, units, strict=True)), cost, total)
     done: dict[str, float] = {}
     for name, place in zip(names, places, strict=False):
-        low, high = feasible(allowance, done, name, least)
+        low, high = feasible(resolved, done, name, least)
         assert least[name] - 1e-9 <= low <= high + 1e-9 <= 1 + 2e-9
         done[name] = low + place * (high - low)
     assert cost(done) == pytest.approx(total, rel=1e-6)
@@ -114,7 +114,7 @@ def test_every_walk_spends_the_budget_exactly(
 def test_observations_say_what_was_saved_and_what_is_left(baseline: Variant, sample: Dataset) -> None:
     scene = case(baseline.trainable(), sample, "weight", macs=0.5)
     judged: list[dict[str, float]] = []
-    walk = LayerWalk(scene, scene.allowance.smallest, lambda shares: judged.append(dict(shares)) or 0.25)
+    walk = LayerWalk(scene, scene.resolved.smallest, lambda shares: judged.append(dict(shares)) or 0.25)
     first, _ = walk.reset()
     assert first.shape == walk.observation_space.shape == (11,)
     assert first[0] == first[8] == 0
@@ -128,7 +128,7 @@ def test_observations_say_what_was_saved_and_what_is_left(baseline: Variant, sam
     assert reward == 0.25
     assert seen[-1][8] == pytest.approx(0.5, abs=1e-5)  # all of the savings are made
     assert [row[9] for row in seen] == sorted((row[9] for row in seen), reverse=True)
-    assert scene.allowance.cost(judged[0]) == pytest.approx(scene.allowance.total)
+    assert scene.resolved.cost(judged[0]) == pytest.approx(scene.resolved.total)
     assert judged[0] == pytest.approx(dict.fromkeys(walk.layers, 0.5))  # who says nothing prunes uniformly
 
 
@@ -210,7 +210,7 @@ def test_the_choice_outlives_a_kill(
     rule, scene = AMC(episodes=4, examples=50), replace(case(baseline.trainable(), sample), checkpoint=tmp_path)
     first = rule.choose(scene)
 
-    def searched(*arguments: Any) -> Choice:
+    def searched(*arguments: Any) -> ChosenRates:
         raise AssertionError("searched again")
 
     monkeypatch.setattr(AMC, "_search", searched)

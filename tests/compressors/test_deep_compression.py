@@ -14,8 +14,8 @@ from torch import Tensor, nn
 
 from brinell import container
 from brinell.compressors import DeepCompression
-from brinell.compressors.common import float_weights
-from brinell.compressors.sharing import kmeans, share, unshare
+from brinell.compressors.training_stages import float_weights
+from brinell.compressors.weight_sharing import kmeans, share, unshare
 from brinell.core import ConfigurationError
 from brinell.data import Dataset
 from brinell.training import Train, accuracy

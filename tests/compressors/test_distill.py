@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from brinell.compressors import Distill
-from brinell.core import ConfigurationError, ModelError, derive
+from brinell.core import ConfigurationError, ModelError, derive_seed
 from brinell.data import Dataset
 from brinell.models import ResNet8
 from brinell.training import Adversarial, Batch, Train, accuracy, divergence, fit
@@ -57,8 +57,8 @@ def test_the_loss_is_the_weighted_sum(fields: dict[str, Any], soft: float, hard:
 
 def test_on_hard_labels_alone_it_is_plain_training(baseline: Variant, sample: Dataset) -> None:
     child = Distill(hard_label_weight=1, train=QUICK).compress(baseline, sample, seed=4)
-    module = ResNet8(width=4).module(derive(4, "student"))
-    fit(module, sample, QUICK, seed=derive(4, "distill", 1))
+    module = ResNet8(width=4).module(derive_seed(4, "student"))
+    fit(module, sample, QUICK, seed=derive_seed(4, "distill", 1))
     for name, tensor in module.state_dict().items():
         assert torch.equal(tensor, child.tensors[name]), name
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from brinell.compressors import FineTune
-from brinell.core import derive
+from brinell.core import derive_seed
 from brinell.data import Dataset
 from brinell.training import Adversarial, Train, fit
 from brinell.variants import Variant
@@ -16,7 +16,7 @@ QUICK = Train(epochs=2, batch_size=50, learning_rate=0.02, weight_decay=1e-3)
 def test_it_is_fit(baseline: Variant, sample: Dataset) -> None:
     child = FineTune(train=QUICK).compress(baseline, sample, seed=4)
     module = baseline.trainable()
-    fit(module, sample, QUICK, seed=derive(4, "fine_tune", 1))
+    fit(module, sample, QUICK, seed=derive_seed(4, "fine_tune", 1))
     assert all(torch.equal(tensor, child.tensors[name]) for name, tensor in module.state_dict().items())
     assert child.lineage[-1].figures == {"examples": len(sample), "epochs": 2}
     assert FineTune(train=QUICK).epochs == 2

@@ -11,13 +11,13 @@ from torch import Tensor, nn
 import brinell
 from brinell import costs
 from brinell.compressors import INQ, Prune, XNORNet
-from brinell.compressors.granularities import parts_of
-from brinell.compressors.granularities.removal import Removal
+from brinell.compressors.granularities import prunable_units
+from brinell.compressors.granularities.structured import StructuredUnits
 from brinell.core import ConfigurationError, ModelError
 from brinell.data import Dataset
 from brinell.models import ResNet8
 from brinell.training import Train
-from brinell.variants import Narrower, Variant
+from brinell.variants import PrunedChannels, Variant
 from compressors.nets import STRUCTURES, Grouped, structure
 
 STILL = Train(epochs=0)
@@ -44,10 +44,10 @@ def prune(variant: Variant, data: Dataset, side: str, train: Train = STILL, **fi
     return Prune.parse({"granularity": side, "train": train, **fields}).compress(variant, data, seed=0)
 
 
-def parts(variant: Variant, side: str) -> Removal:
+def parts(variant: Variant, side: str) -> StructuredUnits:
     module = variant.trainable()
-    found = parts_of(module, costs.layers(module, variant.input_shape), variant.input_shape, side)  # type: ignore[arg-type]
-    assert isinstance(found, Removal)
+    found = prunable_units(module, costs.layers(module, variant.input_shape), variant.input_shape, side)  # type: ignore[arg-type]
+    assert isinstance(found, StructuredUnits)
     return found
 
 
@@ -89,7 +89,7 @@ def test_removing_channels_equals_hiding_them_from_the_layers_that_take_them(
     child = prune(variant, sample, side)
     module, images = variant.deployed(), sample.tensors()[0][:16]
     layers, (change,) = dict(module.named_modules()), child.structure
-    assert isinstance(change, Narrower)
+    assert isinstance(change, PrunedChannels)
     groups = parts(variant, side).groups
     for group, ranks in [(group, scores(layers, group, side).argsort(descending=True)) for group in groups]:
         gone = ranks[round(len(ranks) * child.lineage[-1].figures["units"][group.name]) :]

@@ -15,7 +15,7 @@ from brinell.attacks import FGSM, LocalSearch
 from brinell.compressors import Distill, Int8, XNORNet
 from brinell.core import ModelError, UnsupportedError
 from brinell.data import Dataset
-from brinell.nn.onnx_graph import OnnxNetwork, Twin
+from brinell.nn.onnx_graph import FakeQuantized, OnnxNetwork
 from brinell.training import Train, accuracy
 from brinell.variants import OnnxGraph, Variant
 
@@ -38,7 +38,7 @@ def test_accuracy_and_figures(int8: Variant, baseline: Variant, sample: Dataset)
 def test_the_deployed_network_is_the_graph_and_the_view_its_twin(int8: Variant, sample: Dataset) -> None:
     deployed, view = int8.deployed(), int8.view()
     assert isinstance(deployed, OnnxNetwork)
-    assert isinstance(view, Twin)
+    assert isinstance(view, FakeQuantized)
     images, _ = sample.tensors()
     assert not deployed(images).requires_grad
     asked = images[:4].clone().requires_grad_()

@@ -12,10 +12,10 @@ from torch import nn
 
 from brinell import costs
 from brinell.compressors import Prune
-from brinell.compressors.allowance import Allowance
 from brinell.compressors.budget import Budget
-from brinell.compressors.common import float_weights, largest
 from brinell.compressors.granularities import Cost, Term
+from brinell.compressors.resolved_budget import ResolvedBudget
+from brinell.compressors.training_stages import float_weights, largest
 from brinell.core import ConfigurationError, ModelError
 from brinell.data import Dataset
 from brinell.training import Train
@@ -102,7 +102,7 @@ def test_rounds_prune_along_the_cubic_curve(
     baseline: Variant, sample: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen = []
-    from brinell.compressors.common import Stages
+    from brinell.compressors.training_stages import Stages
 
     def fit(self: Stages, stage: int, module: nn.Module, **rest: object) -> None:
         zeros = sum(int((weight == 0).sum()) for weight in float_weights(module).values())
@@ -131,9 +131,9 @@ def test_counts_spend_the_budget_and_no_more(sizes: list[int], prices: list[int]
     priced = dict(zip(names, map(float, prices), strict=False))
     whole = sum(size * priced[name] for name, size in zip(names, sizes, strict=True))
     terms = tuple(Term(size * priced[name], (name,)) for name, size in zip(names, sizes, strict=True))
-    allowance = Allowance(dict(zip(names, sizes, strict=True)), Cost(0.0, terms), share * whole)
-    assert allowance.share == pytest.approx(share)
-    counts = allowance.counts(dict.fromkeys(names, allowance.share))
+    resolved = ResolvedBudget(dict(zip(names, sizes, strict=True)), Cost(0.0, terms), share * whole)
+    assert resolved.share == pytest.approx(share)
+    counts = resolved.counts(dict.fromkeys(names, resolved.share))
     spent = sum(counts[name] * priced[name] for name in names)
     assert spent <= share * whole * (1 + 1e-9)
     near = spent >= share * whole * (1 - 1e-3)

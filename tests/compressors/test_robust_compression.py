@@ -10,7 +10,7 @@ from torch import Tensor
 
 from brinell import container
 from brinell.compressors import DNS, INQ, RobustCompression
-from brinell.compressors.common import float_weights
+from brinell.compressors.training_stages import float_weights
 from brinell.core import ConfigurationError
 from brinell.data import Dataset
 from brinell.training import Adversarial, Distillation, Train, histories

@@ -9,16 +9,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
+from brinell.container.bit_vector import DTYPES, MANTISSA, BitVector, Layout
+from brinell.container.byte_planes import words_of
 from brinell.container.codings import CODINGS, CodeBook, Dense, Int8, PowerOfTwo, SignBits, Sparse
-from brinell.container.planes import words
-from brinell.container.vector import DTYPES, MANTISSA, Layout, Vector
 from brinell.core import StoreError
 
 ZERO = 0
 
 
 @st.composite
-def vectors(draw: st.DrawFn) -> Vector:
+def vectors(draw: st.DrawFn) -> BitVector:
     """Bit patterns of a type: any at all, or drawn from a few (which zero may be among), or powers of two, or +-s."""
     dtype = draw(st.sampled_from(sorted(DTYPES)))
     layout = Layout(dtype, 0, 1)
@@ -40,23 +40,23 @@ def vectors(draw: st.DrawFn) -> Vector:
         pool = st.sampled_from([ZERO, *(exponent << shift for exponent in near)])
     rows, columns = draw(st.integers(1, 6)), draw(st.integers(0, 60))
     bits = draw(arrays.arrays(layout.word, rows * columns, elements=pool, fill=st.nothing()))
-    return Vector(Layout(dtype, rows * columns, rows if columns else 1), bits)
+    return BitVector(Layout(dtype, rows * columns, rows if columns else 1), bits)
 
 
 @st.composite
-def steps(draw: st.DrawFn) -> Vector:
+def steps(draw: st.DrawFn) -> BitVector:
     """Whole numbers of 8 bits times a scale a filter."""
     rows, columns = draw(st.integers(1, 4)), draw(st.integers(16, 60))
     low = draw(st.integers(-255, 0))
     whole = draw(arrays.arrays(np.int16, (rows, columns), elements=st.integers(low, low + 255)))
     scale = draw(arrays.arrays(np.float32, (rows, 1), elements=st.floats(2.0**-20, 2.0**20, width=32)))
     values = whole.astype(np.float32) * scale
-    return Vector(Layout("float32", rows * columns, rows), values.reshape(-1).view("<u4"))
+    return BitVector(Layout("float32", rows * columns, rows), values.reshape(-1).view("<u4"))
 
 
 @settings(deadline=None)
 @given(vectors())
-def test_every_layout_decodes_to_what_it_encoded(vector: Vector) -> None:
+def test_every_layout_decodes_to_what_it_encoded(vector: BitVector) -> None:
     tried = 0
     for kind in CODINGS:
         for coding, streams in CODINGS[kind].encode(vector):
@@ -70,11 +70,11 @@ def test_every_layout_decodes_to_what_it_encoded(vector: Vector) -> None:
 
 
 def layouts(kind: type, values: list[float] | torch.Tensor, dtype: torch.dtype = torch.float32) -> list:
-    return list(kind.encode(Vector.of([torch.as_tensor(values, dtype=dtype)])))
+    return list(kind.encode(BitVector.of([torch.as_tensor(values, dtype=dtype)])))
 
 
 def test_negative_zero_is_a_value_and_zero_is_not() -> None:
-    vector = Vector.of([torch.tensor([0.0, -0.0, 1.0])])
+    vector = BitVector.of([torch.tensor([0.0, -0.0, 1.0])])
     assert vector.mask.tolist() == [False, True, True]
     assert len(vector.levels) == 2
 
@@ -83,19 +83,19 @@ def test_negative_zero_is_a_value_and_zero_is_not() -> None:
 def test_gaps_of_any_length(positions: list[int]) -> None:
     values = torch.zeros(1001)
     values[positions] = torch.arange(1.0, len(positions) + 1)
-    vector = Vector.of([values])
+    vector = BitVector.of([values])
     for coding, streams in Sparse.encode(vector):
         assert np.array_equal(coding.decode(streams, vector.layout), vector.bits)
 
 
 def test_gaps_across_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("brinell.container.places.CHUNK", 7)
-    monkeypatch.setattr("brinell.container.planes.CHUNK", 5)
-    monkeypatch.setattr("brinell.container.vector.CHUNK", 11)
+    monkeypatch.setattr("brinell.container.positions.CHUNK", 7)
+    monkeypatch.setattr("brinell.container.byte_planes.CHUNK", 5)
+    monkeypatch.setattr("brinell.container.bit_vector.CHUNK", 11)
     draw = torch.Generator().manual_seed(0)
     for density in (0.01, 0.1, 0.5):
         values = torch.randint(1, 9, (5000,), generator=draw) * (torch.rand(5000, generator=draw) < density)
-        vector = Vector.of([values.float() * 0.3])
+        vector = BitVector.of([values.float() * 0.3])
         for kind in (Sparse, CodeBook, Dense):
             for coding, streams in kind.encode(vector):
                 assert np.array_equal(coding.decode(streams, vector.layout), vector.bits)
@@ -137,7 +137,9 @@ def test_whole_numbers_times_a_scale() -> None:
         scales = torch.rand(40, 1, generator=draw) + 0.01
         ((coding, streams), *_) = layouts(Int8, whole * scales)
         assert (coding.low, coding.levels, coding.scales) == (low, high - low + 1, 40)
-        assert np.array_equal(words(streams[:1], Layout("float32", 40, 1), 40), scales.numpy().view("<u4").reshape(-1))
+        assert np.array_equal(
+            words_of(streams[:1], Layout("float32", 40, 1), 40), scales.numpy().view("<u4").reshape(-1)
+        )
         assert layouts(Int8, whole * scales[0])[0][0].scales == 1
     assert not layouts(Int8, torch.randn(40, 90))
     assert not layouts(Int8, whole.double() * scales, torch.float64)

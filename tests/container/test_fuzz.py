@@ -16,7 +16,7 @@ import pytest
 from torch import nn
 
 from brinell.container import inspect, read, write
-from brinell.core import StoreError, derive
+from brinell.core import StoreError, derive_seed
 from brinell.variants import Variant
 from container.mutations import MUTATIONS, bytes_changed
 from container.samples import VARIANTS, same, skeleton
@@ -40,7 +40,7 @@ def test_mutated_files(tmp_path: Path, name: str, mutation: type) -> None:
     original, before = path.read_bytes(), _resident()
     refused = 0
     for turn in range(COUNT // (len(SAMPLES) * len(MUTATIONS))):
-        data = mutation(original, random.Random(derive(SEED, name, mutation.__name__, turn)))  # noqa: S311
+        data = mutation(original, random.Random(derive_seed(SEED, name, mutation.__name__, turn)))  # noqa: S311
         path.write_bytes(data)
         started = time.process_time()
         found = outcome(path, module)

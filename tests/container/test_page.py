@@ -10,8 +10,8 @@ from types import ModuleType
 import pytest
 
 from brinell.container import write
+from brinell.container.bit_vector import DTYPES
 from brinell.container.codings import CODINGS
-from brinell.container.vector import DTYPES
 from container.samples import VARIANTS, bits, taken_apart
 
 PAGE = Path(__file__).parents[2] / "docs" / "file-format.md"

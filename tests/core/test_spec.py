@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import Field
 
-from brinell.core import ConfigurationError, Execution, Fraction, Later, Registry, Spec
+from brinell.core import ConfigurationError, Fraction, NotInKey, OmitDefaultFromKey, Registry, Spec
 
 
 class Inner(Spec):
@@ -28,7 +28,7 @@ class Outer(Spec):
     shape: tuple[int, ...] = (1, 2)
     inner: Inner = Inner()
     other: Inner | None = None
-    batch_size: Annotated[int, Execution()] = 100
+    batch_size: Annotated[int, NotInKey()] = 100
 
 
 class Revised(Outer):
@@ -199,7 +199,7 @@ class Grown(Spec):
 
     kind = "grown"
     size: int = 1
-    extra: Annotated[int, Later()] = 0
+    extra: Annotated[int, OmitDefaultFromKey()] = 0
 
 
 def test_a_later_field_leaves_old_keys_valid_until_it_is_used() -> None:

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from brinell.compressors import ABCNet, XNORNet
-from brinell.compressors.binary import binary_candidates
+from brinell.compressors.binarization import binary_candidates
 from brinell.costs import Costs, measure
 from brinell.models import MODELS
 from brinell.variants import ABCLayers, BinaryLayers

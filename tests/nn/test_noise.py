@@ -11,8 +11,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from brinell.core import derive
-from brinell.nn import gaussian, uniform, words
+from brinell.core import derive_seed
+from brinell.nn import gaussian, random_bits, uniform
 from brinell.nn.noise import _mix
 
 MASK = (1 << 64) - 1
@@ -50,7 +50,7 @@ def test_mixing_in_int64_is_mixing_in_uint64(values: list[int]) -> None:
 
 @given(st.integers(0, 1 << 62), st.integers(0, 1 << 40), st.integers(0, 5), st.integers(0, 5))
 def test_uniform_is_the_reference_seeded_by_the_example(seed: int, example: int, restart: int, step: int) -> None:
-    row = mix((example * GOLDEN + derive(seed, "start", restart, step)) & MASK)
+    row = mix((example * GOLDEN + derive_seed(seed, "start", restart, step)) & MASK)
     expected = [(mix((row + cell * GOLDEN) & MASK) >> 40) / 2**24 for cell in range(1, 13)]
     drawn = uniform(seed, "start", torch.tensor([example]), (3, 2, 2), restart, step)
     assert drawn.shape == (1, 3, 2, 2)
@@ -58,7 +58,7 @@ def test_uniform_is_the_reference_seeded_by_the_example(seed: int, example: int,
     assert drawn.flatten().tolist() == expected
 
 
-@pytest.mark.parametrize("draw", [uniform, gaussian, words])
+@pytest.mark.parametrize("draw", [uniform, gaussian, random_bits])
 def test_a_row_is_the_same_in_any_batch_and_order(draw: object) -> None:
     ids = torch.tensor([5, 0, 17, 999_999, 3, 10**12])
     together = draw(7, "start", ids, (3, 4, 4), 2)  # type: ignore[operator]
@@ -69,7 +69,7 @@ def test_a_row_is_the_same_in_any_batch_and_order(draw: object) -> None:
     assert draw(7, "start", ids[:0], (3, 4, 4)).shape == (0, 3, 4, 4)  # type: ignore[operator]
 
 
-@pytest.mark.parametrize("draw", [uniform, gaussian, words])
+@pytest.mark.parametrize("draw", [uniform, gaussian, random_bits])
 def test_every_part_of_the_address_matters(draw: object) -> None:
     ids = torch.arange(4)
     addresses = [
@@ -124,7 +124,7 @@ def test_gaussian_has_a_normal_s_moments_and_tails() -> None:
 
 
 def test_words_are_even_in_every_part_and_uncorrelated() -> None:
-    drawn = words(3, "words", torch.arange(400), (400,)).numpy().view(np.uint64)
+    drawn = random_bits(3, "words", torch.arange(400), (400,)).numpy().view(np.uint64)
     bits = ((drawn[..., None] >> np.arange(64, dtype=np.uint64)) & np.uint64(1)).astype(np.float64) * 2 - 1
     limit = 5 / math.sqrt(drawn.size)
     assert np.abs(bits.mean((0, 1))).max() < limit

@@ -15,7 +15,16 @@ from torch import Tensor, fx, nn
 from brinell.core import ModelError, UnsupportedError
 from brinell.models import build
 from brinell.nn import fold_batch_norms
-from brinell.nn.onnx_graph import OnnxNetwork, Twin, int8_share, open_session, parse, quantize, run_session, to_onnx
+from brinell.nn.onnx_graph import (
+    FakeQuantized,
+    OnnxNetwork,
+    int8_share,
+    open_session,
+    parse,
+    quantize,
+    run_session,
+    to_onnx,
+)
 
 FLOAT = TensorProto.FLOAT
 
@@ -56,13 +65,13 @@ def test_one_function_three_ways(everything: nn.Module) -> None:
     images = torch.rand(7, 2, 13, 10)
     expected = everything(images)
     torch.testing.assert_close(network(images), expected, rtol=1e-4, atol=1e-5)
-    torch.testing.assert_close(network.twin()(images), expected, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(network.fake_quantized()(images), expected, rtol=1e-4, atol=1e-5)
 
 
 def test_the_twins_gradient_is_that_of_the_module(everything: nn.Module) -> None:
-    twin = OnnxNetwork.of(to_onnx(everything, (2, 13, 10))).twin()
+    fake_quantized = OnnxNetwork.of(to_onnx(everything, (2, 13, 10))).fake_quantized()
     gradients = []
-    for module in (everything, twin):
+    for module in (everything, fake_quantized):
         images = torch.rand(3, 2, 13, 10, generator=torch.Generator().manual_seed(0)).requires_grad_()
         gradients += torch.autograd.grad(module(images).square().sum(), images)
     torch.testing.assert_close(*gradients, rtol=1e-4, atol=1e-6)
@@ -79,13 +88,13 @@ def quantised() -> tuple[nn.Module, bytes]:
 def test_the_twin_of_a_quantised_graph_agrees_to_a_step(quantised: tuple[nn.Module, bytes]) -> None:
     network, images = OnnxNetwork.of(quantised[1]), torch.rand(400, 1, 8, 8)
     with torch.no_grad():
-        deployed, twin = network(images), network.twin()(images)
+        deployed, fake_quantized = network(images), network.fake_quantized()(images)
     levels = deployed.unique()
     step = float(levels.diff().min())
     assert len(levels) <= 256  # the output is quantised as well
-    assert float((deployed - twin).abs().max()) < 2.5 * step
-    assert float((deployed == twin).double().mean()) > 0.9
-    assert float((deployed.argmax(1) == twin.argmax(1)).double().mean()) > 0.97
+    assert float((deployed - fake_quantized).abs().max()) < 2.5 * step
+    assert float((deployed == fake_quantized).double().mean()) > 0.9
+    assert float((deployed.argmax(1) == fake_quantized.argmax(1)).double().mean()) > 0.97
 
 
 def test_all_of_it_runs_in_int8_kernels(quantised: tuple[nn.Module, bytes]) -> None:
@@ -103,7 +112,7 @@ def test_quantisation_rounds_half_to_even_clamps_and_lets_gradients_straight_thr
     ]
     data = graph(nodes, [scale, zero], (1, 1, 8))
     images = torch.tensor([0.25, 0.75, 0.76, -1.0, -1.26, -9.0, 126.5, 127.0]).view(1, 1, 1, 8).requires_grad_()
-    out = Twin(parse(data))(images)
+    out = FakeQuantized(parse(data))(images)
     assert out[0].tolist() == [0.0, 1.0, 1.0, -1.0, -1.0, -1.0, 126.5, 126.5]
     assert torch.equal(run_session(open_session(data), images), out.detach())
     (gradient,) = torch.autograd.grad(out.sum(), images)
@@ -209,7 +218,7 @@ HOSTILE = {
 def test_strangers_graphs_are_refused_before_onnx_runtime_sees_them(name: str) -> None:
     nodes, constants, message = HOSTILE[name]
     data, began = graph(nodes, constants), time.process_time()
-    for use in (lambda: OnnxNetwork.of(data).twin(), lambda: OnnxNetwork.of(data)(torch.rand(1, 3, 8, 8))):
+    for use in (lambda: OnnxNetwork.of(data).fake_quantized(), lambda: OnnxNetwork.of(data)(torch.rand(1, 3, 8, 8))):
         with pytest.raises(ModelError, match=message):
             use()
     assert time.process_time() - began < 2
@@ -222,7 +231,7 @@ def test_bytes_changed_anywhere_are_refused_or_run(quantised: tuple[nn.Module, b
     for at in draw.integers(0, len(data), 4):
         data[at] = draw.integers(256)
     try:
-        said = OnnxNetwork.of(bytes(data)).twin()(torch.rand(1, 1, 8, 8))
+        said = OnnxNetwork.of(bytes(data)).fake_quantized()(torch.rand(1, 1, 8, 8))
     except ModelError as error:
         assert str(error).startswith("onnx: ")  # noqa: PT017
         return

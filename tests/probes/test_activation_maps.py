@@ -11,9 +11,9 @@ from brinell.compressors import XNORNet
 from brinell.core import UnsupportedError
 from brinell.data import build
 from brinell.models import build as build_model
-from brinell.probes import ActivationMaps, Asked
+from brinell.probes import ActivationMaps, ProbeInput
 from brinell.probes.activation_maps import stretched
-from brinell.probes.looking import Looker
+from brinell.probes.cam import CAM
 from brinell.training import Train
 from brinell.variants import Variant
 
@@ -52,7 +52,7 @@ IMAGE = torch.tensor([[0.1, 0.2], [0.3, 0.4]]).view(1, 1, 2, 2)
 
 def test_cam_by_hand():
     """Means are 0.25 and -0.25; logits 0.25 and -1: class 0, whose map is 2 x - x = x."""
-    looker = Looker.of(Pooled(), IMAGE)
+    looker = CAM.of(Pooled(), IMAGE)
     assert (looker.method, looker.layer) == ("cam", "conv")
     found = looker.look(IMAGE)
     assert found.predictions.tolist() == [0]
@@ -63,7 +63,7 @@ def test_cam_by_hand():
 
 def test_grad_cam_by_hand():
     """The gradient of class 0 is 1 at the first map's corner: its mean is 1/4, so that the map is 2 x / 4."""
-    looker = Looker.of(Flat(), IMAGE)
+    looker = CAM.of(Flat(), IMAGE)
     assert (looker.method, looker.layer) == ("grad_cam", "conv")
     found = looker.look(IMAGE)
     assert found.predictions.tolist() == [0]
@@ -72,7 +72,7 @@ def test_grad_cam_by_hand():
 
 def test_a_pooled_network_without_a_classifier_has_a_map_for_each_class():
     network = nn.Sequential(nn.Conv2d(1, 3, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten())
-    looker = Looker.of(network, torch.rand(4, 1, 5, 5))
+    looker = CAM.of(network, torch.rand(4, 1, 5, 5))
     assert (looker.method, looker.layer) == ("cam", "0")
     images = torch.rand(2, 1, 5, 5)
     with torch.inference_mode():
@@ -86,12 +86,12 @@ def test_maps_without_differences_are_zero():
 
 def test_a_network_without_maps_is_unsupported():
     with pytest.raises(UnsupportedError, match="no convolution whose maps"):
-        Looker.of(nn.Sequential(nn.Flatten(), nn.Linear(4, 2)), IMAGE)
+        CAM.of(nn.Sequential(nn.Flatten(), nn.Linear(4, 2)), IMAGE)
 
 
 def test_hooks_are_taken_off():
     network = Pooled()
-    Looker.of(network, IMAGE).look(IMAGE)
+    CAM.of(network, IMAGE).look(IMAGE)
     assert not any(part._forward_hooks for part in network.modules())
 
 
@@ -109,7 +109,7 @@ def test_the_mean_of_a_cam_is_the_logit(kind, settings, method):
     torch.manual_seed(0)
     network = build_model(kind, **settings, **mean)
     images = torch.rand(6, *shape)
-    looker = Looker.of(network, images)
+    looker = CAM.of(network, images)
     assert looker.method == method
     found = looker.look(images)
     if method == "cam":
@@ -129,7 +129,7 @@ def test_the_record_and_its_pictures(binary):
     if binary:
         variant = XNORNet(train=Train(epochs=0)).compress(variant, train, seed=0)
     images, labels = test.tensors()
-    asked = Asked(variant, images, labels, test.ids)
+    asked = ProbeInput(variant, images, labels, test.ids)
     record, arrays = ActivationMaps(shown=3).ask(asked)
     assert [reading["steps"] for reading in record["readings"]] == [0, 1, 5]
     assert record["shown"] == {"example_id": int(test.ids[3]), "label": int(labels[3])}

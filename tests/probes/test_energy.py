@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from brinell.costs import LayerCost, layers
-from brinell.probes import Asked, Energy, energy, meters
+from brinell.probes import Energy, ProbeInput, energy, meters
 from brinell.variants import Step, Variant
 
 
@@ -47,7 +47,7 @@ def test_layers_add_up_and_idle_ones_have_no_outputs():
 def asked():
     network = nn.Sequential(nn.Flatten(), nn.Linear(16, 3))
     variant = Variant.of(network, input_shape=(1, 4, 4), classes=3)
-    return Asked(
+    return ProbeInput(
         variant, torch.rand(20, 1, 4, 4), torch.zeros(20, dtype=torch.int64), torch.arange(20), machine="this one"
     )
 
@@ -65,7 +65,7 @@ def test_without_a_meter_the_energy_is_modelled(asked, monkeypatch):
 
 def test_nominal_bytes_replace_the_count_of_weights(asked, monkeypatch):
     monkeypatch.setattr(energy, "find_meter", lambda: None)
-    packed = Asked(asked.variant, asked.images, asked.labels, asked.ids, weight_bytes=12)
+    packed = ProbeInput(asked.variant, asked.images, asked.labels, asked.ids, weight_bytes=12)
     joules = 20 * 1e-12 * (48 * 4.6 + 3 * 640 + 2 * 3 * 5)
     assert Energy(runs=2).ask(packed).record["energy_j"][0] == pytest.approx(joules)
 

@@ -5,7 +5,7 @@ import torch
 
 from brinell.attacks import FGSM, PGD
 from brinell.core import Point
-from brinell.probes import Asked, Gallery
+from brinell.probes import Gallery, ProbeInput
 from brinell.variants import Variant
 from oracles import many_classes
 
@@ -13,7 +13,7 @@ from oracles import many_classes
 def test_pictures_are_what_the_record_says():
     problem = many_classes(6)
     variant = Variant.of(problem.network, input_shape=(3, 4, 4), classes=5)
-    asked = Asked(variant, problem.images, problem.labels, problem.ids)
+    asked = ProbeInput(variant, problem.images, problem.labels, problem.ids)
     record, arrays = Gallery(attack=PGD(epsilon=0.05, steps=7), name="mine").ask(asked)
     assert (record["attack"], record["epsilon"], record["steps"]) == ("mine", 0.05, 7)
     assert arrays["clean"].shape == arrays["adversarial"].shape == (6, 4, 4, 3)

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from brinell.probes import Asked, Latency, latency
+from brinell.probes import Latency, ProbeInput, latency
 from brinell.variants import Variant
 
 
@@ -26,7 +26,7 @@ class Slow(nn.Module):
 def asked():
     variant = Variant.of(Slow(), input_shape=(1, 2, 2), classes=3)
     images = torch.rand(3, 1, 2, 2)
-    return Asked(variant, images, torch.zeros(3, dtype=torch.int64), torch.arange(3), machine="this one")
+    return ProbeInput(variant, images, torch.zeros(3, dtype=torch.int64), torch.arange(3), machine="this one")
 
 
 def test_a_network_of_known_speed(asked):

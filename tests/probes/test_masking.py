@@ -17,7 +17,7 @@ import brinell
 from brinell.compressors import XNORNet
 from brinell.core import DataError
 from brinell.nn import BinaryConv2d
-from brinell.probes import Asked, Masking, masking
+from brinell.probes import Masking, ProbeInput, masking
 from brinell.training import Train, fit
 from brinell.variants import Variant
 from oracles import two_classes
@@ -163,7 +163,7 @@ def test_the_record_holds_the_evidence(scale: float) -> None:
     network = nn.Sequential(problem.network, Scale(scale))
     variant = Variant.of(network, input_shape=(3, 4, 4), classes=2)
     epsilon = float(problem.radius["linf"].median())
-    asked = Asked(variant, problem.images, problem.labels, problem.ids, reference=variant)
+    asked = ProbeInput(variant, problem.images, problem.labels, problem.ids, reference=variant)
     answer = Masking(epsilon=epsilon).ask(asked)
     assert answer.arrays is None
     record = json.loads(json.dumps(answer.record, allow_nan=False))

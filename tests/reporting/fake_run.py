@@ -23,7 +23,7 @@ from brinell.core import (
     StudyPlan,
     block_name,
     content_key,
-    derive,
+    derive_seed,
 )
 from brinell.store import Failure, RunStore, table
 
@@ -198,7 +198,7 @@ def _costs(fake: Fake, dense: int) -> dict[str, float | int]:
 
 def _radii(fake: Fake, ids: np.ndarray, attack: str, seed: int, steps: int) -> np.ndarray:
     """The radius that breaks each example: shared by all variants but for some noise; 0 for what is wrong already."""
-    shared, own, luck = (np.random.default_rng(derive(0, *purpose)) for purpose in (
+    shared, own, luck = (np.random.default_rng(derive_seed(0, *purpose)) for purpose in (
         ("example",), ("own", fake.name), ("luck", fake.name, attack, seed)))  # fmt: skip
     count = int(ids.max()) + 1
     hard = shared.normal(size=count) * 0.85 + own.normal(size=count) * 0.35 + luck.normal(size=count) * 0.06
@@ -214,7 +214,7 @@ def _rows(fake: Fake, trial: PlannedTrial, point: Point, ids: np.ndarray, classe
     clean, broken = wrong * (radius == 0).astype(np.int32), wrong * (radius <= epsilon).astype(np.int32)
     label = ids % classes
     steps = np.where(clean == 1, 0, point.steps)
-    chance = np.random.default_rng(derive(trial.seed, "blind", fake.name)).uniform(size=int(ids.max()) + 1)[ids]
+    chance = np.random.default_rng(derive_seed(trial.seed, "blind", fake.name)).uniform(size=int(ids.max()) + 1)[ids]
     void = np.full(count, 0 < epsilon * 255 <= 0.5)
     return {
         "example_id": ids,

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from brinell.core import ROW_SCHEMA, Block, PlannedProbe, PlannedTrial, Point, StudyPlan, content_key, derive
+from brinell.core import ROW_SCHEMA, Block, PlannedProbe, PlannedTrial, Point, StudyPlan, content_key, derive_seed
 from brinell.store import RunStore, table, write_table
 from reporting.fake_run import ATTACKS, FAKES, Fake, _radii, _rows, fake_plan, many, write_block, write_fake_run
 
@@ -111,14 +111,14 @@ def _extra_rows(trial: PlannedTrial, point: Point, ids: np.ndarray, fake: Fake) 
         nothing = np.ma.array(np.zeros(len(ids)), mask=np.ones(len(ids), dtype=bool))
         rows |= {"epsilon": nothing, "l2": np.where(broken, radius * 30, 0.0), "linf": np.where(broken, radius, 0.0)}
     else:
-        luck = np.random.default_rng(derive(1, "target", fake.name)).uniform(size=len(ids))
+        luck = np.random.default_rng(derive_seed(1, "target", fake.name)).uniform(size=len(ids))
         reached = broken & (luck < point.steps / 400)
         rows |= {"target": (rows["label"] + 1) % 10, "target_rank": np.where(reached, 0, 3)}
     return rows
 
 
 def _probe(probe: PlannedProbe, fake: Fake) -> tuple[dict[str, Any], dict[str, np.ndarray] | None]:
-    chance = np.random.default_rng(derive(0, "probe", fake.name))
+    chance = np.random.default_rng(derive_seed(0, "probe", fake.name))
     if probe.kind == "masking":
         return _masking(fake), None
     if probe.kind == "latency":

@@ -44,7 +44,7 @@ def test_those_that_there_are_readings_for(whole: dict[str, Figure]) -> None:
 def test_strain_starts_unharmed_and_follows_the_reruns(evaluation: Evaluation, whole: dict[str, Figure]) -> None:
     frame = whole["stress-strain"].frame
     assert frame.filter(pl.col("stress") == 0)["strain"].to_list() == [0.0] * 10
-    wanted = evaluation.reruns.filter(
+    wanted = evaluation.seed_means.filter(
         (pl.col("variant") == "xnor") & (pl.col("attack") == "pgd") & (pl.col("steps") == 20)
     ).sort("epsilon")
     found = frame.filter((pl.col("variant") == "xnor") & (pl.col("attack") == "pgd") & (pl.col("stress") > 0))

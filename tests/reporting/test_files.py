@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from brinell.reporting import inline
+from brinell.reporting import script_escape
 from brinell.reporting.export import csv, slug, write_exhibit
 from brinell.reporting.latex import escape, latex
 from brinell.reporting.page import command
@@ -26,7 +26,7 @@ json_like = st.recursive(
 
 @given(json_like)
 def test_data_says_the_same_and_cannot_end_its_element(value: object) -> None:
-    text = inline.data(value)
+    text = script_escape.data(value)
     assert json.loads(text) == value
     assert "<" not in text
 
@@ -34,7 +34,7 @@ def test_data_says_the_same_and_cannot_end_its_element(value: object) -> None:
 @pytest.mark.parametrize("value", [math.nan, math.inf])
 def test_data_refuses_what_json_does_not_know(value: float) -> None:
     with pytest.raises(ValueError, match="JSON"):
-        inline.data([value])
+        script_escape.data([value])
 
 
 def test_the_command_is_one_line_that_a_shell_runs(tmp_path: Path) -> None:
@@ -57,7 +57,7 @@ def test_what_another_process_is_writing_is_not_swept_away(tmp_path: Path) -> No
 
 
 def test_script_cannot_be_ended_by_its_strings() -> None:
-    code = inline.script("a = '</script>'; b = '</SCRIPT>'; c = '<!--'; d = 1 </x/.exec(s)")
+    code = script_escape.script("a = '</script>'; b = '</SCRIPT>'; c = '<!--'; d = 1 </x/.exec(s)")
     assert "</script" not in code.lower()
     assert "<!--" not in code
     assert code.endswith("d = 1 </x/.exec(s)")
@@ -65,7 +65,7 @@ def test_script_cannot_be_ended_by_its_strings() -> None:
 
 def test_digest_is_what_browsers_compute() -> None:
     # The example of the CSP specification (W3C, Content Security Policy Level 3).
-    assert inline.digest("alert('Hello, world.');") == "sha256-qznLcsROx4GACP2dm0UCKCzCG+HiZ1guq6ZZDob/Tng="
+    assert script_escape.digest("alert('Hello, world.');") == "sha256-qznLcsROx4GACP2dm0UCKCzCG+HiZ1guq6ZZDob/Tng="
 
 
 @given(st.text(), st.text())

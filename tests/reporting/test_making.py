@@ -13,11 +13,11 @@ import pytest
 import vl_convert
 
 from brinell.analysis import Evaluation, load
-from brinell.analysis.noted import noted
-from brinell.analysis.probes import PROBE_SCHEMA, Found, Latency
+from brinell.analysis.records.compressor_logs import compressor_logs
+from brinell.analysis.records.probes import PROBE_SCHEMA, Found, Latency
 from brinell.reporting.chart import Figure, for_file, for_page
 from brinell.reporting.export import write_exhibit
-from brinell.reporting.figures import attack_curves, figures, latency, rates, search, surgery
+from brinell.reporting.figures import amc_search, attack_curves, dns_masks, figures, latency, layer_sparsity
 from brinell.reporting.layout import bands
 from brinell.reporting.palette import styles
 from brinell.reporting.tables import tables
@@ -67,7 +67,7 @@ def marks(spec: Any, kind: str) -> list[dict[str, Any]]:
 def noting(evaluation: Evaluation, **notes: dict[str, Any]) -> Evaluation:
     """As if the steps that made these variants had noted this, and nobody else's anything."""
     steps = {variant: [{"kind": "made", "figures": figures_}] for variant, figures_ in notes.items()}
-    return replace(evaluation, noted=noted(steps, []))
+    return replace(evaluation, compressor_logs=compressor_logs(steps, []))
 
 
 def one(figure: Figure | None) -> Figure:
@@ -97,7 +97,7 @@ def test_the_search_shows_every_episode_its_best_and_the_uniform_rates(whole: di
 
 def test_other_rewards_have_panels_of_their_own(evaluation: Evaluation) -> None:
     robust = {"amc": {**SEARCHED["amc"], "reward": "robust_accuracy"}}
-    found = one(search.figure(noting(evaluation, pruned=SEARCHED, inq=robust), styles(evaluation.variants)))
+    found = one(amc_search.figure(noting(evaluation, pruned=SEARCHED, inq=robust), styles(evaluation.variants)))
     assert [panel.title for panel in found.panels] == ["Accuracy", "Robust accuracy"]
     assert "Robust accuracy" in svg(found)
 
@@ -125,7 +125,9 @@ def test_rates_are_drawn_against_the_uniform_one(whole: dict[str, Figure]) -> No
 def test_a_deep_network_names_some_of_its_layers_and_draws_all(evaluation: Evaluation) -> None:
     deep = {"kept": {f"block{place}.conv": 0.5 for place in range(55)}}
     other = {"kept": {"other": 0.5, "block3.conv": 0.1}}
-    (panel,) = one(rates.figure(noting(evaluation, inq=other, pruned=deep), styles(evaluation.variants))).panels
+    (panel,) = one(
+        layer_sparsity.figure(noting(evaluation, inq=other, pruned=deep), styles(evaluation.variants))
+    ).panels
     (line,) = marks(panel.spec, "line")
     x = line["encoding"]["x"]
     assert x["scale"]["domain"] == [*(f"block{place}.conv" for place in range(55)), "other"]
@@ -150,7 +152,7 @@ def test_surgery_shows_what_is_left_and_what_changed(whole: dict[str, Figure]) -
 
 def test_one_phase_needs_no_name(evaluation: Evaluation) -> None:
     once = {"surgery": {name: values[:3] for name, values in OPERATED["surgery"].items()}}
-    found = one(surgery.figure(noting(evaluation, inq=once), styles(evaluation.variants)))
+    found = one(dns_masks.figure(noting(evaluation, inq=once), styles(evaluation.variants)))
     assert [panel.title for panel in found.panels] == ["Weights left", "Pruned and spliced"]
 
 
@@ -303,13 +305,13 @@ def test_half_of_a_run_shows_half_and_nothing_shows_nothing(tmp_path: Path) -> N
         store.probe_path(probe.key).unlink()
     found = load(store)
     look = styles(found.variants)
-    assert [panel.title for panel in one(rates.figure(found, look)).panels] == ["Weights kept"]
-    assert one(surgery.figure(found, look)).frame.height == 5
-    assert search.figure(found, look) is None
+    assert [panel.title for panel in one(layer_sparsity.figure(found, look)).panels] == ["Weights kept"]
+    assert one(dns_masks.figure(found, look)).frame.height == 5
+    assert amc_search.figure(found, look) is None
     assert latency.figure(found, look) is None
     nothing = noting(found, baseline={})
-    assert rates.figure(nothing, look) is None
-    assert surgery.figure(nothing, look) is None
+    assert layer_sparsity.figure(nothing, look) is None
+    assert dns_masks.figure(nothing, look) is None
 
 
 def test_damaged_figures_are_named_and_the_rest_is_read(store: RunStore, tmp_path: Path) -> None:
@@ -319,5 +321,5 @@ def test_damaged_figures_are_named_and_the_rest_is_read(store: RunStore, tmp_pat
     (copy.variant(key) / "figures.json").write_text(json.dumps({"steps": [damaged]}))
     found = load(copy)
     assert found.problems == ("What inq noted is not drawn: surgery.step: missing, and has no default",)
-    assert found.noted.surgeries.is_empty()
-    assert found.noted.searches.height == 4
+    assert found.compressor_logs.surgeries.is_empty()
+    assert found.compressor_logs.searches.height == 4

@@ -15,7 +15,7 @@ import pytest
 
 from brinell.core import StoreError
 from brinell.reporting import draw, write
-from brinell.reporting.inline import digest
+from brinell.reporting.script_escape import digest
 from brinell.store import RunStore
 from reporting.fake_run import BASELINE, FAKES, fake_plan, half_finished, write_fake_run
 

@@ -13,8 +13,8 @@ import pytest
 from brinell.analysis import Evaluation, load
 from brinell.analysis.papers import Finding, paper
 from brinell.core import PlannedPaper
-from brinell.reporting.answer import answer
 from brinell.reporting.report import draw
+from brinell.reporting.summary import summary
 from brinell.reporting.table import Table
 from brinell.reporting.tables import tables
 from brinell.store import RunStore
@@ -56,7 +56,7 @@ def test_every_printed_value_is_a_row_with_its_settings(evaluation: Evaluation) 
     table = only(evaluation, "paper")
     assert table.title == "Beside the robustness paper"
     (row,) = [row for row in table.rows if (row[0].text, row[2].text) == ("inq", "FGSM, top-1")]
-    ours = evaluation.reruns.filter(
+    ours = evaluation.seed_means.filter(
         (pl.col("variant") == "inq") & (pl.col("attack") == "fgsm") & ((pl.col("epsilon") - 2 / 255).abs() < 1e-9)
     )["robust_accuracy"][0]
     assert row[0].note == "INQ"
@@ -83,7 +83,7 @@ def test_findings_give_a_verdict_and_what_decides_it(evaluation: Evaluation) -> 
 
 
 def test_the_answer_counts_the_claims(evaluation: Evaluation) -> None:
-    (sentence,) = dict(answer(evaluation).notes)["Beside the paper"]
+    (sentence,) = dict(summary(evaluation).notes)["Beside the paper"]
     told = "".join(map(str, sentence))
     found = tables(evaluation)["findings"][0].rows
     counts = Counter(row[1].text for row in (*found, *only(evaluation, "untested").rows))
@@ -94,7 +94,7 @@ def test_the_answer_counts_the_claims(evaluation: Evaluation) -> None:
         "The table of findings says which and why."
     )
     without = replace(evaluation, plan=evaluation.plan.model_copy(update={"paper": None}))
-    assert "Beside the paper" not in dict(answer(without).notes)
+    assert "Beside the paper" not in dict(summary(without).notes)
 
 
 def test_a_robustness_that_nobody_probed_is_said_to_be(evaluation: Evaluation, monkeypatch: pytest.MonkeyPatch) -> None:

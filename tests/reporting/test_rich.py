@@ -14,9 +14,9 @@ from brinell.analysis import Evaluation, load
 from brinell.reporting.chart import Figure, for_file, for_page
 from brinell.reporting.figures import figures
 from brinell.reporting.formats import percent
+from brinell.reporting.image_grid import ImageGrid
+from brinell.reporting.image_grids import image_grids
 from brinell.reporting.palette import styles
-from brinell.reporting.plate import Plate
-from brinell.reporting.plates import plates
 from brinell.reporting.table import Cell, Table
 from brinell.reporting.tables import tables
 from brinell.reporting.theme import plain
@@ -48,9 +48,9 @@ def tabled(evaluation: Evaluation) -> dict[str, Table]:
 
 
 @pytest.fixture(scope="module")
-def pictured(evaluation: Evaluation) -> dict[str, Plate]:
+def pictured(evaluation: Evaluation) -> dict[str, ImageGrid]:
     problems: list[str] = []
-    found = {plate.name: plate for plate in plates(evaluation, problems)}
+    found = {plate.name: plate for plate in image_grids(evaluation, problems)}
     assert not problems
     return found
 
@@ -112,7 +112,7 @@ def test_heat_maps_are_the_transfers(evaluation: Evaluation, drawn: dict[str, Fi
     assert [pick.value for pick in figure.picks] == ["transfer 2/255", "transfer 4/255"]
     assert figure.picked == "transfer 4/255"
     assert len(figure.frame) == 2 * len(FAKES) ** 2  # the diagonal is FGSM's own
-    white = evaluation.reruns.filter(
+    white = evaluation.seed_means.filter(
         (pl.col("attack") == "fgsm") & (pl.col("variant") == "inq") & (pl.col("epsilon") == 4 / 255)
     )
     diagonal = figure.frame.filter(
@@ -124,7 +124,7 @@ def test_heat_maps_are_the_transfers(evaluation: Evaluation, drawn: dict[str, Fi
 def test_boxes_hold_every_white_box_reading(evaluation: Evaluation, drawn: dict[str, Figure]) -> None:
     figure = drawn["distributions"]
     assert [panel.title for panel in figure.panels] == ["fgsm", "pgd", "deepfool", "carlini_wagner", "gen_attack"]
-    assert figure.frame["readings"].sum() == evaluation.reruns.filter(pl.col("attack") != "transfer").height
+    assert figure.frame["readings"].sum() == evaluation.seed_means.filter(pl.col("attack") != "transfer").height
 
 
 # Tables
@@ -153,7 +153,7 @@ def test_character_prints_its_thresholds(evaluation: Evaluation, tabled: dict[st
 
 
 def test_genattack_reads_original_and_target(evaluation: Evaluation, tabled: dict[str, Table]) -> None:
-    at = evaluation.reruns.filter(
+    at = evaluation.seed_means.filter(
         (pl.col("attack") == "gen_attack") & (pl.col("variant") == "inq") & (pl.col("steps") == 200)
     ).row(0, named=True)
     found = cell(tabled["attack-gen_attack"], "inq", "8/255, 200 steps")
@@ -209,7 +209,7 @@ def test_notes_are_flat_and_long_ones_short(evaluation: Evaluation, tabled: dict
 # Plates
 
 
-def test_maps_have_a_picture_for_each_number_of_steps(pictured: dict[str, Plate]) -> None:
+def test_maps_have_a_picture_for_each_number_of_steps(pictured: dict[str, ImageGrid]) -> None:
     plate = pictured["activation-maps"]
     assert plate.heads == ("clean", "after 1 step", "after 5 steps")
     assert [row.variant for row in plate.rows] == NAMES
@@ -222,7 +222,7 @@ def test_maps_have_a_picture_for_each_number_of_steps(pictured: dict[str, Plate]
     assert plate.frame["third_quartile"].to_list()[:3] == [184.0, 164.0, 144.0]
 
 
-def test_the_gallery_says_what_each_was_taken_for(pictured: dict[str, Plate]) -> None:
+def test_the_gallery_says_what_each_was_taken_for(pictured: dict[str, ImageGrid]) -> None:
     (picture, *_) = pictured["gallery"].rows[0].pictures
     assert picture is not None
     assert picture.lines == ("0 \u2192 1",)
@@ -246,7 +246,7 @@ def test_half_of_everything_is_drawn_and_the_rest_is_missing(tmp_path: Path) -> 
     assert len(found.problems) == 2
     assert set(found.unanswered["state"]) == {"missing"}
     problems: list[str] = []
-    drawn = [*figures(found, styles(found.variants)), *plates(found, problems)]
+    drawn = [*figures(found, styles(found.variants)), *image_grids(found, problems)]
     assert len(drawn) == 12
     assert not problems
     tabled = {table.name: table for section in tables(found).values() for table in section}
@@ -273,7 +273,7 @@ def test_a_damaged_record_is_left_out_and_named(tmp_path: Path, damage: bytes) -
     assert len(found.problems) == len(plan.probes)
     assert all("left out" in problem for problem in found.problems)
     assert str(tmp_path) not in str(found.problems)
-    assert plates(found, []) == []
+    assert image_grids(found, []) == []
 
 
 def test_pictures_that_cannot_be_read_are_left_out_and_named(tmp_path: Path) -> None:
@@ -284,7 +284,7 @@ def test_pictures_that_cannot_be_read_are_left_out_and_named(tmp_path: Path) -> 
         if probe.kind == "activation_maps":
             np.savez(store.arrays_path(probe.key), image=np.zeros((2, 2, 7)))
     problems: list[str] = []
-    maps, gallery = plates(load(store), problems)
+    maps, gallery = image_grids(load(store), problems)
     assert len(problems) == 2
     assert str(tmp_path) not in str(problems)
     assert all(picture is None for row in maps.rows for picture in row.pictures)
@@ -296,7 +296,7 @@ def test_nothing_of_it_yet(tmp_path: Path) -> None:
     store.write_study("", rich_plan(), {})
     found = load(store)
     assert figures(found, styles(found.variants)) == []
-    assert plates(found, []) == []
+    assert image_grids(found, []) == []
     assert len(found.unanswered) == len(rich_plan().probes)
     for section in tables(found).values():
         for table in section:

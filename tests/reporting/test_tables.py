@@ -33,7 +33,7 @@ def test_accuracy_and_size(evaluation: Evaluation) -> None:
     (table,) = tables(evaluation)["variants"]
     found = row(table, "inq")
     worst = evaluation.worst.filter(
-        (pl.col("variant") == "inq") & (pl.col("epsilon") == evaluation.reference.epsilon)  # type: ignore[union-attr]
+        (pl.col("variant") == "inq") & (pl.col("epsilon") == evaluation.reference_radius.epsilon)  # type: ignore[union-attr]
     ).to_dicts()[0]
     assert found["Robust"].text == percent(worst["robust_accuracy"])
     assert found["Robust"].note == interval(worst["robust_accuracy_low"], worst["robust_accuracy_high"])

@@ -31,7 +31,7 @@ class Server:
     def __init__(self, study: Path) -> None:
         self.study = study
         self.process = subprocess.Popen(
-            [sys.executable, Path(__file__).with_name("killable.py")],
+            [sys.executable, Path(__file__).with_name("kill_program.py")],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

@@ -90,11 +90,11 @@ def test_exactly_these_keys_depend_on(asking, path, value, touched):
 
 def test_what_measures_the_machine_waits_for_everything_else(asking, tmp_path):
     everything = missing(tasks(plan(Study.parse(asking))), RunStore(tmp_path), 10)
-    alone = [task for task in everything if task.alone]
+    alone = [task for task in everything if task.exclusive]
     assert [task.probe.kind for task in alone] == ["latency", "latency", "energy", "energy"]
-    others = {task.id for task in everything if not task.alone}
-    assert set(alone[0].settled) == others
-    assert [task.settled for task in alone[1:]] == [(task.id,) for task in alone[:-1]]
+    others = {task.id for task in everything if not task.exclusive}
+    assert set(alone[0].after_any) == others
+    assert [task.after_any for task in alone[1:]] == [(task.id,) for task in alone[:-1]]
 
 
 def test_a_run_answers_and_resumes_probe_by_probe(asking, tmp_path, monkeypatch):
@@ -190,12 +190,12 @@ def test_weights_are_counted_at_their_nominal_width_where_that_is_known(asking, 
     asking["attacks"] = {}
     seen = []
     monkeypatch.setattr(RunStore, "costs", lambda self, key: {"nominal_bytes": 1234, "dense_bytes": 1})
-    original = probing.Asked
+    original = probing.ProbeInput
 
     def kept(**fields: object) -> object:
         seen.append(fields["weight_bytes"])
         return original(**fields)
 
-    monkeypatch.setattr(probing, "Asked", kept)
+    monkeypatch.setattr(probing, "ProbeInput", kept)
     run(Study.parse(asking), out=tmp_path / "run", threads=1)
     assert seen == [1234, 1234]

@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from brinell.store import RunStore
-from brinell.study import Advance, Study, run
+from brinell.study import Study, TaskProgress, run
 from study.conftest import TINY
 from study.test_run import assert_equal_rows
 
@@ -34,7 +34,7 @@ def test_a_worker_that_dies_costs_its_task_only_and_the_next_run_mends_it(serial
     killed = []
 
     def kill(event):
-        if isinstance(event, Advance) and not killed:
+        if isinstance(event, TaskProgress) and not killed:
             (worker,) = multiprocessing.active_children()
             os.kill(worker.pid, signal.SIGKILL)
             killed.append(event.task)

@@ -21,7 +21,7 @@ def test_rows_are_those_of_the_serial_executor_also_where_a_worker_dies(tmp_path
     pytest.importorskip("ray")
     study = tmp_path / "tiny.yaml"
     study.write_text(TINY)
-    script = Path(__file__).with_name("rayed.py")
+    script = Path(__file__).with_name("ray_program.py")
     done = subprocess.run(
         [sys.executable, str(script), str(study), str(tmp_path)],
         capture_output=True,

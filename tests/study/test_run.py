@@ -15,7 +15,7 @@ from brinell.analysis import load
 from brinell.compressors import COMPRESSORS
 from brinell.core import ROW_SCHEMA, TRACE_SCHEMA, ConfigurationError, StoreError, UnsupportedError
 from brinell.store import RunStore, read_footer
-from brinell.study import Planned, Study, making, plan, run
+from brinell.study import RunStarted, Study, making, plan, run
 from brinell.variants import natural_view
 from study.conftest import TINY
 
@@ -139,7 +139,7 @@ def test_running_again_computes_nothing(done, tiny_study):
     before, events = stamps(done), []
     result = run(tiny_study, out=done, threads=1, observe=events.append)
     assert result.endings == ()
-    assert [type(event) for event in events] == [Planned]
+    assert [type(event) for event in events] == [RunStarted]
     assert stamps(done) == before
 
 
@@ -200,7 +200,7 @@ def test_making_variants_never_reads_the_test_split(tiny_study, tmp_path, monkey
     def refuse(self):
         raise AssertionError("the test split was read before judging")
 
-    monkeypatch.setattr("brinell.study.bench.Bench.test", property(refuse))
+    monkeypatch.setattr("brinell.study.worker_context.WorkerContext.test", property(refuse))
     result = run(tiny_study, out=tmp_path / "run", threads=1)
     assert {ending.task.id for ending in result.ended("done")} == {variant.key for variant in planned.variants}
     assert {ending.task.trial is None for ending in result.ended("failed")} == {False}
@@ -210,10 +210,10 @@ def broken(monkeypatch, error, when=lambda planned: True):
     """Make training of the variants that `when` picks raise."""
     make = making._from_parent
 
-    def fail(bench, planned, scratch, progress):
+    def fail(context, planned, scratch, progress):
         if when(planned):
             raise error
-        return make(bench, planned, scratch, progress)
+        return make(context, planned, scratch, progress)
 
     monkeypatch.setattr(making, "_from_parent", fail)
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from brinell.core import PlannedVariant
 from brinell.study.schedule import execute
-from brinell.study.tasks import Ending, Task
+from brinell.study.tasks import Task, TaskResult
 
 VARIANT = PlannedVariant(
     name="v", key="v", seed=0, parent=None, baseline="v", family="model", architecture="resnet8", settings={}
@@ -31,7 +31,7 @@ class Scripted:
 
     def wait(self, tell):
         task = self.queue.pop()
-        return [Ending(task, self.statuses.get(task.id, "done"), "because")]
+        return [TaskResult(task, self.statuses.get(task.id, "done"), "because")]
 
 
 def statuses(endings):

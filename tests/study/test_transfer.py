@@ -11,7 +11,7 @@ from brinell.analysis import load
 from brinell.attacks import FGSM, run_trial
 from brinell.core import ConfigurationError, UnsupportedError
 from brinell.store import RunStore
-from brinell.study import Study, bench, judging, missing, plan, run, tasks
+from brinell.study import Study, judging, missing, plan, run, tasks, worker_context
 from study.conftest import changed
 
 FLOATS = ("margin", "l2", "linf")
@@ -47,7 +47,7 @@ def test_one_task_crafts_for_every_target(crossing):
     for task in together:
         assert task.after == (task.variant.key,)
         assert {trial.crafted_on for trial in task.trials} == {task.variant.key}
-        assert len(task.settled) == 3  # the other variant, and the clean predictions of both
+        assert len(task.after_any) == 3  # the other variant, and the clean predictions of both
 
 
 @pytest.mark.parametrize("kind", ["fgsm", "pgd"])
@@ -125,7 +125,7 @@ def test_a_target_that_is_not_made_holds_up_nobody_else(crossing, tmp_path, monk
         "compress": {"kind": "inq", "weight_bits": 3, "train": {"epochs": 0}},
     }
     crossing["transfer"] |= {"sources": ["base"], "targets": ["worse", "pruned"]}
-    study, make = Study.parse(crossing), bench.container.write
+    study, make = Study.parse(crossing), worker_context.container.write
 
     def fail(variant, path, *rest, **settings):
         if any(step.kind == "inq" for step in variant.lineage):
@@ -133,7 +133,7 @@ def test_a_target_that_is_not_made_holds_up_nobody_else(crossing, tmp_path, monk
         return make(variant, path, *rest, **settings)
 
     with monkeypatch.context() as patch:
-        patch.setattr(bench.container, "write", fail)
+        patch.setattr(worker_context.container, "write", fail)
         result = run(study, out=tmp_path / "run", threads=1)
     store = RunStore.open(tmp_path / "run")
     assert {ending.task.label for ending in result.ended("failed")} == {"worse"}
@@ -204,7 +204,7 @@ def test_a_report_keeps_white_box_and_transfer_apart(crossing, tmp_path):
     run(Study.parse(crossing), out=tmp_path / "run", threads=1)
     evaluation = load(RunStore.open(tmp_path / "run"))
     assert evaluation.problems == ()
-    (reading,) = evaluation.reruns.filter(pl.col("attack") == "transfer").iter_rows(named=True)
+    (reading,) = evaluation.seed_means.filter(pl.col("attack") == "transfer").iter_rows(named=True)
     assert (reading["crafted_on"], reading["variant"]) == ("base", "pruned")
 
 

@@ -1,14 +1,14 @@
 """From rows to tidy frames: accuracies, strain, intervals, paired tests, worst cases; and what is missing. No torch."""
 
-from brinell.analysis.breaking import breaking_line, breaking_strain, breaking_stress
-from brinell.analysis.character import DUCTILE, STRONG, character, ductility, toughness
+from brinell.analysis.aggregate import CLEAN, WORST
 from brinell.analysis.evaluation import Evaluation, load
-from brinell.analysis.intervals import wilson
-from brinell.analysis.measure import CLEAN, WORST
-from brinell.analysis.pairs import SIGNIFICANCE, mcnemar
-from brinell.analysis.reference import Reference
-from brinell.analysis.signs import ZERO_GRADIENTS
-from brinell.analysis.stress import Stress
+from brinell.analysis.material.breaking import breaking_line, breaking_strain, breaking_stress
+from brinell.analysis.material.character import DUCTILE, STRONG, character, ductility, toughness
+from brinell.analysis.material.stress import Stress
+from brinell.analysis.reference_radius import ReferenceRadius
+from brinell.analysis.robustness.masking_signs import ZERO_GRADIENTS
+from brinell.analysis.significance.intervals import wilson
+from brinell.analysis.significance.paired_tests import SIGNIFICANCE, mcnemar
 from brinell.analysis.techniques import UNCOMPRESSED
 from brinell.analysis.tradeoff import TOLERANCE, Choice, choose, front
 
@@ -23,7 +23,7 @@ __all__ = [
     "ZERO_GRADIENTS",
     "Choice",
     "Evaluation",
-    "Reference",
+    "ReferenceRadius",
     "Stress",
     "breaking_line",
     "breaking_strain",

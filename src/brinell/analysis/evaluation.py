@@ -8,29 +8,29 @@ from typing import Any, TypeVar
 
 import polars as pl
 
-from brinell.analysis.between import between
-from brinell.analysis.breaking import breaking_line
+from brinell.analysis.aggregate import CLEAN, aggregate, stack
 from brinell.analysis.coverage import coverage, variant_states
-from brinell.analysis.measure import CLEAN, measure, stack
-from brinell.analysis.names import labels
-from brinell.analysis.noted import Noted, noted
-from brinell.analysis.pairs import PAIR_SCHEMA
-from brinell.analysis.probes import Probes, probes, unanswered
-from brinell.analysis.readings import READING_SCHEMA
-from brinell.analysis.reference import Reference, reference
-from brinell.analysis.reruns import reruns
+from brinell.analysis.labels import labels
+from brinell.analysis.material.breaking import breaking_line
+from brinell.analysis.material.strength import breaking_steps, strength
+from brinell.analysis.material.stress import Stress, stress
+from brinell.analysis.records.compressor_logs import CompressorLogs, compressor_logs
+from brinell.analysis.records.probes import Probes, probes, unanswered
+from brinell.analysis.records.training import notes, training
+from brinell.analysis.records.variants import variants
+from brinell.analysis.reference_radius import ReferenceRadius, reference_radius
+from brinell.analysis.robustness.masking_signs import masking_signs
+from brinell.analysis.robustness.readings import READING_SCHEMA
+from brinell.analysis.robustness.security_curves import security
+from brinell.analysis.robustness.seed_means import seed_means
+from brinell.analysis.robustness.traces import TRACE_SCHEMA
+from brinell.analysis.robustness.transfer import crossed, transfers
+from brinell.analysis.robustness.worst_case import WORST_SCHEMA
 from brinell.analysis.rows import first_line
-from brinell.analysis.security import security
-from brinell.analysis.signs import signs
-from brinell.analysis.strength import breaking_steps, strength
-from brinell.analysis.stress import Stress, stress
+from brinell.analysis.significance.paired_tests import PAIR_SCHEMA
+from brinell.analysis.significance.pairwise import pairwise_tests
 from brinell.analysis.techniques import boxes
-from brinell.analysis.traces import TRACE_SCHEMA
 from brinell.analysis.tradeoff import Choice, choose
-from brinell.analysis.training import notes, training
-from brinell.analysis.transfer import crossed, transfers
-from brinell.analysis.variants import variants
-from brinell.analysis.worst_case import WORST_SCHEMA
 from brinell.core import BrinellError, StudyPlan
 from brinell.store import Failure, RunStore
 
@@ -49,7 +49,7 @@ class Evaluation:
     """`VARIANT_SCHEMA`: every planned variant, its costs and clean accuracy."""
     readings: pl.DataFrame
     """`READING_SCHEMA`: each attack on each variant, each seed, each point; the clean ones stand in `variants`."""
-    reruns: pl.DataFrame
+    seed_means: pl.DataFrame
     """`RERUN_SCHEMA`: readings averaged over seeds."""
     stresses: Mapping[str, Stress]
     """The stress axis of each attack."""
@@ -61,13 +61,13 @@ class Evaluation:
     """`BOX_SCHEMA`: how each technique fares under each attack."""
     pairs: pl.DataFrame
     """`PAIR_SCHEMA`: each variant and its baseline; attacks include `clean` and `worst case`."""
-    between: pl.DataFrame
+    pairwise_tests: pl.DataFrame
     """`BETWEEN_SCHEMA`: every two variants, by the examples that only one of them gets right."""
     worst: pl.DataFrame
     """`WORST_SCHEMA`: the worst case per example at each radius."""
-    reference: Reference | None
+    reference_radius: ReferenceRadius | None
     """The radius for comparisons in one number."""
-    signs: pl.DataFrame
+    masking_signs: pl.DataFrame
     """`SIGN_SCHEMA`: what speaks against a variant's robustness."""
     traces: pl.DataFrame
     """`TRACE_SCHEMA`: loss and accuracy along the steps."""
@@ -83,7 +83,7 @@ class Evaluation:
     """`PROBE_SCHEMA`: probes without an answer."""
     notes: Mapping[str, tuple[dict[str, Any], ...]]
     """What the steps that made a variant noted."""
-    noted: Noted
+    compressor_logs: CompressorLogs
     """What of that is drawn: searches for rates, what layers keep, surgery on masks."""
     coverage: pl.DataFrame
     """`COVERAGE_SCHEMA`: what is measured and what is missing."""
@@ -93,22 +93,22 @@ class Evaluation:
     @property
     def suspects(self) -> frozenset[str]:
         """Variants whose robustness may be masked gradients: their readings show signs of it, or the probe says so."""
-        return frozenset(self.signs["variant"]) | {
+        return frozenset(self.masking_signs["variant"]) | {
             found.variant for found in self.probes.masking if found.record.masked
         }
 
     @property
     def at_reference(self) -> pl.DataFrame:
         """`WORST_SCHEMA`, at the reference; empty where nothing was read at a radius."""
-        if self.reference is None:
+        if self.reference_radius is None:
             return self.worst.clear()
-        norm, epsilon = self.reference.norm, self.reference.epsilon
+        norm, epsilon = self.reference_radius.norm, self.reference_radius.epsilon
         return self.worst.filter((pl.col("norm") == norm) & (pl.col("epsilon") == epsilon))
 
     @property
     def choices(self) -> list[Choice]:
         """The best trade-off at the reference, for each baseline; none where nothing was read at a radius."""
-        if self.reference is None:
+        if self.reference_radius is None:
             return []
         robust = self.at_reference.select("variant", "robust_accuracy")
         return choose(self.variants.join(robust, on="variant", how="left"), self.suspects)
@@ -122,7 +122,7 @@ def load(store: RunStore) -> Evaluation:
     """
     plan = store.plan()
     names = labels(plan)
-    measured = measure(store, plan, names)
+    measured = aggregate(store, plan, names)
     failures: dict[str, Failure] = _or_nothing("Failures are", store.failures, {}, store, measured.problems)
     made: set[str] = _or_nothing("Variants are", lambda: _made(store, plan), set(), store, measured.problems)
     states = variant_states(plan, made, failures, names)
@@ -130,7 +130,7 @@ def load(store: RunStore) -> Evaluation:
     attacked = _planned_order(every.filter(pl.col("kind") != CLEAN), plan, names)
     table = variants(store, plan, names, states, every, measured.problems)
     line, can_break = breaking_line(plan.classes), _can_break(plan, measured.problems)
-    worst, averaged = stack(measured.worst, WORST_SCHEMA), reruns(attacked)
+    worst, averaged = stack(measured.worst, WORST_SCHEMA), seed_means(attacked)
     traced = stack(measured.traces, TRACE_SCHEMA)
     stresses = _stresses(plan)
     said = notes(store, plan, names, measured.problems)
@@ -140,16 +140,16 @@ def load(store: RunStore) -> Evaluation:
         line=line,
         variants=table,
         readings=attacked,
-        reruns=averaged,
+        seed_means=averaged,
         stresses=stresses,
         breaking=strength(averaged.filter(can_break), stresses, line),
         breaking_steps=breaking_steps(traced.filter(can_break), averaged, line),
         boxes=boxes(averaged.filter(pl.col("attack").is_in(list(stresses))), table),
         pairs=stack(measured.pairs, PAIR_SCHEMA),
-        between=between(measured.outcomes),
+        pairwise_tests=pairwise_tests(measured.outcomes),
         worst=worst,
-        reference=reference(worst, attacked, table, line),
-        signs=signs(averaged, line),
+        reference_radius=reference_radius(worst, attacked, table, line),
+        masking_signs=masking_signs(averaged, line),
         traces=traced,
         transfers=transfers(averaged, plan),
         security=security(measured.distances),
@@ -157,7 +157,7 @@ def load(store: RunStore) -> Evaluation:
         probes=probes(store, plan, names, measured.problems),
         unanswered=unanswered(store, plan, names, failures),
         notes=said,
-        noted=noted(said, measured.problems),
+        compressor_logs=compressor_logs(said, measured.problems),
         coverage=coverage(plan, names, states, measured.examples, failures),
         problems=tuple(dict.fromkeys(measured.problems)),
     )

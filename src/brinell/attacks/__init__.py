@@ -1,5 +1,6 @@
 """Attacks, one file each, and the harness that judges them."""
 
+from brinell.attacks.api import BrinellWarning, attack, warn_at_chance
 from brinell.attacks.attack import Attack, Batch, Crafted
 from brinell.attacks.bim import BIM
 from brinell.attacks.carlini_wagner import CarliniWagner
@@ -9,10 +10,9 @@ from brinell.attacks.gen_attack import GenAttack
 from brinell.attacks.local_search import LocalSearch
 from brinell.attacks.outcome import Outcome
 from brinell.attacks.pgd import PGD
-from brinell.attacks.rows import Columns, TrialResult
+from brinell.attacks.results import Columns, TrialResult
 from brinell.attacks.transfer import Adversarials, craft, judge_crafted, transfer
 from brinell.attacks.trial import clean_predictions, run_trial
-from brinell.attacks.verb import BrinellWarning, attack, warn_at_chance
 from brinell.core import Registry
 
 ATTACKS: Registry[Attack] = Registry("attack", FGSM, BIM, PGD, CarliniWagner, DeepFool, LocalSearch, GenAttack)

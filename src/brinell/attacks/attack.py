@@ -81,10 +81,10 @@ class Attack(Spec):
     """Which of `epsilon` and `steps` one pass can read at many values."""
     traceable: ClassVar[bool] = False
     """Whether it can record loss and accuracy of its current iterate along the steps."""
-    spares_the_wrong: ClassVar[bool] = False
+    skips_misclassified: ClassVar[bool] = False
     """Whether an untargeted run leaves alone what is misclassified already: it has succeeded at distance 0."""
 
-    one_direction: ClassVar[bool] = False
+    shares_gradient: ClassVar[bool] = False
     """Whether one set of passes over the images serves every epsilon, so that they are not copied for each."""
 
     targeted_only: ClassVar[bool] = False

@@ -34,7 +34,7 @@ class CarliniWagner(Attack):
 
     kind = "carlini_wagner"
     sweepable: ClassVar[frozenset[str]] = frozenset({"steps"})
-    spares_the_wrong: ClassVar[bool] = True
+    skips_misclassified: ClassVar[bool] = True
 
     steps: int = Field(200, ge=1)
     binary_search_steps: int = Field(9, ge=1)
@@ -108,7 +108,7 @@ def _bisect(oracle: Oracle, batch: Batch, attack: CarliniWagner, steps: int, bef
     high = torch.full_like(low, torch.inf)
     const = torch.full_like(low, attack.initial_const)
     for search in range(attack.binary_search_steps):
-        oracle.tell(before + steps * search / attack.binary_search_steps, whole)
+        oracle.report_progress(before + steps * search / attack.binary_search_steps, whole)
         found = _search(oracle, batch, attack, [steps], const)[steps]
         success = found.square < torch.inf
         everyone = torch.arange(len(low), device=low.device)
@@ -135,7 +135,7 @@ def _search(
     every = max(1, steps[-1] // 10)
     for step in range(1, steps[-1] + 1):
         if alone:
-            oracle.tell(step - 1, steps[-1])
+            oracle.report_progress(step - 1, steps[-1])
         if len(run.index):
             best.passes[run.index] += 1
             loss = run.advance(oracle, attack, best, step)
@@ -220,7 +220,7 @@ def _confirmed(oracle: Oracle, batch: Batch, best: _Best) -> _Best:
     at = (best.square < torch.inf).nonzero()[:, 0]
     if len(at):
         targets = None if batch.targets is None else batch.targets[at]
-        lost = at[~oracle.agrees(best.images[at], batch.labels[at], targets)]
+        lost = at[~oracle.is_adversarial(best.images[at], batch.labels[at], targets)]
         checked.square[lost], checked.first[lost] = torch.inf, -1
         checked.images[lost] = batch.images[lost]
     return checked

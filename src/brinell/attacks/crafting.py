@@ -11,10 +11,10 @@ from torch import Tensor, nn
 
 from brinell.attacks.attack import COUNTS, Attack, Batch, Chunk, Crafted
 from brinell.attacks.judge import scores
-from brinell.attacks.oracle import Oracle, Scores, placed
-from brinell.attacks.rows import AUTO
+from brinell.attacks.oracle import Oracle, Scores, on_device
+from brinell.attacks.results import AUTO
 from brinell.attacks.targets import check_targets, drawn_targets
-from brinell.core import ConfigurationError, Point, Progress, UnsupportedError, silent
+from brinell.core import ConfigurationError, Point, Progress, UnsupportedError, no_progress
 
 BatchSize = int | Literal["auto"]
 
@@ -30,13 +30,13 @@ def chunks(
     seed: int,
     trace_every: int | None,
     size: BatchSize,
-    progress: Progress = silent,
+    progress: Progress = no_progress,
 ) -> Iterator[Chunk]:
     """Craft for every example that is not spared, `size` of them at a time; `progress` is in examples."""
     whole = len(batch.images)
     size = chunk_size(attack, points, whole) if size == "auto" else size
     for start in range(0, whole, size):
-        oracle.tell = _Steps(progress, attack.kind, start, min(size, whole - start), whole)
+        oracle.report_progress = _Steps(progress, attack.kind, start, min(size, whole - start), whole)
         part = Batch(*(None if value is None else value[start : start + size] for value in batch))  # type: ignore[arg-type]
         left_alone = spare[start : start + size]
         yield Chunk(start, part, left_alone, _craft(attack, oracle, part, points, left_alone, seed, trace_every))
@@ -58,7 +58,7 @@ class _Steps:
 
 def chunk_size(attack: Attack, points: Sequence[Point], examples: int) -> int:
     """Images a chunk when the caller does not say: a fixed number of (image, epsilon) cells."""
-    radii = 1 if attack.one_direction else len({point.epsilon for point in points})
+    radii = 1 if attack.shares_gradient else len({point.epsilon for point in points})
     return max(1, min(examples, AUTO // radii))
 
 
@@ -106,15 +106,15 @@ def prepared(
         ConfigurationError, DataError: targets that are not one other class for each example.
     """
     if targets is None and attack.targeted_only:
-        targets = drawn_targets(labels, ids, scores(placed(network, place), images[:1].to(place)).shape[1], seed)
+        targets = drawn_targets(labels, ids, scores(on_device(network, place), images[:1].to(place)).shape[1], seed)
     check_targets(targets, labels)
     return Batch(images.to(place), labels.to(place), None if targets is None else targets.to(place), ids.to(place))
 
 
-def spared(attack: Attack, batch: Batch, rank: NDArray[Any], allowed: bool) -> Tensor:
+def is_skipped(attack: Attack, batch: Batch, rank: NDArray[Any], allowed: bool) -> Tensor:
     """`(N,)`: what is misclassified already by its `rank`, where the attack leaves that alone."""
     wrong = torch.as_tensor(rank > 0, device=batch.images.device)
-    return wrong & (allowed and attack.spares_the_wrong and batch.targets is None)
+    return wrong & (allowed and attack.skips_misclassified and batch.targets is None)
 
 
 def check_request(attack: Attack, points: Sequence[Point], trace_every: int | None, crafted_on: object) -> None:
@@ -142,7 +142,7 @@ def check_request(attack: Attack, points: Sequence[Point], trace_every: int | No
         )
 
 
-def chosen_device(device: str | torch.device | None) -> torch.device:
+def choose_device_for(device: str | torch.device | None) -> torch.device:
     """The device asked for, or the best there is."""
     if device is not None:
         return torch.device(device)

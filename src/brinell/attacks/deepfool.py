@@ -11,8 +11,8 @@ from pydantic import Field
 from torch import Tensor
 
 from brinell.attacks.attack import Attack, Batch, Crafted, column
+from brinell.attacks.best_so_far import BestSoFar
 from brinell.attacks.oracle import Oracle
-from brinell.attacks.readings import Readings
 from brinell.core import DataError, Point
 from brinell.nn import Norm
 
@@ -30,7 +30,7 @@ class DeepFool(Attack):
 
     kind = "deepfool"
     sweepable: ClassVar[frozenset[str]] = frozenset({"steps"})
-    spares_the_wrong: ClassVar[bool] = True
+    skips_misclassified: ClassVar[bool] = True
 
     steps: int = Field(50, ge=1)
     candidates: int = Field(10, ge=2)
@@ -52,10 +52,10 @@ class DeepFool(Attack):
         """All numbers of steps from one pass; an example that has flipped leaves the batch."""
         if batch.targets is not None:
             raise DataError("targets: DeepFool is untargeted; use C&W or PGD for a target")
-        readings = Readings(batch.images, points)
+        readings = BestSoFar(batch.images, points)
         walkers = _Walkers.begin(batch)
         for step in range(readings.steps[-1]):
-            oracle.tell(step, readings.steps[-1])
+            oracle.report_progress(step, readings.steps[-1])
             # Who has flipped is asked without gradients first: K backward passes cost far more than one forward pass.
             logits = oracle.logits(walkers.images)
             readings.spend(step, walkers.index, backwards=0)

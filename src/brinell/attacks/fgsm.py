@@ -12,7 +12,7 @@ from torch import Tensor
 from brinell.attacks.attack import Attack, Batch, Crafted
 from brinell.attacks.losses import LOSSES, Loss, check_classes
 from brinell.attacks.oracle import Oracle
-from brinell.attacks.steps import inside
+from brinell.attacks.projection import clip_to_ball
 from brinell.core import Fraction, Point
 from brinell.nn import Norm, steepest
 
@@ -28,7 +28,7 @@ class FGSM(Attack):
 
     kind = "fgsm"
     sweepable: ClassVar[frozenset[str]] = frozenset({"epsilon"})
-    one_direction: ClassVar[bool] = True
+    shares_gradient: ClassVar[bool] = True
 
     epsilon: Fraction = Field(ge=0)
     norm: Norm = "linf"
@@ -42,7 +42,7 @@ class FGSM(Attack):
 
     def clip(self, candidates: Tensor, clean: Tensor, epsilon: float | None) -> Tensor:
         """Inside the ball and the box."""
-        return inside(candidates, clean, epsilon, self.norm)
+        return clip_to_ball(candidates, clean, epsilon, self.norm)
 
     def craft(
         self, oracle: Oracle, batch: Batch, points: Sequence[Point], *, seed: int, trace_every: int | None

@@ -12,12 +12,12 @@ from pydantic import Field, model_validator
 from torch import Tensor
 
 from brinell.attacks.attack import Attack, Batch, Crafted, column
-from brinell.attacks.cells import Cells
+from brinell.attacks.best_so_far import BestSoFar
+from brinell.attacks.epsilon_batch import EpsilonBatch
 from brinell.attacks.oracle import Oracle, Precision
-from brinell.attacks.readings import Readings
-from brinell.attacks.steps import inside
+from brinell.attacks.projection import clip_to_ball
 from brinell.core import Fraction, Point
-from brinell.nn import uniform, words
+from brinell.nn import random_bits, uniform
 
 
 class GenAttack(Attack):
@@ -67,17 +67,17 @@ class GenAttack(Attack):
 
     def clip(self, candidates: Tensor, clean: Tensor, epsilon: float | None) -> Tensor:
         """Inside the ball and the box."""
-        return inside(candidates, clean, epsilon, "linf")
+        return clip_to_ball(candidates, clean, epsilon, "linf")
 
     def craft(
         self, oracle: Oracle, batch: Batch, points: Sequence[Point], *, seed: int, trace_every: int | None
     ) -> Crafted:
         """All epsilons in one batch, all numbers of generations from one pass; who has succeeded leaves the batch."""
-        readings = Readings(batch.images, points)
-        herd = _Herd.begin(Cells.spread(batch, readings.epsilons), self, seed)
+        readings = BestSoFar(batch.images, points)
+        herd = _Population.begin(EpsilonBatch.spread(batch, readings.epsilons), self, seed)
         last = min(readings.steps[-1], self._generations_allowed())
         for generation in range(last + 1):
-            oracle.tell(generation, last + 1)
+            oracle.report_progress(generation, last + 1)
             if generation:
                 herd.breed(self, seed, generation)
             queries = herd.evaluate(oracle, first=generation == 0)
@@ -102,11 +102,11 @@ class GenAttack(Attack):
 
 
 @dataclass
-class _Herd:
+class _Population:
     """The populations `(n, P, C, H, W)` of the cells still standing, with their fitness `(n, P)`; member 0 is the
     elite, whose fitness is known already."""
 
-    cells: Cells
+    cells: EpsilonBatch
     members: Tensor
     fitness: Tensor
     hits: Tensor
@@ -115,7 +115,7 @@ class _Herd:
     record: Tensor
 
     @classmethod
-    def begin(cls, cells: Cells, attack: GenAttack, seed: int) -> _Herd:
+    def begin(cls, cells: EpsilonBatch, attack: GenAttack, seed: int) -> _Population:
         count, size = len(cells.index), attack.population
         shape = (size, *cells.clean.shape[1:])
         noise = uniform(seed, "population", cells.ids, shape) * 2 - 1
@@ -132,9 +132,9 @@ class _Herd:
             record=torch.full_like(zeros, -torch.inf),
         )
 
-    def at(self, chosen: Tensor) -> _Herd:
+    def at(self, chosen: Tensor) -> _Population:
         parts = (self.members, self.fitness, self.hits, self.plateaus, self.waiting, self.record)
-        return _Herd(self.cells.at(chosen), *(part[chosen] for part in parts))
+        return _Population(self.cells.at(chosen), *(part[chosen] for part in parts))
 
     def evaluate(self, oracle: Oracle, *, first: bool) -> int:
         """Ask for the scores of every member whose fitness is not known; returns how many an image that took."""
@@ -165,7 +165,7 @@ class _Herd:
         found = self.hits[:, 0].clone()
         at = found.nonzero()[:, 0]
         if len(at) and self.cells.targets is not None:
-            found[at] = oracle.agrees(self.members[at, 0], self.cells.labels[at], self.cells.targets[at])
+            found[at] = oracle.is_adversarial(self.members[at, 0], self.cells.labels[at], self.cells.targets[at])
         return found
 
     def breed(self, attack: GenAttack, seed: int, generation: int) -> None:
@@ -179,7 +179,7 @@ class _Herd:
         share = chance_one / (chance_one + chance_two).clamp_min(1e-30)
         rows = torch.arange(len(ids), device=ids.device)[:, None]
         shape = (children, *self.members.shape[2:])
-        chance = words(seed, "genes", ids, shape, generation)
+        chance = random_bits(seed, "genes", ids, shape, generation)
         rate, reach = self._mutation(attack, generation)
         # One 64-bit word a value: 16 bits choose the parent, 16 whether it mutates, 24 by how much.
         from_one = ((chance >> 48) & 0xFFFF) < (share * 65536).to(torch.int64)[:, :, None, None, None]

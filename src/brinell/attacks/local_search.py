@@ -12,10 +12,10 @@ from pydantic import Field
 from torch import Tensor
 
 from brinell.attacks.attack import Attack, Batch, Crafted
-from brinell.attacks.cells import Cells
+from brinell.attacks.best_so_far import BestSoFar
+from brinell.attacks.epsilon_batch import EpsilonBatch
 from brinell.attacks.oracle import Oracle, Precision
-from brinell.attacks.readings import Readings
-from brinell.attacks.steps import inside
+from brinell.attacks.projection import clip_to_ball
 from brinell.core import DataError, Fraction, Point
 from brinell.nn import uniform
 
@@ -42,7 +42,7 @@ class LocalSearch(Attack):
     kind = "local_search"
     needs: ClassVar[Literal["gradient", "scores"]] = "scores"
     sweepable: ClassVar[frozenset[str]] = frozenset({"epsilon", "steps"})
-    spares_the_wrong: ClassVar[bool] = True
+    skips_misclassified: ClassVar[bool] = True
 
     epsilon: Fraction | None = Field(None, ge=0)
     steps: int = Field(150, ge=1)
@@ -69,7 +69,7 @@ class LocalSearch(Attack):
         """Inside the ball, where there is one, and the box."""
         if epsilon is None:
             return candidates.clamp(0.0, 1.0)
-        return inside(candidates, clean, epsilon, "linf")
+        return clip_to_ball(candidates, clean, epsilon, "linf")
 
     def craft(
         self, oracle: Oracle, batch: Batch, points: Sequence[Point], *, seed: int, trace_every: int | None
@@ -77,10 +77,10 @@ class LocalSearch(Attack):
         """All epsilons in one batch, all numbers of rounds from one pass; who has fallen leaves the batch."""
         if batch.targets is not None:
             raise DataError("targets: LocalSearch is untargeted; use GenAttack for a target")
-        readings = Readings(batch.images, points)
-        search = _Search.begin(oracle, Cells.spread(batch, readings.epsilons))
+        readings = BestSoFar(batch.images, points)
+        search = _Search.begin(oracle, EpsilonBatch.spread(batch, readings.epsilons))
         for step in range(1, readings.steps[-1] + 1):
-            oracle.tell(step - 1, readings.steps[-1])
+            oracle.report_progress(step - 1, readings.steps[-1])
             chosen, valid, best = search.score(oracle, self, seed, step)
             queries = valid.sum(1).to(torch.int32) + 1
             index = search.cells.index
@@ -105,7 +105,7 @@ class LocalSearch(Attack):
 class _Search:
     """The images as changed so far, where to look next `(n, H * W)`, when each pixel was changed last, and p."""
 
-    cells: Cells
+    cells: EpsilonBatch
     images: Tensor
     near: Tensor
     changed: Tensor
@@ -113,7 +113,7 @@ class _Search:
     chance: Tensor
 
     @classmethod
-    def begin(cls, oracle: Oracle, cells: Cells) -> _Search:
+    def begin(cls, oracle: Oracle, cells: EpsilonBatch) -> _Search:
         count, pixels = len(cells.index), cells.clean[0, 0].numel()
         device = cells.clean.device
         return cls(

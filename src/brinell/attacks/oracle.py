@@ -32,8 +32,8 @@ class Oracle:
     """
 
     def __init__(self, network: nn.Module | Scores, device: torch.device, precision: Precision = "float32") -> None:
-        self.exact = placed(network, device)
-        self.tell: Callable[[float, float], None] = _nobody
+        self.exact = on_device(network, device)
+        self.report_progress: Callable[[float, float], None] = no_report
         """For an attack to say how many of its steps are done; cheap, and not bound to be heard."""
         self.autocast = torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")
         self.fast: Scores = self.exact
@@ -101,10 +101,10 @@ class Oracle:
             broken = broken & asked
         at = broken.nonzero()[:, 0]
         if len(at) and self.fast is not self.exact:
-            broken[at] = self.agrees(images[at], labels[at], None if targets is None else targets[at])
+            broken[at] = self.is_adversarial(images[at], labels[at], None if targets is None else targets[at])
         return broken
 
-    def agrees(self, images: Tensor, labels: Tensor, targets: Tensor | None) -> Tensor:
+    def is_adversarial(self, images: Tensor, labels: Tensor, targets: Tensor | None) -> Tensor:
         """Whether these images have succeeded by the deployed network's own logits, `(n,)`."""
         with torch.inference_mode():
             return succeeded(self.exact(images.contiguous(memory_format=torch.channels_last)), labels, targets)
@@ -116,11 +116,11 @@ def _without_gradients(network: nn.Module, folded: nn.Module) -> nn.Module:
     return folded if changed is network else set_layout(fold_batch_norms(changed), torch.channels_last)
 
 
-def _nobody(done: float, total: float) -> None:
+def no_report(done: float, total: float) -> None:
     """Hear nothing."""
 
 
-def placed(network: nn.Module | Scores, device: torch.device) -> nn.Module | Scores:
+def on_device(network: nn.Module | Scores, device: torch.device) -> nn.Module | Scores:
     """A frozen copy of a module on the device, so that the caller's own is never touched; a function as it is."""
     if isinstance(network, nn.Module):
         copied = copy.deepcopy(network).to(device).eval().requires_grad_(False)

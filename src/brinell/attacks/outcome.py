@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from brinell.attacks.rows import TrialResult
+from brinell.attacks.results import TrialResult
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,11 +9,11 @@ from pydantic import Field
 from torch import Tensor
 
 from brinell.attacks.attack import Attack, Batch, Crafted
-from brinell.attacks.iterate import Walk, walk
 from brinell.attacks.losses import Loss
 from brinell.attacks.oracle import Oracle, Precision
-from brinell.attacks.steps import inside
-from brinell.core import Fraction, Later, Point
+from brinell.attacks.projected_gradient import ProjectedGradient, projected_gradient
+from brinell.attacks.projection import clip_to_ball
+from brinell.core import Fraction, OmitDefaultFromKey, Point
 from brinell.nn import Norm
 
 
@@ -29,7 +29,7 @@ class PGD(Attack):
     kind = "pgd"
     sweepable: ClassVar[frozenset[str]] = frozenset({"epsilon", "steps"})
     traceable: ClassVar[bool] = True
-    spares_the_wrong: ClassVar[bool] = True
+    skips_misclassified: ClassVar[bool] = True
 
     epsilon: Fraction = Field(ge=0)
     steps: int = Field(10, ge=1)
@@ -39,7 +39,7 @@ class PGD(Attack):
     random_start: bool = True
     loss: Loss = "cross_entropy"
     precision: Precision = "float32"
-    early_stop: Annotated[bool, Later()] = True
+    early_stop: Annotated[bool, OmitDefaultFromKey()] = True
     """`False`: what is broken walks on for all `steps`, and its latest success is kept: that transfers better."""
 
     @property
@@ -54,13 +54,13 @@ class PGD(Attack):
 
     def clip(self, candidates: Tensor, clean: Tensor, epsilon: float | None) -> Tensor:
         """Inside the ball and the box."""
-        return inside(candidates, clean, epsilon, self.norm)
+        return clip_to_ball(candidates, clean, epsilon, self.norm)
 
     def craft(
         self, oracle: Oracle, batch: Batch, points: Sequence[Point], *, seed: int, trace_every: int | None
     ) -> Crafted:
         """All epsilons in one batch, all numbers of steps from one pass."""
-        settings = Walk(
+        settings = ProjectedGradient(
             norm=self.norm,
             step_size=self.step_size,
             restarts=self.restarts,
@@ -71,4 +71,4 @@ class PGD(Attack):
             seed=seed,
             trace_every=trace_every,
         )
-        return walk(oracle, batch, points, settings)
+        return projected_gradient(oracle, batch, points, settings)

@@ -9,12 +9,12 @@ import torch
 from torch import Tensor, nn
 
 from brinell.attacks.attack import Attack, Chunk
-from brinell.attacks.crafting import BatchSize, check_request, chosen_device, chunks, prepared, spared
-from brinell.attacks.oracle import Oracle, Scores, own_randomness, placed
+from brinell.attacks.crafting import BatchSize, check_request, choose_device_for, chunks, is_skipped, prepared
+from brinell.attacks.oracle import Oracle, Scores, on_device, own_randomness
 from brinell.attacks.outcome import Outcome, outcome
-from brinell.attacks.rows import Columns, TrialResult, chunk_rows, joined
+from brinell.attacks.results import Columns, TrialResult, chunk_rows, joined
 from brinell.attacks.trial import clean_predictions
-from brinell.core import Point, Progress, derive, silent
+from brinell.core import Point, Progress, derive_seed, no_progress
 from brinell.variants import Variant
 
 
@@ -40,7 +40,7 @@ def craft(
     seed: int = 0,
     device: str | torch.device | None = None,
     batch_size: BatchSize = "auto",
-    progress: Progress = silent,
+    progress: Progress = no_progress,
 ) -> Adversarials:
     """Attack `crafted_on`, sparing nobody: what it gets wrong another network may get right.
 
@@ -49,12 +49,12 @@ def craft(
     """
     points = tuple(points) if points is not None else (attack.point,)
     check_request(attack, points, None, crafted_on)
-    place = chosen_device(device)
+    place = choose_device_for(device)
     batch = prepared(attack, images, labels, ids, targets, seed, place, crafted_on)
     oracle = Oracle(crafted_on, place, getattr(attack, "precision", "float32"))
     nobody = torch.zeros(len(images), dtype=torch.bool, device=place)
     parts = []
-    with own_randomness(derive(seed, "model")):
+    with own_randomness(derive_seed(seed, "model")):
         for chunk in chunks(attack, oracle, batch, points, nobody, seed, None, batch_size, progress):
             parts.append(chunk)
             progress(attack.kind, chunk.stop, len(images))
@@ -75,11 +75,11 @@ def judge_crafted(
     They are those of `run_trial` with the same two networks, float rounding aside: with `white_box` too, where what
     is misclassified already counts as spared by an attack that does so.
     """
-    network = placed(judged, adversarials.chunks[0].batch.images.device)
+    network = on_device(judged, adversarials.chunks[0].batch.images.device)
     parts = []
-    with own_randomness(derive(adversarials.seed, "model")):
+    with own_randomness(derive_seed(adversarials.seed, "model")):
         for chunk in adversarials.chunks:
-            spare = spared(adversarials.attack, chunk.batch, clean["rank"][chunk.start : chunk.stop], white_box)
+            spare = is_skipped(adversarials.attack, chunk.batch, clean["rank"][chunk.start : chunk.stop], white_box)
             own = chunk.sparing(spare) if white_box else chunk
             parts.append(
                 chunk_rows(adversarials.attack, network, own, adversarials.points, clean, rounded, keep_images)
@@ -121,7 +121,7 @@ def transfer(
         seed=seed,
         device=device,
         batch_size=batch_size,
-        progress=progress or silent,
+        progress=progress or no_progress,
     )
     outcomes = {}
     for name, judge in judges.items():

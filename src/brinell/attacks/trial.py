@@ -9,11 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from brinell.attacks.attack import Attack
-from brinell.attacks.crafting import BatchSize, check_request, chosen_device, chunks, prepared, spared
+from brinell.attacks.crafting import BatchSize, check_request, choose_device_for, chunks, is_skipped, prepared
 from brinell.attacks.judge import judge, looks_like_probabilities, scores
-from brinell.attacks.oracle import Oracle, Scores, own_randomness, placed
-from brinell.attacks.rows import AUTO, Columns, TrialResult, chunk_rows, host, joined, verdict_columns
-from brinell.core import DataError, ModelError, Point, Progress, derive, silent
+from brinell.attacks.oracle import Oracle, Scores, on_device, own_randomness
+from brinell.attacks.results import AUTO, Columns, TrialResult, chunk_rows, host, joined, verdict_columns
+from brinell.core import DataError, ModelError, Point, Progress, derive_seed, no_progress
 from brinell.data import check_images
 
 
@@ -33,9 +33,9 @@ def clean_predictions(
         DataError: images or labels are not what is expected.
         ModelError: the network does not return logits.
     """
-    place = chosen_device(device)
-    network, (images, labels) = placed(judged, place), (images.to(place), labels.to(place))
-    with own_randomness(derive(seed, "model")):
+    place = choose_device_for(device)
+    network, (images, labels) = on_device(judged, place), (images.to(place), labels.to(place))
+    with own_randomness(derive_seed(seed, "model")):
         _check_network(network, images, labels)
         found = judge(network, images, labels, None, AUTO if batch_size == "auto" else batch_size)
     count = len(labels)
@@ -78,7 +78,7 @@ def run_trial(
     white_box: bool = True,
     device: str | torch.device | None = None,
     batch_size: BatchSize = "auto",
-    progress: Progress = silent,
+    progress: Progress = no_progress,
 ) -> TrialResult:
     """Attack `crafted_on` and judge the result on `judged`; one call gives the rows of all `points`.
 
@@ -92,15 +92,15 @@ def run_trial(
     """
     points = tuple(points) if points is not None else (attack.point,)
     check_request(attack, points, trace_every, crafted_on)
-    place = chosen_device(device)
+    place = choose_device_for(device)
     if clean is None:
         clean = clean_predictions(judged, images, labels, ids, seed=seed, device=place, batch_size=batch_size)
     batch = prepared(attack, images, labels, ids, targets, seed, place, judged)
-    network = placed(judged, place)
+    network = on_device(judged, place)
     oracle = Oracle(crafted_on, place, getattr(attack, "precision", "float32"))
-    spare = spared(attack, batch, clean["rank"], white_box and trace_every is None)
+    spare = is_skipped(attack, batch, clean["rank"], white_box and trace_every is None)
     parts = []
-    with own_randomness(derive(seed, "model")):
+    with own_randomness(derive_seed(seed, "model")):
         for chunk in chunks(attack, oracle, batch, points, spare, seed, trace_every, batch_size, progress):
             parts.append(chunk_rows(attack, network, chunk, points, clean, rounded, keep_images))
             progress(attack.kind, chunk.stop, len(batch.images))

@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from brinell.cli.asked import DataKind, Seed, Weights, dataset, network, settings
-from brinell.cli.bar import bar
 from brinell.cli.console import Debug, Settings, out
+from brinell.cli.options import DataKind, Seed, Weights, dataset, network, settings
+from brinell.cli.progress_bar import bar
 
 HELP = """Attack a network, and print how much of its accuracy is left.
 

@@ -46,8 +46,8 @@ def compare(
     debug: Debug = False,
 ) -> None:
     """See `HELP`."""
-    from brinell.analysis.changes import changes
-    from brinell.analysis.conditions import Condition, parse
+    from brinell.analysis.compare.changes import changes
+    from brinell.analysis.compare.conditions import Condition, parse
 
     conditions: list[Condition] = [parse(text) for text in fail_if or ()]
     found = changes(RunStore.open(before), RunStore.open(after))

@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from brinell.cli.asked import DataKind, Seed, Weights, dataset, network, settings
-from brinell.cli.bar import bar
 from brinell.cli.console import Debug, Settings, out
+from brinell.cli.options import DataKind, Seed, Weights, dataset, network, settings
+from brinell.cli.progress_bar import bar
 
 HELP = """Compress a network, and write it to a .brinell file.
 
@@ -43,7 +43,7 @@ def compress(
     """See `HELP`."""
     import brinell
     from brinell.compressors import COMPRESSORS
-    from brinell.training import ranks
+    from brinell.training import process_group
 
     config, place = settings(changes or (), kind, data)
     chosen = COMPRESSORS.member(kind, "--with").parse(config, kind)
@@ -51,7 +51,7 @@ def compress(
     variant = network(model, weights, images)
     with bar() as progress:
         made = brinell.compress(variant, chosen, train_data=images, seed=seed, checkpoint=checkpoint, progress=progress)
-    if not ranks().first:
+    if not process_group().first:
         return
     size = brinell.save(made, target)
     dense = brinell.costs.measure(variant).dense_bytes

@@ -54,7 +54,7 @@ def _watch(store: RunStore, every: float) -> None:
     seen = None
     try:
         while True:
-            now = store.stamp()
+            now = store.change_token()
             if now != seen:
                 seen = now
                 try:

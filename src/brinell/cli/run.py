@@ -53,8 +53,8 @@ def run(
     debug: Debug = False,
 ) -> None:
     """See `HELP`."""
-    from brinell.cli.display import Display
-    from brinell.cli.dry import print_plan
+    from brinell.cli.dry_run import print_plan
+    from brinell.cli.progress import Display
     from brinell.study import Study
     from brinell.study import run as compute
 
@@ -82,7 +82,7 @@ def run(
 
 def _conclude(study: Study, result: Run) -> None:
     """The table, the report's path, and what did not end well."""
-    from brinell.cli.table import print_table
+    from brinell.cli.run_summary import print_table
     from brinell.reporting import write
 
     print_table(result.root)

@@ -13,7 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from brinell.analysis.coverage import State, settled, variant_states
-from brinell.analysis.names import labels
+from brinell.analysis.labels import labels
 from brinell.cli.console import Debug, RunFolder, add_row, duration, out
 from brinell.core import StudyPlan
 from brinell.store import Failure, RunStore
@@ -62,7 +62,7 @@ def status(folder: RunFolder, debug: Debug = False) -> None:
         out.print(f"  {folder / 'failures' / failure.task}.json", markup=False, soft_wrap=True)
     if count["done"] < len(parts):
         if store.in_use:
-            out.print(_time_left(store.left(), now))
+            out.print(_time_left(store.time_remaining(), now))
         elif count["done"] + count["unsupported"] < len(parts):
             out.print("running the same study again computes what is left")
 

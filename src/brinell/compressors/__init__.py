@@ -1,6 +1,7 @@
 """Compressors, one file each: from a variant and training data to a smaller variant."""
 
 from brinell.compressors.abc_net import ABCNet
+from brinell.compressors.api import compress
 from brinell.compressors.budget import Budget
 from brinell.compressors.compressor import Compressor
 from brinell.compressors.deep_compression import DeepCompression
@@ -12,7 +13,6 @@ from brinell.compressors.int8 import Int8
 from brinell.compressors.prune import Prune
 from brinell.compressors.rates import RATES, Uniform
 from brinell.compressors.robust_compression import RobustCompression
-from brinell.compressors.verb import compress
 from brinell.compressors.xnor_net import XNORNet
 from brinell.core import Registry
 

@@ -9,11 +9,11 @@ import torch
 from pydantic import Field, model_validator
 from torch import nn
 
-from brinell.compressors.binary import binary_candidates, binary_figures
-from brinell.compressors.calibrate import calibrate
-from brinell.compressors.common import Stages, stages
+from brinell.compressors.abc_calibration import calibrate
+from brinell.compressors.binarization import binary_candidates, binary_figures
 from brinell.compressors.compressor import Compressor
-from brinell.core import Fraction, Later, Progress, derive, silent
+from brinell.compressors.training_stages import Stages, stages
+from brinell.core import Fraction, OmitDefaultFromKey, Progress, derive_seed, no_progress
 from brinell.data import Dataset
 from brinell.training import Train
 from brinell.variants import ABCLayers, Step, Variant
@@ -43,7 +43,7 @@ class ABCNet(Compressor):
     scales: Literal["filter", "layer"] = "filter"
     float_layers: tuple[str, ...] = ()
     calibration: int = Field(512, ge=0)
-    window: Annotated[Fraction | None, Later()] = Field(None, gt=0)
+    window: Annotated[Fraction | None, OmitDefaultFromKey()] = Field(None, gt=0)
     """How many steps of its staircase a threshold's gradient reaches across, as calibration starts it; `None`: as far
     as one deviation of the inputs."""
     train: Train = Train(epochs=30, batch_size=128, learning_rate=2e-3, optimizer="adamw", weight_decay=0)
@@ -75,7 +75,7 @@ class ABCNet(Compressor):
         seed: int,
         device: str | torch.device | None = None,
         checkpoint: Path | None = None,
-        progress: Progress = silent,
+        progress: Progress = no_progress,
     ) -> Variant:
         """The binary variant; its latent weights are kept beside what ships."""
         module = variant.trainable()
@@ -96,7 +96,7 @@ class ABCNet(Compressor):
         return variant.child(module, step, structure=(*variant.structure, change))
 
     def _calibrate(self, variant: Variant, module: nn.Module, layers: tuple[str, ...], run: Stages) -> None:
-        chosen = run.data.order(derive(run.seed, "calibration"))[: self.calibration]
+        chosen = run.data.order(derive_seed(run.seed, "calibration"))[: self.calibration]
         images = (run.data.subset(some).tensors()[0].to(run.device) for some in chosen.split(_AT_ONCE))
         network = variant.deployed().to(run.device)
         calibrate(network, module, layers, images, window=self.window)

@@ -9,8 +9,8 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_serializer, model_validator
 
-from brinell.compressors.allowance import Allowance
-from brinell.compressors.granularities import Cost, Counts, Parts, Term, largest_within
+from brinell.compressors.granularities import Cost, Counts, PrunableUnits, Term, largest_within
+from brinell.compressors.resolved_budget import ResolvedBudget
 from brinell.core import ConfigurationError, Fraction
 from brinell.costs import LayerCost
 
@@ -46,9 +46,9 @@ class Budget(BaseModel):
         values = {name: getattr(self, name) for name in type(self).model_fields}
         return {name: value for name, value in values.items() if value is not None}
 
-    def allowance(
-        self, parts: Parts, layers: Sequence[LayerCost], parameters: int, size: Callable[[Counts], int]
-    ) -> Allowance:
+    def resolve(
+        self, parts: PrunableUnits, layers: Sequence[LayerCost], parameters: int, size: Callable[[Counts], int]
+    ) -> ResolvedBudget:
         """What may be kept of `parts` of the network with these `layers` and so many parameters.
 
         `size` is the bytes of its file, pruned to some counts; it is only asked where the budget is in bytes. That
@@ -59,11 +59,11 @@ class Budget(BaseModel):
         """
         ((name, value),) = self._given().items()
         cost, whole = _cost(name, parts, layers, parameters)
-        allowance = Allowance(dict(parts.units), cost, whole)
-        smallest = allowance.smallest
+        resolved = ResolvedBudget(dict(parts.units), cost, whole)
+        smallest = resolved.smallest
         if name == "bytes":
             dense = size(parts.units)
-            least = size(allowance.counts(smallest)) / dense
+            least = size(resolved.counts(smallest)) / dense
         else:
             least = cost(smallest) / whole
         kept = 1 - value if name == "sparsity" else value
@@ -77,11 +77,11 @@ class Budget(BaseModel):
                 f"budget.{name}: {value:g} cannot be met: {possible}, with one {parts.unit} left of each layer"
             )
         if name == "bytes":
-            return _encoded(allowance, size, kept * dense)
-        return replace(allowance, total=kept * whole)
+            return _encoded(resolved, size, kept * dense)
+        return replace(resolved, total=kept * whole)
 
 
-def _cost(name: str, parts: Parts, layers: Sequence[LayerCost], parameters: int) -> tuple[Cost, float]:
+def _cost(name: str, parts: PrunableUnits, layers: Sequence[LayerCost], parameters: int) -> tuple[Cost, float]:
     """What is counted, as a function of the shares kept, and for the whole network."""
     if name == "macs":
         amounts, vectors, other = {layer.name: layer.macs for layer in layers}, {}, 0
@@ -95,15 +95,15 @@ def _cost(name: str, parts: Parts, layers: Sequence[LayerCost], parameters: int)
     return Cost(fixed, tuple(terms)), sum(amounts.values()) + sum(vectors.values()) + other
 
 
-def _encoded(allowance: Allowance, size: Callable[[Counts], int], limit: float) -> Allowance:
+def _encoded(resolved: ResolvedBudget, size: Callable[[Counts], int], limit: float) -> ResolvedBudget:
     """With as much as uniform rates may keep for the file to be of `limit` bytes."""
 
-    def allowed(share: float) -> Allowance:
-        return replace(allowance, total=allowance.cost({n: max(share, least) for n, least in smallest.items()}))
+    def allowed(share: float) -> ResolvedBudget:
+        return replace(resolved, total=resolved.cost({n: max(share, least) for n, least in smallest.items()}))
 
     def encoded(share: float) -> float:
         shares = {name: max(share, least) for name, least in smallest.items()}
         return size(allowed(share).counts(shares))
 
-    smallest = allowance.smallest
+    smallest = resolved.smallest
     return allowed(largest_within(encoded, 0.0, 1.0, limit, near=_NEAR))

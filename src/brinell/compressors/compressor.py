@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from pydantic import field_validator
 
-from brinell.core import Progress, Spec, silent
+from brinell.core import Progress, Spec, no_progress
 from brinell.data import Dataset
 from brinell.models import Architecture
 from brinell.variants import Variant
@@ -32,7 +32,7 @@ class Compressor(Spec):
         seed: int,
         device: str | torch.device | None = None,
         checkpoint: Path | None = None,
-        progress: Progress = silent,
+        progress: Progress = no_progress,
     ) -> Variant:
         """The compressed variant; `variant` is not changed.
 

@@ -10,12 +10,12 @@ from pydantic import BeforeValidator, Field, SerializeAsAny
 from torch import nn
 
 from brinell.compressors.budget import Budget
-from brinell.compressors.common import float_weights, part, stages
 from brinell.compressors.compressor import Compressor
 from brinell.compressors.prune import Prune
 from brinell.compressors.rates import Rates, Uniform, read_rates
-from brinell.compressors.sharing import share, unshare
-from brinell.core import Fraction, Progress, silent
+from brinell.compressors.training_stages import float_weights, part, stages
+from brinell.compressors.weight_sharing import share, unshare
+from brinell.core import Fraction, Progress, no_progress
 from brinell.data import Dataset
 from brinell.training import Train
 from brinell.variants import Step, Variant
@@ -77,7 +77,7 @@ class DeepCompression(Compressor):
         seed: int,
         device: str | torch.device | None = None,
         checkpoint: Path | None = None,
-        progress: Progress = silent,
+        progress: Progress = no_progress,
     ) -> Variant:
         """The variant of few different weights."""
         first = self.train.epochs * self.rounds

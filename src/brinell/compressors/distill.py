@@ -11,9 +11,17 @@ import torch
 from pydantic import BeforeValidator, Field, model_validator
 from torch import nn
 
-from brinell.compressors.common import stages
 from brinell.compressors.compressor import Compressor
-from brinell.core import ConfigurationError, Fraction, Later, ModelError, Progress, derive, silent
+from brinell.compressors.training_stages import stages
+from brinell.core import (
+    ConfigurationError,
+    Fraction,
+    ModelError,
+    OmitDefaultFromKey,
+    Progress,
+    derive_seed,
+    no_progress,
+)
 from brinell.data import Dataset
 from brinell.models import MODELS, Architecture, load_weights
 from brinell.training import Distillation, Loss, Train
@@ -38,12 +46,12 @@ class Distill(Compressor):
     """`None`: the teacher's own architecture, without what earlier compressors changed in it."""
     initialize: Literal["random", "teacher"] = "random"
     """Where the student starts from; `teacher` needs the same architecture and keeps its binary layers."""
-    student_weights: Annotated[Path | None, Later()] = None
+    student_weights: Annotated[Path | None, OmitDefaultFromKey()] = None
     """A checkpoint (as `models.load_weights` reads) that the student starts from instead; needs `student`."""
     temperature: Fraction = Field(30.0, gt=0)
     temperature_squared: bool = True
     hard_label_weight: Fraction = Field(0.0, ge=0, le=1)
-    teacher_input: Annotated[Literal["clean", "adversarial"], Later()] = "clean"
+    teacher_input: Annotated[Literal["clean", "adversarial"], OmitDefaultFromKey()] = "clean"
     """What the teacher is shown where `train.adversarial` changes the student's images: as they were, or changed."""
     train: Train = Train(epochs=30, batch_size=128, learning_rate=0.1, schedule="one_cycle")
 
@@ -94,7 +102,7 @@ class Distill(Compressor):
         seed: int,
         device: str | torch.device | None = None,
         checkpoint: Path | None = None,
-        progress: Progress = silent,
+        progress: Progress = no_progress,
     ) -> Variant:
         """The trained student; its lineage goes on from the teacher's."""
         start, module = self._student(variant, seed)
@@ -129,7 +137,7 @@ class Distill(Compressor):
         return replace(bare, architecture=architecture, skeleton=None), self._start(architecture, seed)
 
     def _start(self, architecture: Architecture, seed: int) -> nn.Module:
-        module = architecture.module(derive(seed, "student"))
+        module = architecture.module(derive_seed(seed, "student"))
         if self.student_weights is not None:
             try:
                 load_weights(module, self.student_weights)
@@ -152,7 +160,7 @@ def _fresh(teacher: Variant, seed: int) -> nn.Module:
     if module is None or teacher.structure:
         raise ConfigurationError("initialize: this network cannot be made anew; use 'teacher', or name a student")
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(derive(seed, "student"))
+        torch.manual_seed(derive_seed(seed, "student"))
         for name, layer in module.named_modules():
             reset = getattr(layer, "reset_parameters", None)
             if callable(reset):

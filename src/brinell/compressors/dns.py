@@ -10,10 +10,10 @@ import torch
 from pydantic import BeforeValidator, Field, model_validator
 from torch import Tensor, nn
 
-from brinell.compressors.common import float_weights, largest, stages
 from brinell.compressors.compressor import Compressor
-from brinell.compressors.surgery import POINTS, Surgery
-from brinell.core import ConfigurationError, Fraction, Progress, silent
+from brinell.compressors.dns_mask import POINTS, Surgery
+from brinell.compressors.training_stages import float_weights, largest, stages
+from brinell.core import ConfigurationError, Fraction, Progress, no_progress
 from brinell.core.spec import choices
 from brinell.data import Dataset
 from brinell.training import Batches, Train
@@ -86,7 +86,7 @@ class DNS(Compressor):
         seed: int,
         device: str | torch.device | None = None,
         checkpoint: Path | None = None,
-        progress: Progress = silent,
+        progress: Progress = no_progress,
         teacher: Variant | None = None,
     ) -> Variant:
         """The pruned variant, its zeros exact.

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import torch
 
-from brinell.compressors.common import stages
 from brinell.compressors.compressor import Compressor
-from brinell.core import Progress, silent
+from brinell.compressors.training_stages import stages
+from brinell.core import Progress, no_progress
 from brinell.data import Dataset
 from brinell.training import Train
 from brinell.variants import Step, Variant
@@ -38,7 +38,7 @@ class FineTune(Compressor):
         seed: int,
         device: str | torch.device | None = None,
         checkpoint: Path | None = None,
-        progress: Progress = silent,
+        progress: Progress = no_progress,
     ) -> Variant:
         """The variant, trained on."""
         module = variant.trainable()

@@ -11,10 +11,10 @@ import torch
 from pydantic import Field, field_validator
 from torch import Tensor, nn
 
-from brinell.compressors.common import float_weights, largest, stages
 from brinell.compressors.compressor import Compressor
-from brinell.compressors.powers import closest_exponents, exponents, nearest_power
-from brinell.core import Fraction, Later, Progress, derive, silent
+from brinell.compressors.power_of_two import closest_exponents, exponents, nearest_power
+from brinell.compressors.training_stages import float_weights, largest, stages
+from brinell.core import Fraction, OmitDefaultFromKey, Progress, derive_seed, no_progress
 from brinell.data import Dataset
 from brinell.training import Train
 from brinell.variants import Step, Variant
@@ -44,7 +44,7 @@ class INQ(Compressor):
 
     weight_bits: int = Field(5, ge=2, le=8)
     """Levels: 0 and 2^(weight_bits - 2) powers of two of either sign."""
-    levels: Annotated[Levels, Later()] = "largest"
+    levels: Annotated[Levels, OmitDefaultFromKey()] = "largest"
     """Where they lie: the top one is that of the layer's `largest` weight, as in the paper, or such that quantising
     changes the weights least (`closest`), which clamps those far out. With few bits that is another network: after
     surgery most of a layer can lie below a quarter of its largest weight, and would become zero."""
@@ -79,7 +79,7 @@ class INQ(Compressor):
         seed: int,
         device: str | torch.device | None = None,
         checkpoint: Path | None = None,
-        progress: Progress = silent,
+        progress: Progress = no_progress,
         teacher: Variant | None = None,
     ) -> Variant:
         """The quantised variant: every weight 0 or a power of two, of either sign.
@@ -108,7 +108,7 @@ class INQ(Compressor):
 
         for stage, share in enumerate(shares, start=1):
             for layer in layers:
-                layer.freeze(share, self.partition, derive(seed, "partition", stage, layer.name))
+                layer.freeze(share, self.partition, derive_seed(seed, "partition", stage, layer.name))
                 layer.weight.requires_grad_(share < 1)
             if any(parameter.requires_grad for parameter in module.parameters()):
                 run.fit(stage, module, after_step=hold)

@@ -8,9 +8,9 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from brinell.compressors.common import check_fit
 from brinell.compressors.compressor import Compressor
-from brinell.core import ModelError, Progress, derive, silent
+from brinell.compressors.training_stages import check_fit
+from brinell.core import ModelError, Progress, derive_seed, no_progress
 from brinell.data import Dataset
 from brinell.nn.onnx_graph import Calibration, OnnxNetwork, int8_share, quantize, to_onnx
 from brinell.variants import OnnxGraph, Step, Variant, natural_view
@@ -47,7 +47,7 @@ class Int8(Compressor):
         seed: int,
         device: str | torch.device | None = None,
         checkpoint: Path | None = None,
-        progress: Progress = silent,
+        progress: Progress = no_progress,
     ) -> Variant:
         """The quantised variant; its figures say what was measured."""
         check_fit(variant, data)
@@ -56,7 +56,7 @@ class Int8(Compressor):
         module = variant.deployed()
         if natural_view(module) != "exact" or isinstance(module, OnnxNetwork):
             raise ModelError("int8 quantises float layers, and this network is binary or quantised already")
-        order = data.order(derive(seed, self.kind))
+        order = data.order(derive_seed(seed, self.kind))
         chosen, others = order[: self.calibration_examples], order[self.calibration_examples :]
         calibrated, compared = (
             data.subset(part).tensors()[0] for part in (chosen, (others if len(others) else chosen)[:_COMPARED])
@@ -76,7 +76,7 @@ class Int8(Compressor):
 @torch.inference_mode()
 def _agreement(network: OnnxNetwork, parent: nn.Module, images: Tensor) -> dict[str, float]:
     """How often the largest logit is the same: of the deployed network and its twin, and of it and what it was."""
-    said = [_predictions(module, images) for module in (network, network.twin(), parent)]
+    said = [_predictions(module, images) for module in (network, network.fake_quantized(), parent)]
     names = ("agreement_with_twin", "agreement_with_parent")
     return {name: float((said[0] == other).double().mean()) for name, other in zip(names, said[1:], strict=True)}
 

@@ -12,13 +12,13 @@ from pydantic import BeforeValidator, Field, SerializeAsAny
 from torch import nn
 
 from brinell import container, costs
-from brinell.compressors.allowance import Allowance
 from brinell.compressors.budget import Budget
-from brinell.compressors.common import Stages, stages
 from brinell.compressors.compressor import Compressor
-from brinell.compressors.granularities import Counts, Granularity, Parts, Sketch, parts_of
-from brinell.compressors.rates import Case, Rates, Uniform, read_rates
-from brinell.core import Progress, derive, silent
+from brinell.compressors.granularities import Counts, Granularity, PrunableUnits, Sketch, prunable_units
+from brinell.compressors.rates import RateProblem, Rates, Uniform, read_rates
+from brinell.compressors.resolved_budget import ResolvedBudget
+from brinell.compressors.training_stages import Stages, stages
+from brinell.core import Progress, derive_seed, no_progress
 from brinell.data import Dataset
 from brinell.training import Train
 from brinell.variants import Step, Variant
@@ -55,7 +55,7 @@ class Prune(Compressor):
         module = variant.trainable()
         counted, parts = self._parts(module, variant)
         if self.budget.bytes is None:
-            self.rates.check(self._allowance(module, variant, counted, parts))
+            self.rates.check(self._resolve(module, variant, counted, parts))
 
     def compress(
         self,
@@ -65,7 +65,7 @@ class Prune(Compressor):
         seed: int,
         device: str | torch.device | None = None,
         checkpoint: Path | None = None,
-        progress: Progress = silent,
+        progress: Progress = no_progress,
     ) -> Variant:
         """The pruned and fine-tuned variant; what was removed is gone, what was zeroed is exactly zero."""
         module = variant.trainable()
@@ -95,38 +95,40 @@ class Prune(Compressor):
         figures = {**_figures(module, variant), "units": units, **found}
         return variant.child(module, Step(self.kind, self.config(), seed, figures), structure=structure)
 
-    def _counts(self, module: nn.Module, variant: Variant, run: Stages) -> tuple[Parts, dict[str, int], dict[str, Any]]:
+    def _counts(
+        self, module: nn.Module, variant: Variant, run: Stages
+    ) -> tuple[PrunableUnits, dict[str, int], dict[str, Any]]:
         """What can be pruned, how much of it each layer keeps, and what the rate rule measured."""
         counted, parts = self._parts(module, variant)
-        allowance = self._allowance(module, variant, counted, parts)
+        resolved = self._resolve(module, variant, counted, parts)
         choice = self.rates.choose(
-            Case(
+            RateProblem(
                 module=module,
                 parts=parts,
                 layers={layer.name: layer for layer in counted if layer.name in parts.units},
-                allowance=allowance,
+                resolved=resolved,
                 data=run.held or run.data,
-                seed=derive(run.seed, "rates"),
+                seed=derive_seed(run.seed, "rates"),
                 device=run.device,
                 checkpoint=None if run.checkpoint is None else run.checkpoint / "rates",
                 context=run.context,
                 progress=run.progress,
             )
         )
-        return parts, allowance.counts(choice.shares), dict(choice.figures)
+        return parts, resolved.counts(choice.shares), dict(choice.figures)
 
-    def _parts(self, module: nn.Module, variant: Variant) -> tuple[tuple[costs.LayerCost, ...], Parts]:
+    def _parts(self, module: nn.Module, variant: Variant) -> tuple[tuple[costs.LayerCost, ...], PrunableUnits]:
         counted = costs.layers(module, variant.input_shape)
-        return counted, parts_of(module, counted, variant.input_shape, self.granularity)
+        return counted, prunable_units(module, counted, variant.input_shape, self.granularity)
 
-    def _allowance(
-        self, module: nn.Module, variant: Variant, counted: tuple[costs.LayerCost, ...], parts: Parts
-    ) -> Allowance:
+    def _resolve(
+        self, module: nn.Module, variant: Variant, counted: tuple[costs.LayerCost, ...], parts: PrunableUnits
+    ) -> ResolvedBudget:
         parameters = sum(weight.numel() for weight in module.parameters())
-        return self.budget.allowance(parts, counted, parameters, _sizes(module, variant, parts))
+        return self.budget.resolve(parts, counted, parameters, _sizes(module, variant, parts))
 
 
-def _sizes(module: nn.Module, variant: Variant, parts: Parts) -> Callable[[Counts], int]:
+def _sizes(module: nn.Module, variant: Variant, parts: PrunableUnits) -> Callable[[Counts], int]:
     """The bytes of the file of `module` pruned to some counts; written with little effort, for only ratios count."""
     drafts: list[Sketch] = []
 

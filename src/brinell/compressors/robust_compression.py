@@ -9,11 +9,11 @@ from typing import Annotated, Literal
 import torch
 from pydantic import Field
 
-from brinell.compressors.common import part
 from brinell.compressors.compressor import Compressor
 from brinell.compressors.dns import DNS, PerLayer
 from brinell.compressors.inq import INQ, Levels, Partition
-from brinell.core import Fraction, Later, Progress, silent
+from brinell.compressors.training_stages import part
+from brinell.core import Fraction, OmitDefaultFromKey, Progress, no_progress
 from brinell.data import Dataset
 from brinell.training import Adversarial, Train
 from brinell.variants import Step, Variant
@@ -43,7 +43,7 @@ class RobustCompression(Compressor):
     surgery_rate: Fraction = Field(0.01, gt=0)
     """Its learning rate."""
     weight_bits: int = Field(3, ge=2, le=8)
-    levels: Annotated[Levels, Later()] = "largest"
+    levels: Annotated[Levels, OmitDefaultFromKey()] = "largest"
     partition: Partition = "largest"
     shares: tuple[Fraction, ...] | None = None
     """Of the weights that are left, accumulated, quantised after each step; `None`: the paper's for `weight_bits`."""
@@ -91,7 +91,7 @@ class RobustCompression(Compressor):
         seed: int,
         device: str | torch.device | None = None,
         checkpoint: Path | None = None,
-        progress: Progress = silent,
+        progress: Progress = no_progress,
     ) -> Variant:
         """The variant of few powers of two and many zeros."""
         made, done = variant, 0

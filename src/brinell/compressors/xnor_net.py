@@ -7,10 +7,10 @@ from typing import Annotated
 
 import torch
 
-from brinell.compressors.binary import binary_candidates, binary_figures
-from brinell.compressors.common import stages
+from brinell.compressors.binarization import binary_candidates, binary_figures
 from brinell.compressors.compressor import Compressor
-from brinell.core import Later, Progress, silent
+from brinell.compressors.training_stages import stages
+from brinell.core import OmitDefaultFromKey, Progress, no_progress
 from brinell.data import Dataset
 from brinell.nn import WeightGradient
 from brinell.training import Train
@@ -31,9 +31,9 @@ class XNORNet(Compressor):
     kind = "xnor_net"
 
     float_layers: tuple[str, ...] = ()
-    input_scale: Annotated[bool, Later()] = False
+    input_scale: Annotated[bool, OmitDefaultFromKey()] = False
     """Multiply outputs by the mean size of the inputs that each window covers (K, section 3.2)."""
-    gradient: Annotated[WeightGradient, Later()] = "product"
+    gradient: Annotated[WeightGradient, OmitDefaultFromKey()] = "product"
     """How gradients reach the latent weights (`brinell.nn.xnor_weight`)."""
     train: Train = Train(epochs=30, batch_size=128, learning_rate=1e-2, optimizer="adamw", weight_decay=0)
 
@@ -58,7 +58,7 @@ class XNORNet(Compressor):
         seed: int,
         device: str | torch.device | None = None,
         checkpoint: Path | None = None,
-        progress: Progress = silent,
+        progress: Progress = no_progress,
     ) -> Variant:
         """The binary variant; its latent weights are kept beside what ships."""
         module = variant.trainable()

@@ -1,5 +1,6 @@
 """The `.brinell` file: a runnable variant in as few bytes as DEFLATE allows, exactly."""
 
+from brinell.container.api import load, save
 from brinell.container.deep_compression import read_deep_compression
 from brinell.container.deflate import Effort
 from brinell.container.exporting import export_onnx
@@ -7,7 +8,6 @@ from brinell.container.inspection import InspectedTensor, Inspection, inspect
 from brinell.container.latent import read_latent, write_latent
 from brinell.container.reading import read
 from brinell.container.sizes import sizes
-from brinell.container.verbs import load, save
 from brinell.container.writing import write
 
 __all__ = [

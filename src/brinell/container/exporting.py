@@ -8,7 +8,7 @@ from typing import Final
 import torch
 from torch import Tensor, nn
 
-from brinell.core import UnsupportedError, derive
+from brinell.core import UnsupportedError, derive_seed
 from brinell.nn.onnx_graph import OnnxNetwork, open_session, run_session, to_onnx
 from brinell.store import atomic_path
 from brinell.variants import Variant, natural_view
@@ -44,7 +44,7 @@ def export_onnx(variant: Variant, path: Path) -> int:
 
 def _random_images(variant: Variant) -> Tensor:
     """From grey to noise, so that each has other activations."""
-    draw = torch.Generator().manual_seed(derive(0, "export"))
+    draw = torch.Generator().manual_seed(derive_seed(0, "export"))
     contrast = torch.linspace(0.02, 1, _IMAGES).view(-1, 1, 1, 1)
     return 0.5 + contrast * (torch.rand(_IMAGES, *variant.input_shape, generator=draw) - 0.5)
 

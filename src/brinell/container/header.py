@@ -10,9 +10,9 @@ from typing import Annotated, Any, BinaryIO, Final, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ConfigDict, FailFast, Field, ValidationError
 
+from brinell.container.bit_vector import DTYPES, Layout
 from brinell.container.codings import CODINGS, Coding
 from brinell.container.deflate import LARGEST_RATIO, deflate, inflate
-from brinell.container.vector import DTYPES, Layout
 from brinell.core import ConfigurationError, StoreError, explain
 
 MAGIC: Final = b"\x89BRINELL"

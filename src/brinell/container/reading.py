@@ -15,14 +15,14 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from brinell.container.bit_vector import Bytes, tensors_of
 from brinell.container.codings import Coding
 from brinell.container.deflate import inflate
 from brinell.container.header import Header, Section, StreamEntry, read_header
-from brinell.container.vector import Bytes, tensors_of
 from brinell.core import BrinellError, StoreError
 from brinell.models import MODELS, Architecture
 from brinell.nn import deploy
-from brinell.variants import CHANGES, Change, Step, Variant, rebuild
+from brinell.variants import CHANGES, Step, StructureChange, Variant, rebuild
 
 _LONGEST = 400
 
@@ -82,7 +82,7 @@ def _network(header: Header, model: nn.Module | None) -> Architecture | nn.Modul
     return MODELS.parse(header.architecture, "architecture")
 
 
-def _frame(network: Architecture | nn.Module, structure: tuple[Change, ...]) -> nn.Module:
+def _frame(network: Architecture | nn.Module, structure: tuple[StructureChange, ...]) -> nn.Module:
     """The network that ships. An architecture's has shapes and no memory: its fields may be anything."""
     try:
         if isinstance(network, nn.Module):

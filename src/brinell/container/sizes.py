@@ -17,9 +17,9 @@ import numpy as np
 from torch import Tensor, get_num_threads
 
 from brinell import costs
+from brinell.container.bit_vector import CHUNK, Bits, BitVector
 from brinell.container.header import read_header
 from brinell.container.reading import opened
-from brinell.container.vector import CHUNK, Bits, Vector
 from brinell.variants import OnnxGraph, Variant
 
 Packers = Mapping[str, Callable[[bytes], int | None]]
@@ -72,7 +72,7 @@ def _is_graph(variant: Variant) -> bool:
 
 
 def _nominal_bits(tensor: Tensor) -> int:
-    vector, weights = Vector.of([tensor]), int(tensor.count_nonzero())
+    vector, weights = BitVector.of([tensor]), int(tensor.count_nonzero())
     if vector.levels is None or 2 * len(vector.levels) > weights:  # hardly any two are equal
         return weights * 8 * vector.layout.itemsize
     levels = len(vector.levels) + vector.has_zeros
@@ -81,7 +81,7 @@ def _nominal_bits(tensor: Tensor) -> int:
 
 def entropy(tensor: Tensor) -> float:
     """Bytes of one tensor by its zero-order entropy, code book included; never more than raw."""
-    vector = Vector.of([tensor])
+    vector = BitVector.of([tensor])
     itemsize, raw = vector.layout.itemsize, float(vector.bits.nbytes)
     gaps = _entropy(_gaps(vector)) if vector.has_zeros else 0.0
     if vector.levels is None:
@@ -92,7 +92,7 @@ def entropy(tensor: Tensor) -> float:
     return min(raw, itemsize * len(vector.levels) + min(apart, together))
 
 
-def _gaps(vector: Vector) -> Bits:
+def _gaps(vector: BitVector) -> Bits:
     parts = [np.flatnonzero(vector.mask[at : at + CHUNK]) + at for at in range(0, vector.layout.count, CHUNK)]
     places = np.concatenate(parts) if parts else np.zeros(0, np.int64)
     return np.diff(places, prepend=-1).astype(np.uint64)

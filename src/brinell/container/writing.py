@@ -11,10 +11,10 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor
 
-from brinell.container.choose import Encoded, encode
+from brinell.container.bit_vector import DTYPES, BitVector, not_finite
 from brinell.container.deflate import ATTEMPTS, Effort
 from brinell.container.header import Header, Section, StepEntry, StreamEntry, TensorEntry, pack_header
-from brinell.container.vector import DTYPES, Vector, not_finite
+from brinell.container.select_coding import Encoded, encode
 from brinell.core import ConfigurationError, StoreError, explain
 from brinell.store import atomic_path
 from brinell.variants import Variant
@@ -79,8 +79,8 @@ def _joined(tensors: Mapping[str, Tensor], effort: Effort) -> Iterator[tuple[lis
         yield last
 
 
-def _vector(tensors: Mapping[str, Tensor], names: list[str]) -> Vector:
-    return Vector.of([tensors[name] for name in names])
+def _vector(tensors: Mapping[str, Tensor], names: list[str]) -> BitVector:
+    return BitVector.of([tensors[name] for name in names])
 
 
 def _sections(tensors: Mapping[str, Tensor]) -> Iterator[list[str]]:
@@ -100,7 +100,7 @@ def _check(name: str, tensor: Tensor) -> None:
         raise StoreError(
             f"{name}: tensors of {tensor.dtype} ({tensor.layout}) cannot be saved; {', '.join(DTYPES)} can"
         )
-    vector = Vector.of([tensor])
+    vector = BitVector.of([tensor])
     bad = not_finite(vector.bits, vector.layout)
     if bad:
         raise StoreError(f"{name}: {bad} of {tensor.numel()} values are NaN or infinite; such a network is not saved")

@@ -11,7 +11,7 @@ from brinell.core.errors import (
     require,
 )
 from brinell.core.keys import block_name, content_key, file_digest
-from brinell.core.progress import Progress, silent
+from brinell.core.progress import Progress, no_progress
 from brinell.core.records import (
     ROW_SCHEMA,
     TRACE_SCHEMA,
@@ -23,8 +23,8 @@ from brinell.core.records import (
     Point,
     StudyPlan,
 )
-from brinell.core.seeds import derive
-from brinell.core.spec import Execution, Fraction, Later, Registry, Spec, explain
+from brinell.core.seeds import derive_seed
+from brinell.core.spec import Fraction, NotInKey, OmitDefaultFromKey, Registry, Spec, explain
 
 __all__ = [
     "ROW_SCHEMA",
@@ -34,10 +34,10 @@ __all__ = [
     "ConfigurationError",
     "DataError",
     "DivergenceError",
-    "Execution",
     "Fraction",
-    "Later",
     "ModelError",
+    "NotInKey",
+    "OmitDefaultFromKey",
     "PlannedPaper",
     "PlannedProbe",
     "PlannedTrial",
@@ -51,9 +51,9 @@ __all__ = [
     "UnsupportedError",
     "block_name",
     "content_key",
-    "derive",
+    "derive_seed",
     "explain",
     "file_digest",
+    "no_progress",
     "require",
-    "silent",
 ]

@@ -12,5 +12,5 @@ class Progress(Protocol):
         """Report; must be cheap and must not raise."""
 
 
-def silent(label: str, done: float, total: float) -> None:
+def no_progress(label: str, done: float, total: float) -> None:
     """A `Progress` that says nothing."""

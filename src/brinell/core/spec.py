@@ -13,11 +13,11 @@ from brinell.core.errors import ConfigurationError
 from brinell.core.keys import content_key, file_digest
 
 
-class Execution:
+class NotInKey:
     """Marks a field that changes speed only (`Annotated[int, Execution()]`) and so stays out of the key."""
 
 
-class Later:
+class OmitDefaultFromKey:
     """Marks a field added after results existed: at its default it stays out of the key, so that they stay valid."""
 
 
@@ -62,8 +62,8 @@ class Spec(BaseModel):
         fields = {}
         for name, info in type(self).model_fields.items():
             value = getattr(self, name)
-            speed = any(isinstance(mark, Execution) for mark in info.metadata)
-            unused = value == info.default and any(isinstance(mark, Later) for mark in info.metadata)
+            speed = any(isinstance(mark, NotInKey) for mark in info.metadata)
+            unused = value == info.default and any(isinstance(mark, OmitDefaultFromKey) for mark in info.metadata)
             if not speed and not unused:
                 fields[name] = _identity(value)
         return {"kind": self.kind, "revision": self.revision, **fields}

@@ -61,7 +61,7 @@ def measure(model: Any, input_shape: Sequence[int] | None = None, *, sparse: boo
     module: nn.Module = model if isinstance(model, nn.Module) else model.deployed()
     int8 = isinstance(module, OnnxNetwork)
     if isinstance(module, OnnxNetwork):
-        module = module.twin()
+        module = module.fake_quantized()
     counted = layers(module, shape)
     held = {"float": 0, "binary": 0}
     for layer in counted:

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from pydantic import model_validator
 
-from brinell.core import DataError, Execution, file_digest, require
+from brinell.core import DataError, NotInKey, file_digest, require
 from brinell.data.dataset import Dataset
 from brinell.data.images import decode
 from brinell.data.parquet import find_parquet, read_parquet
@@ -30,8 +30,8 @@ class Cifar10(Source):
 
     kind = "cifar10"
 
-    root: Annotated[Path | None, Execution()] = None
-    hub: Annotated[str | None, Execution()] = None
+    root: Annotated[Path | None, NotInKey()] = None
+    hub: Annotated[str | None, NotInKey()] = None
 
     @model_validator(mode="after")
     def _one_place(self) -> Cifar10:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from brinell.core import DataError, derive
+from brinell.core import DataError, derive_seed
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +49,7 @@ class Dataset:
 
     def order(self, seed: int) -> Tensor:
         """A permutation that only `seed` and the number of examples decide."""
-        generator = torch.Generator().manual_seed(derive(seed, "order"))
+        generator = torch.Generator().manual_seed(derive_seed(seed, "order"))
         return torch.randperm(len(self), generator=generator)
 
     def take(self, examples: int, seed: int = 0) -> Dataset:
@@ -70,7 +70,7 @@ class Dataset:
         """
         if not 0 <= examples < len(self):
             raise DataError(f"holdout: {examples} asked for; {self.name}/{self.split} can spare 0 to {len(self) - 1}")
-        order = self.order(derive(seed, "holdout"))
+        order = self.order(derive_seed(seed, "holdout"))
         return self.subset(order[examples:].sort().values), self.subset(order[:examples].sort().values)
 
 

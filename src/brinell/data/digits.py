@@ -7,7 +7,7 @@ import hashlib
 import numpy as np
 import torch
 
-from brinell.core import derive
+from brinell.core import derive_seed
 from brinell.data.dataset import Dataset
 from brinell.data.source import Source, check_split
 
@@ -26,7 +26,7 @@ class Digits(Source):
 
         images, labels = load_digits(return_X_y=True)
         levels = np.rint(images * (255 / 16)).astype(np.uint8).reshape(-1, 1, 8, 8)
-        generator = torch.Generator().manual_seed(derive(0, "digits/split"))
+        generator = torch.Generator().manual_seed(derive_seed(0, "digits/split"))
         order = torch.randperm(len(labels), generator=generator)
         chosen = order[:_TEST] if split == "test" else order[_TEST:]
         everything = Dataset(

@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 from pydantic import Field, model_validator
 
-from brinell.core import DataError, Execution, file_digest
+from brinell.core import DataError, NotInKey, file_digest
 from brinell.data.dataset import Dataset
 from brinell.data.images import decode
 from brinell.data.parquet import find_parquet, read_parquet
@@ -35,7 +35,7 @@ class ImageNet(Source):
 
     kind = "imagenet"
 
-    root: Annotated[Path | None, Execution()] = None
+    root: Annotated[Path | None, NotInKey()] = None
     classes: int = Field(1000, ge=1)
     size: int = Field(224, ge=1)
     resize: int = Field(256, ge=1)

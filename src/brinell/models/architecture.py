@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar
 import torch
 from torch import nn
 
-from brinell.core import Later, Spec, derive
+from brinell.core import OmitDefaultFromKey, Spec, derive_seed
 from brinell.models.normalized import ChannelOrder, Normalized
 
 
@@ -24,7 +24,7 @@ class Architecture(Spec):
     """Height and width that images have by default; convolutional networks accept others."""
     mean: tuple[float, ...]
     std: tuple[float, ...]
-    channel_order: Annotated[ChannelOrder, Later()] = "rgb"
+    channel_order: Annotated[ChannelOrder, OmitDefaultFromKey()] = "rgb"
     """In which the bare network takes colours; images, `mean` and `std` are red, green, blue in any case."""
 
     def model_post_init(self, context: Any) -> None:
@@ -46,7 +46,7 @@ class Architecture(Spec):
     def module(self, seed: int = 0) -> Normalized:
         """The network behind its normalisation, with fresh weights that only `seed` decides."""
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(derive(seed, "weights"))
+            torch.manual_seed(derive_seed(seed, "weights"))
             module = Normalized(self.network(), self.mean, self.std, self.channel_order)
         module.architecture = self
         return module

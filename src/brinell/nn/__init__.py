@@ -3,19 +3,19 @@
 from brinell.nn.abc_net import ABCConv2d, LatentABCConv2d
 from brinell.nn.binary import BinaryConv2d, LatentBinaryConv2d, WeightGradient, xnor_weight
 from brinell.nn.binary_layer import BinaryLayer
+from brinell.nn.channel_slicing import SLICEABLE, depthwise, slice_channels, widths
 from brinell.nn.deploy import deploy
 from brinell.nn.fold import fold_batch_norms
 from brinell.nn.fuse import fuse_relu
-from brinell.nn.modes import frozen_evaluation, replace, set_layout
-from brinell.nn.narrow import NARROWED, depthwise, narrow, widths
-from brinell.nn.noise import gaussian, uniform, words
+from brinell.nn.module_utils import frozen_evaluation, replace, set_layout
+from brinell.nn.noise import gaussian, random_bits, uniform
 from brinell.nn.norms import Norm, distances, project, steepest
 from brinell.nn.staircase import staircase
 from brinell.nn.straight_through import SURROGATES, sign
 from brinell.nn.threshold import threshold_binary
 
 __all__ = [
-    "NARROWED",
+    "SLICEABLE",
     "SURROGATES",
     "ABCConv2d",
     "BinaryConv2d",
@@ -31,16 +31,16 @@ __all__ = [
     "frozen_evaluation",
     "fuse_relu",
     "gaussian",
-    "narrow",
     "project",
+    "random_bits",
     "replace",
     "set_layout",
     "sign",
+    "slice_channels",
     "staircase",
     "steepest",
     "threshold_binary",
     "uniform",
     "widths",
-    "words",
     "xnor_weight",
 ]

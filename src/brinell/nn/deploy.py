@@ -8,7 +8,7 @@ from typing import TypeVar
 from torch import nn
 from torch.nn.utils import parametrize
 
-from brinell.nn.modes import replace
+from brinell.nn.module_utils import replace
 
 M = TypeVar("M", bound=nn.Module)
 

@@ -8,7 +8,7 @@ from typing import Any
 from torch import fx, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from brinell.nn.modes import replace
+from brinell.nn.module_utils import replace
 
 
 class _Tracer(fx.Tracer):

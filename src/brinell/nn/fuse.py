@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, fx, nn
 
-from brinell.nn.modes import replace
+from brinell.nn.module_utils import replace
 
 
 class FusedConv2d(nn.Module):

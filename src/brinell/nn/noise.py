@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from brinell.core import derive
+from brinell.core import derive_seed
 
 # SplitMix64 (Steele, Lea & Flood 2014), in int64 arithmetic that wraps as uint64 does.
 _GOLDEN = 0x9E3779B97F4A7C15 - (1 << 64)
@@ -19,7 +19,7 @@ def uniform(seed: int, purpose: str, example_ids: Tensor, shape: tuple[int, ...]
 
     `at` is where in the algorithm the noise is used: restart, step, generation. Rows are equal on every device.
     """
-    stream = derive(seed, purpose, *at)
+    stream = derive_seed(seed, purpose, *at)
     rows = _mix(example_ids.to(torch.int64) * _GOLDEN + _signed(stream))
     count = math.prod(shape)
     cells = torch.arange(1, count + 1, dtype=torch.int64, device=example_ids.device) * _GOLDEN
@@ -27,13 +27,13 @@ def uniform(seed: int, purpose: str, example_ids: Tensor, shape: tuple[int, ...]
     return (bits.to(torch.float32) * 2.0**-24).reshape(len(example_ids), *shape)
 
 
-def words(seed: int, purpose: str, example_ids: Tensor, shape: tuple[int, ...], *at: int) -> Tensor:
+def random_bits(seed: int, purpose: str, example_ids: Tensor, shape: tuple[int, ...], *at: int) -> Tensor:
     """Random int64 `(N, *shape)`, keyed as `uniform` is: 64 bits to be split, where many numbers a cell are wanted.
 
     Cells are mixed once for all examples and each example's key is then stirred in by one more round, which costs a
     third of a full mix a number.
     """
-    stream = derive(seed, purpose, *at)
+    stream = derive_seed(seed, purpose, *at)
     rows = _mix(example_ids.to(torch.int64) * _GOLDEN + _signed(stream))
     cells = torch.arange(1, math.prod(shape) + 1, dtype=torch.int64, device=example_ids.device) * _GOLDEN
     stirred = (_mix(cells)[None] ^ rows[:, None]) * _MIX[0]

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from brinell.nn.abc_net import ABCConv2d
 from brinell.nn.binary import BinaryConv2d
-from brinell.nn.modes import replace
+from brinell.nn.module_utils import replace
 
 _CHUNK: Final = 1 << 16
 """Elements at a time: few enough to stay in a processor's cache while all bases pass over them."""

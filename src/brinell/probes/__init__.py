@@ -7,19 +7,19 @@ from brinell.probes.energy import Energy
 from brinell.probes.gallery import Gallery
 from brinell.probes.latency import Latency
 from brinell.probes.masking import Masking
-from brinell.probes.probe import Answer, Asked, Probe
+from brinell.probes.probe import Probe, ProbeInput, ProbeResult
 
 PROBES: Registry[Probe] = Registry("probe", Masking, ActivationMaps, Gallery, Latency, Energy)
 
 __all__ = [
     "PROBES",
     "ActivationMaps",
-    "Answer",
-    "Asked",
     "Energy",
     "Gallery",
     "Latency",
     "Masking",
     "Probe",
+    "ProbeInput",
+    "ProbeResult",
     "masking",
 ]

@@ -16,9 +16,9 @@ from torch import Tensor
 
 from brinell.attacks import DeepFool, run_trial
 from brinell.core import Point
+from brinell.probes.cam import CAM
 from brinell.probes.gallery import pictures
-from brinell.probes.looking import Looker
-from brinell.probes.probe import Answer, Asked, Probe
+from brinell.probes.probe import Probe, ProbeInput, ProbeResult
 
 _NORMAL: Final = 1.959964
 """97.5th percentile of the normal distribution."""
@@ -40,10 +40,10 @@ class ActivationMaps(Probe):
     examples: int = Field(100, ge=1)
     shown: int = Field(0, ge=0)
 
-    def ask(self, asked: Asked) -> Answer:
+    def ask(self, asked: ProbeInput) -> ProbeResult:
         """Attack, and look."""
         network, shown = asked.variant.view(), min(self.shown, len(asked.images) - 1)
-        looker = Looker.of(network, asked.images[:8])
+        looker = CAM.of(network, asked.images[:8])
         readings, arrays = [], {"image": _bytes(asked.images[shown])}
         for steps, images in self._along(asked).items():
             parts = [looker.look(part) for part in images.split(_BATCH)]
@@ -59,9 +59,9 @@ class ActivationMaps(Probe):
             "shown": {"example_id": int(asked.ids[shown]), "label": int(asked.labels[shown])},
             "readings": readings,
         }
-        return Answer(record, arrays)
+        return ProbeResult(record, arrays)
 
-    def _along(self, asked: Asked) -> dict[int, Tensor]:
+    def _along(self, asked: ProbeInput) -> dict[int, Tensor]:
         """The images after each number of iterations."""
         wanted = sorted(set(self.steps) | {0})
         found = {0: asked.images}

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from brinell.costs import LayerCost, layers, measure
 from brinell.probes.meters import Meter, find_meter
-from brinell.probes.probe import Answer, Asked, Probe
+from brinell.probes.probe import Probe, ProbeInput, ProbeResult
 
 _BATCH: Final = 250
 
@@ -45,12 +45,12 @@ class Energy(Probe):
     """
 
     kind = "energy"
-    alone: ClassVar[bool] = True
+    exclusive: ClassVar[bool] = True
 
     examples: int = Field(1000, ge=1)
     runs: int = Field(10, ge=2)
 
-    def ask(self, asked: Asked) -> Answer:
+    def ask(self, asked: ProbeInput) -> ProbeResult:
         """Evaluate so many times, with an eye on the meter."""
         meter = find_meter()
         device = torch.device("cpu" if meter is None else meter.device)
@@ -67,11 +67,11 @@ class Energy(Probe):
             asked.progress("energy", run + 1, self.runs)
         energy = [per_image(asked) * len(images), 0.0] if meter is None else _spread(joules)
         power = None if meter is None else [spent / took for spent, took in zip(joules, seconds, strict=True)]
-        return Answer(self._record(asked, meter, seconds, power, energy))
+        return ProbeResult(self._record(asked, meter, seconds, power, energy))
 
     def _record(
         self,
-        asked: Asked,
+        asked: ProbeInput,
         meter: Meter | None,
         seconds: Sequence[float],
         power: Sequence[float] | None,
@@ -93,7 +93,7 @@ class Energy(Probe):
         return float(self.examples * self.runs)
 
 
-def per_image(asked: Asked) -> float:
+def per_image(asked: ProbeInput) -> float:
     """Joules an image, by the model; a network of 8-bit integers computes with those, and moves them."""
     module, shape = asked.variant.deployed(), asked.variant.input_shape
     integer = any(step.kind == "int8" for step in asked.variant.lineage)

@@ -11,8 +11,8 @@ from pydantic import BeforeValidator, Field, SerializeAsAny
 from torch import Tensor
 
 from brinell.attacks import ATTACKS, Attack, run_trial
-from brinell.core import Execution
-from brinell.probes.probe import Answer, Asked, Probe
+from brinell.core import NotInKey
+from brinell.probes.probe import Probe, ProbeInput, ProbeResult
 
 
 class Gallery(Probe):
@@ -23,10 +23,10 @@ class Gallery(Probe):
 
     attack: Annotated[SerializeAsAny[Attack], BeforeValidator(ATTACKS.read)]
     examples: int = Field(8, ge=1)
-    name: Annotated[str, Execution()] = ""
+    name: Annotated[str, NotInKey()] = ""
     """What the attack is called; its kind where nobody says."""
 
-    def ask(self, asked: Asked) -> Answer:
+    def ask(self, asked: ProbeInput) -> ProbeResult:
         """Attack them and keep the images."""
         result = run_trial(
             asked.variant.deployed(),
@@ -50,7 +50,7 @@ class Gallery(Probe):
             "steps": point.steps,
             "examples": [{name: int(rows[name][place]) for name in names} for place in range(len(rows["example_id"]))],
         }
-        return Answer(record, {"clean": pictures(asked.images), "adversarial": pictures(result.adversarials[0])})
+        return ProbeResult(record, {"clean": pictures(asked.images), "adversarial": pictures(result.adversarials[0])})
 
     def passes(self) -> float:
         """Three a step of a gradient attack."""

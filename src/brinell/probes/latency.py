@@ -12,7 +12,7 @@ from pydantic import Field
 from torch import Tensor
 
 from brinell.core import ConfigurationError, UnsupportedError
-from brinell.probes.probe import Answer, Asked, Probe
+from brinell.probes.probe import Probe, ProbeInput, ProbeResult
 from brinell.variants import Variant
 
 RUNTIMES: Final = ("reference", "packed", "onnx")
@@ -32,14 +32,14 @@ class Latency(Probe):
     """
 
     kind = "latency"
-    alone: ClassVar[bool] = True
+    exclusive: ClassVar[bool] = True
 
     batches: tuple[int, ...] = (1, 256)
     runs: int = Field(30, ge=1)
     examples: int = Field(1, ge=1)
     """Images that the batches are filled with, over and over: what they show costs no time."""
 
-    def ask(self, asked: Asked) -> Answer:
+    def ask(self, asked: ProbeInput) -> ProbeResult:
         """Time it."""
         readings = []
         networks = dict(runtimes(asked.variant))
@@ -48,7 +48,7 @@ class Latency(Probe):
                 asked.progress(name, done * len(self.batches) + place, len(networks) * len(self.batches))
                 readings.append({"runtime": name, "batch": batch, **self._time(network, asked.images, batch)})
         record = {"machine": asked.machine, "threads": torch.get_num_threads(), "readings": readings}
-        return Answer(record)
+        return ProbeResult(record)
 
     def _time(self, network: Network, images: Tensor, batch: int) -> dict[str, float | int]:
         filled = images.repeat(-(-batch // len(images)), 1, 1, 1)[:batch].contiguous()

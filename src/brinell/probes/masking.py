@@ -18,9 +18,9 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from brinell.attacks import FGSM, PGD, Attack, Columns, GenAttack, clean_predictions, run_trial
-from brinell.core import DataError, Fraction, Point, Progress, silent
+from brinell.core import DataError, Fraction, Point, Progress, no_progress
 from brinell.nn import SURROGATES, BinaryLayer
-from brinell.probes.probe import Answer, Asked, Probe
+from brinell.probes.probe import Probe, ProbeInput, ProbeResult
 from brinell.variants import Variant
 
 _STEPS: Final = 20
@@ -91,7 +91,7 @@ class Masking(Probe):
     epsilon: Fraction = Field(gt=0)
     examples: int = Field(100, ge=1)
 
-    def ask(self, asked: Asked) -> Answer:
+    def ask(self, asked: ProbeInput) -> ProbeResult:
         """The verdict, with the evidence of every check."""
         found = verify(
             asked.variant,
@@ -102,7 +102,7 @@ class Masking(Probe):
             seed=asked.seed,
             progress=asked.progress,
         )
-        return Answer(
+        return ProbeResult(
             {
                 "masked": found.masked,
                 "summary": found.summary,
@@ -170,7 +170,7 @@ def verify(
     epsilon: float,
     reference: nn.Module | Variant | None = None,
     seed: int = 0,
-    progress: Progress = silent,
+    progress: Progress = no_progress,
 ) -> Verdict:
     """Check a network's robustness at linf `epsilon` on float images `(N, C, H, W)` in [0, 1].
 

@@ -10,12 +10,12 @@ from typing import Any, ClassVar, NamedTuple
 from numpy.typing import NDArray
 from torch import Tensor
 
-from brinell.core import Progress, Spec, silent
+from brinell.core import Progress, Spec, no_progress
 from brinell.variants import Variant
 
 
 @dataclass(frozen=True)
-class Asked:
+class ProbeInput:
     """Who is asked, with what: images `(N, C, H, W)` in [0, 1], labels and ids `(N,)`, the first of the test split."""
 
     variant: Variant
@@ -29,10 +29,10 @@ class Asked:
     """What its weights take at their nominal width; unknown, they take what `costs.measure` counts."""
     machine: str = ""
     """What it is run on, in words."""
-    progress: Progress = silent
+    progress: Progress = no_progress
 
 
-class Answer(NamedTuple):
+class ProbeResult(NamedTuple):
     """A JSON-able record, and arrays by name."""
 
     record: dict[str, Any]
@@ -42,7 +42,7 @@ class Answer(NamedTuple):
 class Probe(Spec):
     """Settings of a question; no model inside."""
 
-    alone: ClassVar[bool] = False
+    exclusive: ClassVar[bool] = False
     """Whether it measures the machine too: then nothing else may run meanwhile."""
     random: ClassVar[bool] = False
     """Whether the answer depends on the seed."""
@@ -50,7 +50,7 @@ class Probe(Spec):
     examples: int
 
     @abstractmethod
-    def ask(self, asked: Asked) -> Answer:
+    def ask(self, asked: ProbeInput) -> ProbeResult:
         """The answer.
 
         Raises:

@@ -11,15 +11,15 @@ import polars as pl
 import vl_convert
 
 from brinell.core import content_key
-from brinell.reporting import drawn, plate
+from brinell.reporting import image_grid, table_svg
 from brinell.reporting.chart import Figure, for_file
+from brinell.reporting.image_grid import ImageGrid
 from brinell.reporting.latex import float_of, latex
-from brinell.reporting.plate import Plate
 from brinell.reporting.table import Table
 from brinell.reporting.theme import plain
 from brinell.store import write_bytes, write_text
 
-Exhibit = Figure | Table | Plate
+Exhibit = Figure | Table | ImageGrid
 KINDS = ("svg", "pdf", "csv", "tex")
 
 
@@ -57,7 +57,7 @@ def _svg(exhibit: Exhibit) -> str:
     if isinstance(exhibit, Figure):
         found: str = vl_convert.vegalite_to_svg(plain(for_file(exhibit)), allowed_base_urls=[])
         return found
-    return drawn.svg(exhibit) if isinstance(exhibit, Table) else plate.svg(exhibit)
+    return table_svg.svg(exhibit) if isinstance(exhibit, Table) else image_grid.svg(exhibit)
 
 
 def _described(svg: str, text: str) -> str:

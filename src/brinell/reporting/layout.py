@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from brinell.reporting.chart import Figure
 from brinell.reporting.export import Exhibit
-from brinell.reporting.plate import Plate
+from brinell.reporting.image_grid import ImageGrid
 from brinell.reporting.table import Table
 
 
@@ -29,7 +29,7 @@ class Band:
         return self.exhibits[0].name
 
 
-def bands(figures: Sequence[Figure], tables: Mapping[str, Sequence[Table]], plates: Sequence[Plate]) -> list[Band]:
+def bands(figures: Sequence[Figure], tables: Mapping[str, Sequence[Table]], plates: Sequence[ImageGrid]) -> list[Band]:
     """Bands that have something to show: what to take, whether it is real, how it gives way, and every reading."""
     drawn: dict[str, Exhibit] = {figure.name: figure for figure in figures}
     drawn |= {plate.name: plate for plate in plates}

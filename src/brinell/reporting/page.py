@@ -12,14 +12,14 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from brinell.analysis import CLEAN, Evaluation
-from brinell.reporting import inline
-from brinell.reporting.answer import answer
+from brinell.reporting import script_escape
 from brinell.reporting.chart import Figure, for_page
 from brinell.reporting.export import KINDS, Exhibit, folder_of, slug
 from brinell.reporting.formats import elided, settings
+from brinell.reporting.image_grid import ImageGrid
 from brinell.reporting.layout import bands
 from brinell.reporting.palette import Style
-from brinell.reporting.plate import Plate
+from brinell.reporting.summary import summary
 from brinell.reporting.table import Table
 
 GLYPHS = {
@@ -39,14 +39,14 @@ def render(
     styles: Mapping[str, Style],
     figures: Sequence[Figure],
     tables: Mapping[str, Sequence[Table]],
-    plates: Sequence[Plate],
+    plates: Sequence[ImageGrid],
     problems: Sequence[str],
     folder: str,
 ) -> str:
     """The whole page; `folder` is the run's folder as commands name it."""
     charts = [{"charts": for_page(figure), "picked": figure.picked} for figure in figures]
-    payload = inline.data({"variants": list(styles), "figures": charts})
-    scripts = [_library(), inline.script(_template("page.js"))]
+    payload = script_escape.data({"variants": list(styles), "figures": charts})
+    scripts = [_library(), script_escape.script(_template("page.js"))]
     return (
         _environment()
         .get_template("page.html.j2")
@@ -56,7 +56,7 @@ def render(
             places={name: place for place, name in enumerate(styles)},
             styles=styles,
             glyphs=GLYPHS,
-            answer=answer(evaluation),
+            answer=summary(evaluation),
             bands=bands(figures, tables, plates),
             numbers={figure.name: place for place, figure in enumerate(figures)},
             coverage=tables["coverage"][0],
@@ -64,8 +64,8 @@ def render(
             attacks={trial.attack: settings(trial.spec) for trial in evaluation.plan.trials if trial.kind != CLEAN},
             environment={name: _fact(value) for name, value in evaluation.environment.items()},
             commands=_commands(folder),
-            hashes=[inline.digest(code) for code in scripts],
-            # Our own files, and what `inline` has made safe:
+            hashes=[script_escape.digest(code) for code in scripts],
+            # Our own files, and what `script_escape` has made safe:
             style=Markup(_template("page.css")),  # noqa: S704
             payload=Markup(payload),  # noqa: S704
             scripts=[Markup(code) for code in scripts],  # noqa: S704
@@ -124,7 +124,7 @@ def _template(name: str) -> str:
 @functools.cache
 def _library() -> str:
     """Vega, Vega-Lite and what embeds them, as one script."""
-    return inline.script(vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;"))
+    return script_escape.script(vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;"))
 
 
 def _commands(folder: str) -> list[tuple[str, str]]:

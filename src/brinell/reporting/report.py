@@ -12,9 +12,9 @@ from brinell.analysis.papers import unread
 from brinell.core import StoreError
 from brinell.reporting.export import Exhibit, write_exhibit
 from brinell.reporting.figures import figures
+from brinell.reporting.image_grids import image_grids
 from brinell.reporting.page import command, render, render_nothing
 from brinell.reporting.palette import styles
-from brinell.reporting.plates import plates
 from brinell.reporting.tables import tables
 from brinell.store import RunStore, write_text
 
@@ -58,7 +58,7 @@ def draw(root: str | os.PathLike[str]) -> Report:
         return Report(page, (problem,))
     problems = [*evaluation.problems, *unread(evaluation)]
     look = styles(evaluation.variants)
-    charts, pictures, tabled = figures(evaluation, look), plates(evaluation, problems), tables(evaluation)
+    charts, pictures, tabled = figures(evaluation, look), image_grids(evaluation, problems), tables(evaluation)
     written: list[Path] = []
     exhibits: list[Exhibit] = [*charts, *pictures, *(table for section in tabled.values() for table in section)]
     for exhibit in exhibits:

@@ -1,11 +1,11 @@
 """The only room that knows paths: rows, arrays and bytes, written atomically, under one lock a run. No torch."""
 
 from brinell.store.atomic import atomic_folder, atomic_path, write_bytes, write_text
+from brinell.store.filesystem import is_file
 from brinell.store.lock import locked
 from brinell.store.run import RunStore
 from brinell.store.tables import read_footer, read_table, table, write_table
-from brinell.store.there import is_file
-from brinell.store.words import Failure, Running
+from brinell.store.task_status import Failure, Running
 
 __all__ = [
     "Failure",

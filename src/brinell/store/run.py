@@ -19,12 +19,12 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from brinell.core import BrinellError, StoreError, StudyPlan, explain
-from brinell.store import words
+from brinell.store import task_status
 from brinell.store.atomic import atomic_folder, sweep, write_bytes, write_text
+from brinell.store.filesystem import is_file, is_folder
 from brinell.store.lock import is_locked, locked
 from brinell.store.tables import read_footer, read_table, write_table
-from brinell.store.there import is_file, is_folder
-from brinell.store.words import Failure, Running, read_json
+from brinell.store.task_status import Failure, Running, read_json
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ class RunStore:
         path = self.root / "environment.json"
         return read_json(path) if is_file(path) else {}
 
-    def stamp(self) -> frozenset[tuple[str, int]]:
+    def change_token(self) -> frozenset[tuple[str, int]]:
         """What tells whether results have landed, failed or gone since: every finished one with its time of writing."""
         found = set()
         for pattern in ("study.json", "variants/[!.]*", "trials/*/[!.]*", "probes/[!.]*", "failures/[!.]*"):
@@ -235,17 +235,17 @@ class RunStore:
 
     def failures(self) -> dict[str, Failure]:
         """Failures by task."""
-        return words.failures(self.root / "failures")
+        return task_status.failures(self.root / "failures")
 
     @property
     def _left_path(self) -> Path:
         return self.root / "scratch" / "running" / "left"
 
-    def write_left(self, seconds: float, now: float) -> None:
+    def write_time_remaining(self, seconds: float, now: float) -> None:
         """Say how many seconds are left, as of `now` (seconds since the epoch)."""
         self._mention(self._left_path, {"seconds": seconds, "said": now})
 
-    def left(self) -> tuple[float, float] | None:
+    def time_remaining(self) -> tuple[float, float] | None:
         """Seconds that were left, and when that was said; `None` while nobody knows."""
         try:
             record = read_json(self._left_path)
@@ -270,7 +270,7 @@ class RunStore:
 
     def running(self) -> dict[str, Running]:
         """Tasks at work, by task; a dead run leaves its last words here until the next run starts."""
-        return words.running(self.root / "scratch" / "running")
+        return task_status.running(self.root / "scratch" / "running")
 
     def scratch(self, key: str) -> Path:
         """Folder for the checkpoints of a variant in the making; created on demand."""

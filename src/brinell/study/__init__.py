@@ -1,27 +1,27 @@
 """A study from its YAML to a run's folder: configuration, plan, tasks, executors."""
 
-from brinell.study.engine import EXECUTORS, Event, Observer, Planned, Run, run, training_examples
-from brinell.study.executors import Advance
-from brinell.study.left import Left
+from brinell.study.executors import TaskProgress
 from brinell.study.plan import plan
 from brinell.study.reading import shipped
+from brinell.study.runner import EXECUTORS, Event, Observer, Run, RunStarted, run, training_examples
 from brinell.study.splits import Splits
 from brinell.study.study import Study
-from brinell.study.tasks import Ending, Kind, Task, missing, tasks
+from brinell.study.tasks import Kind, Task, TaskResult, missing, tasks
+from brinell.study.time_remaining import TimeRemaining
 
 __all__ = [
     "EXECUTORS",
-    "Advance",
-    "Ending",
     "Event",
     "Kind",
-    "Left",
     "Observer",
-    "Planned",
     "Run",
+    "RunStarted",
     "Splits",
     "Study",
     "Task",
+    "TaskProgress",
+    "TaskResult",
+    "TimeRemaining",
     "missing",
     "plan",
     "run",

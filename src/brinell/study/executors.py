@@ -8,13 +8,13 @@ from typing import Protocol, Self
 
 import torch
 
-from brinell.study.bench import Bench
-from brinell.study.tasks import Ending, Task
-from brinell.study.work import perform
+from brinell.study.run_task import run_task
+from brinell.study.tasks import Task, TaskResult
+from brinell.study.worker_context import WorkerContext
 
 
 @dataclass(frozen=True)
-class Advance:
+class TaskProgress:
     """How far a task is: `done` of `total` of what `label` names."""
 
     task: Task
@@ -23,7 +23,7 @@ class Advance:
     total: float
 
 
-Tell = Callable[[Advance], None]
+Tell = Callable[[TaskProgress], None]
 
 
 class Executor(Protocol):
@@ -32,7 +32,7 @@ class Executor(Protocol):
     def submit(self, task: Task) -> None:
         """Take a task, and return at once."""
 
-    def wait(self, tell: Tell) -> list[Ending]:
+    def wait(self, tell: Tell) -> list[TaskResult]:
         """Work until at least one task has ended.
 
         Raises:
@@ -49,19 +49,19 @@ class Executor(Protocol):
 class Serial:
     """One task after another in this process, on `threads` cores."""
 
-    def __init__(self, bench: Bench, threads: int) -> None:
-        self.bench, self.threads = bench, threads
+    def __init__(self, context: WorkerContext, threads: int) -> None:
+        self.context, self.threads = context, threads
         self.queue: list[Task] = []
 
     def submit(self, task: Task) -> None:
         """Append it."""
         self.queue.append(task)
 
-    def wait(self, tell: Tell) -> list[Ending]:
+    def wait(self, tell: Tell) -> list[TaskResult]:
         """Do the first of those that others wait for most."""
-        task = min(self.queue, key=lambda task: task.rank)
+        task = min(self.queue, key=lambda task: task.priority)
         self.queue.remove(task)
-        return [perform(self.bench, task, lambda label, done, total: tell(Advance(task, label, done, total)))]
+        return [run_task(self.context, task, lambda label, done, total: tell(TaskProgress(task, label, done, total)))]
 
     def __enter__(self) -> Self:
         self.before = torch.get_num_threads()

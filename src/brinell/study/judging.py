@@ -20,9 +20,9 @@ from brinell.core import (
     UnsupportedError,
 )
 from brinell.store import table
-from brinell.study.bench import Bench
 from brinell.study.plan import CLEAN
 from brinell.study.tasks import Task, overlapping
+from brinell.study.worker_context import WorkerContext
 
 Examples = tuple[Tensor, Tensor, Tensor]
 """Images, labels, ids."""
@@ -32,55 +32,59 @@ class BlockedError(BrinellError):
     """Something that the task needs was not made; what could be done without it is done."""
 
 
-def judge(bench: Bench, task: Task, progress: Progress) -> None:
+def judge(context: WorkerContext, task: Task, progress: Progress) -> None:
     """Judge the task's block of examples on every variant of its trials, and keep the rows."""
     trial, block = task.trial, task.block
     if trial is None or block is None:
         raise AssertionError(f"{task.id} is not a block of a trial")
-    images, labels, ids = (values[block.start : block.stop] for values in bench.test)
+    images, labels, ids = (values[block.start : block.stop] for values in context.test)
     part = (images, labels, ids)
     if trial.kind == CLEAN:
-        judged = bench.judged(trial.judged_on, trial.runtime)
-        _keep(bench, trial, block, TrialResult(clean_predictions(judged, *part, seed=trial.seed), None, None))
+        judged = context.judged(trial.judged_on, trial.runtime)
+        _keep(context, trial, block, TrialResult(clean_predictions(judged, *part, seed=trial.seed), None, None))
     elif len(task.trials) == 1 and trial.judged_on == trial.crafted_on:
-        _keep(bench, trial, block, _white_box(bench, trial, block, part, progress))
+        _keep(context, trial, block, _white_box(context, trial, block, part, progress))
     else:
-        _transfer(bench, task.trials, block, part, progress)
+        _transfer(context, task.trials, block, part, progress)
 
 
-def _white_box(bench: Bench, trial: PlannedTrial, block: Block, part: Examples, progress: Progress) -> TrialResult:
+def _white_box(
+    context: WorkerContext, trial: PlannedTrial, block: Block, part: Examples, progress: Progress
+) -> TrialResult:
     return run_trial(
-        bench.judged(trial.judged_on, trial.runtime),
-        bench.crafted_on(trial.crafted_on, trial.view),
+        context.judged(trial.judged_on, trial.runtime),
+        context.crafted_on(trial.crafted_on, trial.view),
         *part,
-        bench.attack(trial),
+        context.attack(trial),
         points=trial.points,
         seed=trial.seed,
-        clean=_clean(bench, trial, block),
+        clean=_clean(context, trial, block),
         trace_every=trial.trace_every,
         progress=progress,
     )
 
 
-def _transfer(bench: Bench, trials: Sequence[PlannedTrial], block: Block, part: Examples, progress: Progress) -> None:
+def _transfer(
+    context: WorkerContext, trials: Sequence[PlannedTrial], block: Block, part: Examples, progress: Progress
+) -> None:
     """Craft once, and judge on every variant that is there; what one of them cannot do does not hold up the others."""
     first = trials[0]
     errors: list[BrinellError] = []
     absent: list[str] = []
-    source = bench.crafted_on(first.crafted_on, first.view)
-    crafted = craft(source, *part, bench.attack(first), points=first.points, seed=first.seed, progress=progress)
+    source = context.crafted_on(first.crafted_on, first.view)
+    crafted = craft(source, *part, context.attack(first), points=first.points, seed=first.seed, progress=progress)
     for done, trial in enumerate(trials):
         progress("judging", done, len(trials))
-        name = bench.variants[trial.judged_on].name
+        name = context.variants[trial.judged_on].name
         try:
-            clean = _clean(bench, trial, block)
+            clean = _clean(context, trial, block)
         except StoreError:
             absent.append(name)
             continue
         try:
-            judged = bench.judged(trial.judged_on, trial.runtime)
+            judged = context.judged(trial.judged_on, trial.runtime)
             white_box = trial.judged_on == trial.crafted_on
-            _keep(bench, trial, block, judge_crafted(judged, crafted, clean=clean, white_box=white_box))
+            _keep(context, trial, block, judge_crafted(judged, crafted, clean=clean, white_box=white_box))
         except BrinellError as error:
             if isinstance(error, StoreError):
                 raise
@@ -92,26 +96,28 @@ def _transfer(bench: Bench, trials: Sequence[PlannedTrial], block: Block, part: 
         raise BlockedError(f"{', '.join(absent)}: not made, or not judged without an attack")
 
 
-def _keep(bench: Bench, trial: PlannedTrial, block: Block, result: TrialResult) -> None:
+def _keep(context: WorkerContext, trial: PlannedTrial, block: Block, result: TrialResult) -> None:
     traces = None if result.traces is None else table(result.traces, TRACE_SCHEMA)
-    bench.store.write_rows(trial.key, block.name, table(result.rows, ROW_SCHEMA), _footer(bench, trial, block), traces)
+    context.store.write_rows(
+        trial.key, block.name, table(result.rows, ROW_SCHEMA), _footer(context, trial, block), traces
+    )
 
 
-def _clean(bench: Bench, trial: PlannedTrial, block: Block) -> dict[str, Any]:
+def _clean(context: WorkerContext, trial: PlannedTrial, block: Block) -> dict[str, Any]:
     """The judged variant's predictions on the block's examples, without an attack."""
-    clean = {other.judged_on: other for other in bench.plan.trials if other.kind == CLEAN}
+    clean = {other.judged_on: other for other in context.plan.trials if other.kind == CLEAN}
     blocks = overlapping(clean, trial, block)
-    rows = pl.concat([bench.store.read_rows(clean[trial.judged_on].key, other.name) for other in blocks])
+    rows = pl.concat([context.store.read_rows(clean[trial.judged_on].key, other.name) for other in blocks])
     part = rows.slice(block.start - blocks[0].start, block.stop - block.start)
     return {name: part[name].to_numpy(writable=True) for name in ("prediction", "rank", "margin")}
 
 
-def _footer(bench: Bench, trial: PlannedTrial, block: Block) -> dict[str, Any]:
+def _footer(context: WorkerContext, trial: PlannedTrial, block: Block) -> dict[str, Any]:
     """What made the rows, for whoever finds the file alone."""
     return {
         "block": block.model_dump(),
-        "data": {"name": bench.plan.dataset, "fingerprint": bench.plan.fingerprint},
-        "environment": dict(bench.environment),
+        "data": {"name": context.plan.dataset, "fingerprint": context.plan.fingerprint},
+        "environment": dict(context.environment),
         "trial": trial.model_dump(mode="json", exclude={"blocks"}),
-        "variant": bench.variants[trial.judged_on].model_dump(mode="json"),
+        "variant": context.variants[trial.judged_on].model_dump(mode="json"),
     }

@@ -18,10 +18,10 @@ from brinell.core import (
 from brinell.data import Dataset
 from brinell.study.entries import AttackEntry
 from brinell.study.environment import machine
-from brinell.study.lineage import Planned, plan_variants
+from brinell.study.plan_variants import VariantPlan, plan_variants
 from brinell.study.splits import Splits
 from brinell.study.study import Study
-from brinell.study.views import looked_at
+from brinell.study.view_selection import looked_at
 
 CLEAN = "clean"
 """Name and kind of the trial that holds a variant's predictions without an attack."""
@@ -59,14 +59,14 @@ def plan(study: Study, splits: Splits | None = None) -> StudyPlan:
     )
 
 
-def _clean_trials(study: Study, test: Dataset, variants: Sequence[Planned]) -> Iterator[PlannedTrial]:
+def _clean_trials(study: Study, test: Dataset, variants: Sequence[VariantPlan]) -> Iterator[PlannedTrial]:
     blocks = cut(test, len(test), study.block)
     for variant in variants:
         clean = _Run(CLEAN, {"kind": CLEAN, "revision": 1}, (Point(0.0, 0),), blocks)
         yield _trial(clean, variant, variant, variant.view, test)
 
 
-def _attack_trials(study: Study, test: Dataset, variants: Sequence[Planned]) -> Iterator[PlannedTrial]:
+def _attack_trials(study: Study, test: Dataset, variants: Sequence[VariantPlan]) -> Iterator[PlannedTrial]:
     for name, entry in study.attacks.items():
         where = f"attacks.{name}"
         chosen = _among(variants, entry.variants)
@@ -76,7 +76,7 @@ def _attack_trials(study: Study, test: Dataset, variants: Sequence[Planned]) -> 
                 yield _trial(run, variant, variant, view, test)
 
 
-def _transfer_trials(study: Study, test: Dataset, variants: Sequence[Planned]) -> Iterator[PlannedTrial]:
+def _transfer_trials(study: Study, test: Dataset, variants: Sequence[VariantPlan]) -> Iterator[PlannedTrial]:
     for name, entry in study.transfers.items():
         where = f"transfer.{name}"
         sources = _among(variants, entry.sources)
@@ -113,17 +113,17 @@ def _runs(name: str, entry: AttackEntry, where: str, study: Study, test: Dataset
         yield _Run(name, attack.identity(), entry.points, blocks, seed, attack.random, entry.trace_every)
 
 
-def _among(variants: Sequence[Planned], names: tuple[str, ...] | None) -> list[Planned]:
+def _among(variants: Sequence[VariantPlan], names: tuple[str, ...] | None) -> list[VariantPlan]:
     return [variant for variant in variants if names is None or variant.record.name in names]
 
 
-def _of_one_seed(source: Planned, target: Planned) -> bool:
+def _of_one_seed(source: VariantPlan, target: VariantPlan) -> bool:
     """Variants of several seeds meet their own; one that owes nothing to a seed meets all."""
     seedless = any(variant.record.family == "model" for variant in (source, target))
     return seedless or source.record.seed == target.record.seed
 
 
-def _trial(run: _Run, judged: Planned, crafted: Planned, view: str, test: Dataset) -> PlannedTrial:
+def _trial(run: _Run, judged: VariantPlan, crafted: VariantPlan, view: str, test: Dataset) -> PlannedTrial:
     key = content_key(
         "trial",
         attack=run.spec,
@@ -153,7 +153,7 @@ def _trial(run: _Run, judged: Planned, crafted: Planned, view: str, test: Datase
     )
 
 
-def _probes(study: Study, test: Dataset, variants: Sequence[Planned]) -> Iterator[PlannedProbe]:
+def _probes(study: Study, test: Dataset, variants: Sequence[VariantPlan]) -> Iterator[PlannedProbe]:
     for kind, entry in study.probes.items():
         probe = entry.probe
         seed = study.seeds.attacks[0] if probe.random and study.seeds.attacks else 0
@@ -164,8 +164,8 @@ def _probes(study: Study, test: Dataset, variants: Sequence[Planned]) -> Iterato
                 probe=probe.identity(),
                 variant=variant.record.key,
                 data=[test.fingerprint, test.split],
-                examples=shown.stop if probe.alone else shown.name,
-                machine=machine() if probe.alone else None,
+                examples=shown.stop if probe.exclusive else shown.name,
+                machine=machine() if probe.exclusive else None,
                 seed=seed,
             )
             yield PlannedProbe(key=key, kind=kind, variant=variant.record.key, spec=probe.config(), seed=seed)

@@ -1,4 +1,4 @@
-"""Tasks on several processes of this machine, each with its own copy of the bench."""
+"""Tasks on several processes of this machine, each with its own copy of the context."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ import torch
 
 from brinell.core import ConfigurationError, StoreError
 from brinell.store import Failure, RunStore
-from brinell.study.bench import Bench
-from brinell.study.executors import Advance, Tell
-from brinell.study.tasks import Ending, Task
-from brinell.study.work import perform
+from brinell.study.executors import TaskProgress, Tell
+from brinell.study.run_task import run_task
+from brinell.study.tasks import Task, TaskResult
+from brinell.study.worker_context import WorkerContext
 
 _READY: Final = "ready"
 _PATIENCE = 2.0
@@ -49,8 +49,8 @@ class Processes:
     They end with this one, however it ends.
     """
 
-    def __init__(self, bench: Bench, threads: int, workers: int) -> None:
-        self.bench, self.threads, self.limit = bench.fresh(), threads, workers
+    def __init__(self, context: WorkerContext, threads: int, workers: int) -> None:
+        self.context, self.threads, self.limit = context.fresh(), threads, workers
         self.queue: list[Task] = []
         self.workers: list[_Worker] = []
 
@@ -58,9 +58,9 @@ class Processes:
         """Append it."""
         self.queue.append(task)
 
-    def wait(self, tell: Tell) -> list[Ending]:
+    def wait(self, tell: Tell) -> list[TaskResult]:
         """Keep every worker busy until a task has ended."""
-        endings: list[Ending] = []
+        endings: list[TaskResult] = []
         while not endings:
             self._hand_out()
             busy = [worker for worker in self.workers if worker.task is not None]
@@ -91,7 +91,7 @@ class Processes:
                     return
                 worker = self._start()
             held = worker.variant
-            task = min(self.queue, key=lambda task: (task.rank, task.variant.key != held))
+            task = min(self.queue, key=lambda task: (task.priority, task.variant.key != held))
             self.queue.remove(task)
             worker.task, worker.variant = task, task.variant.key
             worker.connection.send(task)
@@ -102,23 +102,23 @@ class Processes:
         ours, theirs = context.Pipe()
         taken = {worker.place for worker in self.workers}
         place = next(place for place in range(self.limit) if place not in taken)
-        process = context.Process(target=_work, args=(self.bench, self.threads, place, theirs), daemon=True)
+        process = context.Process(target=_work, args=(self.context, self.threads, place, theirs), daemon=True)
         process.start()
         theirs.close()
         worker = _Worker(process, ours, place)
         self.workers.append(worker)
         return worker
 
-    def _hear(self, worker: _Worker, tell: Tell) -> list[Ending]:
+    def _hear(self, worker: _Worker, tell: Tell) -> list[TaskResult]:
         """Everything the worker has to say; at most one task ends by it."""
         try:
             while worker.connection.poll():
                 said = worker.connection.recv()
                 if isinstance(said, _Fatal):
                     raise StoreError(said.message)
-                if isinstance(said, Advance):
+                if isinstance(said, TaskProgress):
                     tell(said)
-                elif isinstance(said, Ending):
+                elif isinstance(said, TaskResult):
                     worker.task = None
                     return [said]
                 worker.started = True
@@ -126,7 +126,7 @@ class Processes:
             return [self._bury(worker)]
         return []
 
-    def _bury(self, worker: _Worker) -> Ending:
+    def _bury(self, worker: _Worker) -> TaskResult:
         """The worker died over its task: that task has failed, the others go to another worker."""
         worker.process.join()
         worker.connection.close()
@@ -141,19 +141,19 @@ class Processes:
             raise AssertionError("a worker without a task was waited for")
         code = worker.process.exitcode or 0
         cause = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit status {code}"
-        return lost(self.bench.store, task, f"the worker process died ({cause})")
+        return lost(self.context.store, task, f"the worker process died ({cause})")
 
 
-def lost(store: RunStore, task: Task, cause: str) -> Ending:
+def lost(store: RunStore, task: Task, cause: str) -> TaskResult:
     """The end of a task whose worker died over it; its failure is kept, for the next run to try again."""
     message = f"{cause}; was there enough memory for so many workers?"
     store.clear_running(task.id)
     for name in task.records:
         store.write_failure(Failure(name, task.label, message, traceback=message, unsupported=False))
-    return Ending(task, "failed", message)
+    return TaskResult(task, "failed", message)
 
 
-def _work(bench: Bench, threads: int, place: int, connection: Connection) -> None:
+def _work(context: WorkerContext, threads: int, place: int, connection: Connection) -> None:
     """A worker's life."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process; the first one decides
     threading.Thread(target=_end_with_parent, daemon=True).start()
@@ -165,10 +165,10 @@ def _work(bench: Bench, threads: int, place: int, connection: Connection) -> Non
         task: Task = connection.recv()
 
         def tell(label: str, done: float, total: float, task: Task = task) -> None:
-            connection.send(Advance(task, label, done, total))
+            connection.send(TaskProgress(task, label, done, total))
 
         try:
-            ending = perform(bench, task, tell)
+            ending = run_task(context, task, tell)
         except StoreError as error:
             connection.send(_Fatal(str(error)))
             return

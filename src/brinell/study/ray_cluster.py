@@ -12,11 +12,11 @@ import torch
 
 from brinell.core import ConfigurationError, Progress, StoreError
 from brinell.store import RunStore
-from brinell.study.bench import Bench
-from brinell.study.executors import Advance, Tell
+from brinell.study.executors import TaskProgress, Tell
 from brinell.study.processes import lost
-from brinell.study.tasks import Ending, Task
-from brinell.study.work import perform
+from brinell.study.run_task import run_task
+from brinell.study.tasks import Task, TaskResult
+from brinell.study.worker_context import WorkerContext
 
 _LISTEN = 0.5
 """Seconds between two questions to the workers how far they are."""
@@ -25,12 +25,12 @@ _QUIET: Final = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_
 
 
 class _Hand:
-    """What a worker runs: `perform` in one thread, and in another the answer to how far it is."""
+    """What a worker runs: `run_task` in one thread, and in another the answer to how far it is."""
 
-    def __init__(self, bench: Bench, threads: int, folder: str) -> None:
+    def __init__(self, context: WorkerContext, threads: int, folder: str) -> None:
         os.chdir(folder)  # where the study's relative paths begin
         torch.set_num_threads(threads)
-        self.bench, self.said = bench, ("starting", 0.0, 1.0)
+        self.context, self.said = context, ("starting", 0.0, 1.0)
 
     def ready(self) -> bool:
         return True
@@ -38,9 +38,9 @@ class _Hand:
     def told(self) -> tuple[str, float, float]:
         return self.said
 
-    def do(self, task: Task) -> Ending:
+    def do(self, task: Task) -> TaskResult:
         tell: Progress = lambda label, done, total: setattr(self, "said", (label, done, total))  # noqa: E731
-        return perform(self.bench, task, tell)
+        return run_task(self.context, task, tell)
 
 
 @dataclass(eq=False)
@@ -64,9 +64,9 @@ class Ray:
         ConfigurationError: Ray is not installed.
     """
 
-    def __init__(self, bench: Bench, threads: int, workers: int) -> None:
-        store = RunStore(bench.store.root.absolute())
-        self.bench, self.threads, self.limit = replace(bench.fresh(), store=store), threads, workers
+    def __init__(self, context: WorkerContext, threads: int, workers: int) -> None:
+        store = RunStore(context.store.root.absolute())
+        self.context, self.threads, self.limit = replace(context.fresh(), store=store), threads, workers
         self.queue: list[Task] = []
         self.workers: list[_Worker] = []
 
@@ -74,9 +74,9 @@ class Ray:
         """Append it."""
         self.queue.append(task)
 
-    def wait(self, tell: Tell) -> list[Ending]:
+    def wait(self, tell: Tell) -> list[TaskResult]:
         """Keep every worker busy until a task has ended."""
-        endings: list[Ending] = []
+        endings: list[TaskResult] = []
         while not endings:
             self._hand_out()
             waiting = {worker.pending: worker for worker in self.workers if worker.pending is not None}
@@ -112,17 +112,17 @@ class Ray:
 
     def _hand_out(self) -> None:
         while len(self.workers) < min(self.limit, len(self.queue) + sum(1 for each in self.workers if each.task)):
-            actor = self.kind.remote(self.bench, self.threads, str(Path.cwd()))
+            actor = self.kind.remote(self.context, self.threads, str(Path.cwd()))
             self.workers.append(_Worker(actor, actor.ready.remote()))
         for worker in self.workers:
             if self.queue and worker.started and worker.task is None:
                 held = worker.variant
-                task = min(self.queue, key=lambda task: (task.rank, task.variant.key != held))
+                task = min(self.queue, key=lambda task: (task.priority, task.variant.key != held))
                 self.queue.remove(task)
                 worker.task, worker.variant = task, task.variant.key
                 worker.pending = worker.actor.do.remote(task)
 
-    def _hear(self, worker: _Worker) -> list[Ending]:
+    def _hear(self, worker: _Worker) -> list[TaskResult]:
         """A worker's answer: it is there, or its task has ended, or it is no more."""
         errors = self.ray.exceptions
         try:
@@ -135,7 +135,7 @@ class Ray:
             self.workers.remove(worker)
             if worker.task is None:
                 raise ConfigurationError(f"executor: a worker could not start ({_first_line(error)})") from error
-            return [lost(self.bench.store, worker.task, f"the worker is gone ({_first_line(error)})")]
+            return [lost(self.context.store, worker.task, f"the worker is gone ({_first_line(error)})")]
         worker.pending, worker.started = None, True
         if worker.task is None:
             return []
@@ -153,7 +153,7 @@ class Ray:
             except self.ray.exceptions.RayActorError:
                 continue
             if task is not None:
-                tell(Advance(task, *said))
+                tell(TaskProgress(task, *said))
 
 
 def _first_line(error: Exception) -> str:

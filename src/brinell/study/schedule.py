@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from brinell.study.executors import Advance, Executor
-from brinell.study.tasks import Ending, Status, Task
+from brinell.study.executors import Executor, TaskProgress
+from brinell.study.tasks import Status, Task, TaskResult
 
 
 class Schedule:
@@ -13,23 +13,23 @@ class Schedule:
 
     def __init__(self, tasks: Sequence[Task], unsupported: Mapping[str, str]) -> None:
         self._unsupported = unsupported
-        self._needs = {task.id: {*task.after, *task.settled} for task in tasks}
+        self._needs = {task.id: {*task.after, *task.after_any} for task in tasks}
         self._children: dict[str, list[Task]] = {task.id: [] for task in tasks}
         for task in tasks:
             for parent in self._needs[task.id]:
                 self._children[parent].append(task)
         self._roots = [task for task in tasks if not self._needs[task.id]]
 
-    def start(self) -> tuple[list[Ending], list[Task]]:
+    def start(self) -> tuple[list[TaskResult], list[Task]]:
         """Endings that are known from the beginning, and the tasks that may begin."""
         endings, ready = self._sorted(self._roots)
         return self._settle(endings, ready)
 
-    def after(self, ending: Ending) -> tuple[list[Ending], list[Task]]:
+    def after(self, ending: TaskResult) -> tuple[list[TaskResult], list[Task]]:
         """The ending with those that follow from it, and the tasks that may begin now."""
         return self._settle([ending], [])
 
-    def _settle(self, endings: list[Ending], ready: list[Task]) -> tuple[list[Ending], list[Task]]:
+    def _settle(self, endings: list[TaskResult], ready: list[Task]) -> tuple[list[TaskResult], list[Task]]:
         for ending in endings:  # grows while it is walked
             for child in self._children.pop(ending.task.id, []):
                 needs = self._needs.get(child.id)
@@ -43,15 +43,17 @@ class Schedule:
                         ready += free
                 else:
                     del self._needs[child.id]
-                    endings.append(Ending(child, _inherited(ending.status), f"{ending.task.label}: {ending.message}"))
+                    endings.append(
+                        TaskResult(child, _inherited(ending.status), f"{ending.task.label}: {ending.message}")
+                    )
         return endings, ready
 
-    def _sorted(self, tasks: Sequence[Task]) -> tuple[list[Ending], list[Task]]:
+    def _sorted(self, tasks: Sequence[Task]) -> tuple[list[TaskResult], list[Task]]:
         """What an earlier run found to be unsupported is not tried again."""
         known, free = [], []
         for task in tasks:
             if all(name in self._unsupported for name in task.records):
-                known.append(Ending(task, "unsupported", self._unsupported[task.records[0]]))
+                known.append(TaskResult(task, "unsupported", self._unsupported[task.records[0]]))
             else:
                 free.append(task)
         return known, free
@@ -60,15 +62,15 @@ class Schedule:
 def execute(
     tasks: Sequence[Task],
     executor: Executor,
-    observe: Callable[[Advance | Ending], None],
+    observe: Callable[[TaskProgress | TaskResult], None],
     unsupported: Mapping[str, str],
-) -> list[Ending]:
+) -> list[TaskResult]:
     """Give `executor` every task whose parents are done, until none is left; `unsupported` are messages by task."""
     schedule = Schedule(tasks, unsupported)
-    endings: list[Ending] = []
+    endings: list[TaskResult] = []
     pending = 0
 
-    def go_on(ended: list[Ending], ready: list[Task]) -> None:
+    def go_on(ended: list[TaskResult], ready: list[Task]) -> None:
         nonlocal pending
         for ending in ended:
             endings.append(ending)

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from brinell.analysis.names import labels
-from brinell.analysis.rows import judged
+from brinell.analysis.labels import labels
+from brinell.analysis.rows import judged_blocks
 from brinell.core import Block, PlannedProbe, PlannedTrial, PlannedVariant, StoreError, StudyPlan
 from brinell.probes import PROBES
 from brinell.store import RunStore
@@ -34,7 +34,7 @@ class Task:
     after: tuple[str, ...]
     passes: float
     """Estimated forward passes of one image; a backward pass counts as two."""
-    settled: tuple[str, ...] = ()
+    after_any: tuple[str, ...] = ()
     """Tasks that must have ended before, well or not: what they were to make is left out if it is not there."""
 
     @property
@@ -57,20 +57,20 @@ class Task:
         return "judging" if self.trials else "making"
 
     @property
-    def rank(self) -> int:
+    def priority(self) -> int:
         """Variants first, then clean predictions, then attacks: what others wait for is not kept waiting."""
         if self.trial is not None:
             return 1 if self.trial.kind == CLEAN else 2
         return 0 if self.probe is None else 3
 
     @property
-    def alone(self) -> bool:
+    def exclusive(self) -> bool:
         """Whether nothing else may run meanwhile."""
-        return self.probe is not None and PROBES[self.probe.kind].alone
+        return self.probe is not None and PROBES[self.probe.kind].exclusive
 
 
 @dataclass(frozen=True)
-class Ending:
+class TaskResult:
     """How a task ended, and why where it did not end well."""
 
     task: Task
@@ -99,7 +99,7 @@ def tasks(plan: StudyPlan, *, training_examples: int = 0) -> tuple[Task, ...]:
                 what = f"{names[source]} · {_attack(left, plan)}{_judges(left, names)}{place}"
                 judging.append(_judge(what, variants[source], left, block, clean))
     order = {trial.key: place for place, trial in reversed(list(enumerate(plan.trials)))}
-    judging.sort(key=lambda task: (task.rank, min(order[trial.key] for trial in task.trials)))
+    judging.sort(key=lambda task: (task.priority, min(order[trial.key] for trial in task.trials)))
     return (*making, *judging, *(_ask(probe, names, variants) for probe in plan.probes))
 
 
@@ -118,7 +118,7 @@ def missing(everything: Sequence[Task], store: RunStore, classes: int) -> tuple[
         replace(
             task,
             after=tuple(name for name in task.after if name in left),
-            settled=tuple(name for name in task.settled if name in left),
+            after_any=tuple(name for name in task.after_any if name in left),
         )
         for task in left.values()
     ]
@@ -127,11 +127,11 @@ def missing(everything: Sequence[Task], store: RunStore, classes: int) -> tuple[
 
 def _one_by_one_at_last(left: list[Task]) -> tuple[Task, ...]:
     """What must run alone waits for everything else, and for each other."""
-    before = [task for task in left if not task.alone]
-    settled = tuple(task.id for task in before)
-    for task in (task for task in left if task.alone):
-        before.append(replace(task, settled=settled))
-        settled = (task.id,)
+    before = [task for task in left if not task.exclusive]
+    after_any = tuple(task.id for task in before)
+    for task in (task for task in left if task.exclusive):
+        before.append(replace(task, after_any=after_any))
+        after_any = (task.id,)
     return tuple(before)
 
 
@@ -142,7 +142,7 @@ def _lacking(task: Task, store: RunStore, classes: int) -> Task | None:
     if task.block is None:
         return None if store.has_variant(task.variant.key) else task
     block = task.block
-    trials = tuple(trial for trial in task.trials if not judged(store, trial, block, classes))
+    trials = tuple(trial for trial in task.trials if not judged_blocks(store, trial, block, classes))
     return replace(task, trials=trials, passes=_passes(trials, block)) if trials else None
 
 
@@ -165,7 +165,7 @@ def _judge(
 ) -> Task:
     needed = {trial.key: _needed(trial, block, clean) for trial in trials}
     together = dict.fromkeys(name for names in needed.values() for name in names)
-    alone = len(trials) == 1
+    exclusive = len(trials) == 1
     return Task(
         id=block_task(trials, block),
         label=label,
@@ -173,8 +173,8 @@ def _judge(
         trials=trials,
         block=block,
         probe=None,
-        after=tuple(together) if alone else (source.key,),
-        settled=() if alone else tuple(name for name in together if name != source.key),
+        after=tuple(together) if exclusive else (source.key,),
+        after_any=() if exclusive else tuple(name for name in together if name != source.key),
         passes=_passes(trials, block),
     )
 

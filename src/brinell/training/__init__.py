@@ -4,12 +4,12 @@ from brinell.training.adversarial import Adversarial
 from brinell.training.batch import Batch, Loss
 from brinell.training.batches import Batches
 from brinell.training.checkpoint import digest, histories
+from brinell.training.device import choose_device
 from brinell.training.distillation import Distillation, divergence
+from brinell.training.distributed import ProcessGroup, process_group
 from brinell.training.evaluate import accuracy
 from brinell.training.history import TRAINING_SCHEMA, Epoch, History, training_columns
 from brinell.training.loop import AfterStep, fit, hold_out
-from brinell.training.placement import choose_device
-from brinell.training.ranks import Ranks, ranks
 from brinell.training.recalibration import recalibrate
 from brinell.training.settings import Train
 
@@ -23,7 +23,7 @@ __all__ = [
     "Epoch",
     "History",
     "Loss",
-    "Ranks",
+    "ProcessGroup",
     "Train",
     "accuracy",
     "choose_device",
@@ -32,7 +32,7 @@ __all__ = [
     "fit",
     "histories",
     "hold_out",
-    "ranks",
+    "process_group",
     "recalibrate",
     "training_columns",
 ]

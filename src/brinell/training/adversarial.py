@@ -10,8 +10,8 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
-from brinell.attacks.steps import random_start
-from brinell.core import Fraction, Spec, derive
+from brinell.attacks.projection import random_start
+from brinell.core import Fraction, Spec, derive_seed
 from brinell.nn import Norm, frozen_evaluation, project, steepest, uniform
 from brinell.training.batch import Batch, Loss
 
@@ -56,7 +56,7 @@ class Adversarial(Spec):
 
     def examples(self, module: nn.Module, batch: Batch, seed: int, *, bf16: bool = False) -> Tensor:
         """Adversarial images of all of `batch`; noise is keyed by the ids and the epoch."""
-        seed = derive(seed, "adversarial")
+        seed = derive_seed(seed, "adversarial")
         radius = self.radii(batch.ids, seed, batch.epoch)
         size = (radius if self.steps == 1 else radius / 4) if self.step_size is None else self.step_size
         images, labels = batch.images, batch.labels if self.label == "true" else None

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from brinell.core import derive
+from brinell.core import derive_seed
 from brinell.data import Dataset
 from brinell.training.batch import Batch
 from brinell.training.settings import Train
@@ -33,7 +33,7 @@ class Batches:
 
     def epoch(self, epoch: int, start: int = 0, channels_last: bool = False) -> Iterator[Batch]:
         """The batches of `epoch` from number `start` on, on the data's device."""
-        generator = torch.Generator().manual_seed(derive(self.seed, "order", epoch))
+        generator = torch.Generator().manual_seed(derive_seed(self.seed, "order", epoch))
         order = torch.randperm(len(self.data), generator=generator).to(self.data.images.device)
         layout = torch.channels_last if channels_last else torch.contiguous_format
         for number, chosen in enumerate(torch.tensor_split(order, len(self))):
@@ -45,7 +45,7 @@ class Batches:
     def _augmented(self, images: Tensor, epoch: int, number: int) -> Tensor:
         if self.train.augment == "none":
             return images
-        generator = torch.Generator().manual_seed(derive(self.seed, "augment", epoch, number))
+        generator = torch.Generator().manual_seed(derive_seed(self.seed, "augment", epoch, number))
         return shifted(images, generator, flip=self.train.augment == "crop_flip")
 
 

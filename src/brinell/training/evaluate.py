@@ -8,7 +8,7 @@ from torch import nn
 from brinell.core import DataError
 from brinell.data import Dataset
 from brinell.nn import frozen_evaluation
-from brinell.training.placement import choose_device, on
+from brinell.training.device import choose_device, on
 
 
 def accuracy(

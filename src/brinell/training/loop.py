@@ -15,16 +15,16 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim import SGD, AdamW, Optimizer
 
-from brinell.core import ConfigurationError, DataError, DivergenceError, ModelError, Progress, derive, silent
+from brinell.core import ConfigurationError, DataError, DivergenceError, ModelError, Progress, derive_seed, no_progress
 from brinell.data import Dataset
 from brinell.nn import set_layout
 from brinell.training.batch import Batch, Loss
 from brinell.training.batches import Batches
 from brinell.training.checkpoint import Checkpoint, Position, identity
+from brinell.training.device import choose_device, dropping, isolated, on, takes_channels_last, training_mode
+from brinell.training.distributed import process_group
 from brinell.training.evaluate import accuracy
 from brinell.training.history import Epoch, History
-from brinell.training.placement import choose_device, dropping, isolated, on, takes_channels_last, training_mode
-from brinell.training.ranks import ranks
 from brinell.training.recalibration import recalibrate
 from brinell.training.schedules import learning_rate
 from brinell.training.settings import Train
@@ -52,7 +52,7 @@ def fit(
     device: str | torch.device | None = None,
     checkpoint: Path | None = None,
     context: str = "",
-    progress: Progress = silent,
+    progress: Progress = no_progress,
     label: str = "training",
 ) -> History:
     """Train `module` in place; it comes back in evaluation mode, on the device it came on.
@@ -132,7 +132,7 @@ class _Run:
 
         self.module, self.train, self.seed, self.place = module, train, seed, place
         self.loss, self.after_step, self.held = loss, after_step, held
-        self.batches, self.ranks = Batches(data, train, seed), ranks()
+        self.batches, self.ranks = Batches(data, train, seed), process_group()
         self.ranks.check(len(data) // len(self.batches))
         self.channels_last = takes_channels_last(module, data)
         if self.channels_last:
@@ -209,7 +209,7 @@ class _Run:
 
     def _step(self, batch: Batch) -> None:
         # What a layer such as dropout draws depends on the step alone, so that a resumed run draws it too.
-        torch.manual_seed(derive(self.seed, "step", batch.epoch, batch.number))
+        torch.manual_seed(derive_seed(self.seed, "step", batch.epoch, batch.number))
         for group in self.optimizer.param_groups:
             group["lr"] = self._rate(batch.epoch, batch.number)
         self.optimizer.zero_grad(set_to_none=True)

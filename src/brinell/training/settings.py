@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from brinell.core import Fraction, Later, Spec
+from brinell.core import Fraction, OmitDefaultFromKey, Spec
 from brinell.training.adversarial import Adversarial
 from brinell.training.distillation import Distillation
 
@@ -40,15 +40,15 @@ class Train(Spec):
     """`bf16` computes convolutions and products in bfloat16; weights, gradients and batch norm stay float32."""
     holdout: int = Field(0, ge=0)
     """Examples of the training split that are kept for choices and for each epoch's accuracy, not trained on."""
-    adversarial: Annotated[Adversarial | None, Later()] = None
+    adversarial: Annotated[Adversarial | None, OmitDefaultFromKey()] = None
     """Replace a share of every batch by adversarial examples; `None` trains on clean images only."""
-    distillation: Annotated[Distillation | None, Later()] = None
+    distillation: Annotated[Distillation | None, OmitDefaultFromKey()] = None
     """Learn from the network as it was before, too; only a compressor's training has such a teacher."""
-    dropout: Annotated[Fraction | None, Later()] = Field(None, ge=0, lt=1)
+    dropout: Annotated[Fraction | None, OmitDefaultFromKey()] = Field(None, ge=0, lt=1)
     """Probability of every dropout layer while it trains; `None` leaves the network's own. A network that was pruned
     needs less: Han 2015 (section 3.1) multiplies it by the square root of the share of weights that are left."""
 
-    recalibration: Annotated[int, Later()] = Field(0, ge=0)
+    recalibration: Annotated[int, OmitDefaultFromKey()] = Field(0, ge=0)
     """Training images over which the statistics of batch norms are estimated anew after the last epoch, layer by layer,
     for the network as evaluation mode runs it; 0 keeps the running averages. It steadies binary networks."""
 

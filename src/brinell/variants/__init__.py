@@ -2,10 +2,10 @@
 
 from brinell.variants.abc_layers import ABCLayers
 from brinell.variants.binary_layers import BinaryLayers
-from brinell.variants.change import Change
-from brinell.variants.narrower import Narrower, Width
 from brinell.variants.onnx_graph import OnnxGraph
+from brinell.variants.pruned_channels import PrunedChannels, Width
 from brinell.variants.structure import CHANGES, rebuild
+from brinell.variants.structure_change import StructureChange
 from brinell.variants.variant import Step, Variant
 from brinell.variants.views import VIEWS, natural_view, set_view
 
@@ -14,10 +14,10 @@ __all__ = [
     "VIEWS",
     "ABCLayers",
     "BinaryLayers",
-    "Change",
-    "Narrower",
     "OnnxGraph",
+    "PrunedChannels",
     "Step",
+    "StructureChange",
     "Variant",
     "Width",
     "natural_view",

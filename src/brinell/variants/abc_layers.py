@@ -8,10 +8,10 @@ from pydantic import Field
 from torch import nn
 
 from brinell.nn import ABCConv2d, LatentABCConv2d, replace
-from brinell.variants.change import Change, convolution
+from brinell.variants.structure_change import StructureChange, convolution
 
 
-class ABCLayers(Change):
+class ABCLayers(StructureChange):
     """The named convolutions become sums of binary ones behind a batch norm and a staircase of signs."""
 
     kind = "abc_layers"

@@ -6,19 +6,19 @@ from typing import Annotated
 
 from torch import nn
 
-from brinell.core import Later
+from brinell.core import OmitDefaultFromKey
 from brinell.nn import BinaryConv2d, LatentBinaryConv2d, WeightGradient, replace
-from brinell.variants.change import Change, convolution
+from brinell.variants.structure_change import StructureChange, convolution
 
 
-class BinaryLayers(Change):
+class BinaryLayers(StructureChange):
     """The named convolutions become binary ones behind a batch norm and a sign."""
 
     kind = "binary_layers"
 
     layers: tuple[str, ...]
-    input_scale: Annotated[bool, Later()] = False
-    gradient: Annotated[WeightGradient, Later()] = "product"
+    input_scale: Annotated[bool, OmitDefaultFromKey()] = False
+    gradient: Annotated[WeightGradient, OmitDefaultFromKey()] = "product"
     """Of the latent weights; what ships does not depend on it."""
 
     def apply(self, module: nn.Module, *, latent: bool) -> None:

@@ -6,10 +6,10 @@ from pydantic import Field
 from torch import nn
 
 from brinell.nn.onnx_graph import OnnxNetwork
-from brinell.variants.change import Change
+from brinell.variants.structure_change import StructureChange
 
 
-class OnnxGraph(Change):
+class OnnxGraph(StructureChange):
     """The network is no longer built of PyTorch's layers: it ships as a graph of so many bytes for ONNX Runtime."""
 
     kind = "onnx_graph"

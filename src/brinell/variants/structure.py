@@ -9,14 +9,14 @@ from torch import nn
 from brinell.core import Registry
 from brinell.variants.abc_layers import ABCLayers
 from brinell.variants.binary_layers import BinaryLayers
-from brinell.variants.change import Change
-from brinell.variants.narrower import Narrower
 from brinell.variants.onnx_graph import OnnxGraph
+from brinell.variants.pruned_channels import PrunedChannels
+from brinell.variants.structure_change import StructureChange
 
-CHANGES: Registry[Change] = Registry("structural change", BinaryLayers, ABCLayers, Narrower, OnnxGraph)
+CHANGES: Registry[StructureChange] = Registry("structural change", BinaryLayers, ABCLayers, PrunedChannels, OnnxGraph)
 
 
-def rebuild(module: nn.Module, structure: Iterable[Change], *, latent: bool = False) -> nn.Module:
+def rebuild(module: nn.Module, structure: Iterable[StructureChange], *, latent: bool = False) -> nn.Module:
     """Apply `structure` to a freshly built `module`, in place where no change replaces the whole of it."""
     for change in structure:
         module = change.apply(module, latent=latent) or module

@@ -13,8 +13,8 @@ from brinell.core import ModelError, UnsupportedError
 from brinell.models import Architecture
 from brinell.nn import deploy
 from brinell.nn.onnx_graph import OnnxNetwork
-from brinell.variants.change import Change
 from brinell.variants.structure import rebuild
+from brinell.variants.structure_change import StructureChange
 from brinell.variants.views import natural_view, set_view
 
 
@@ -40,7 +40,7 @@ class Variant:
     input_shape: tuple[int, int, int]
     classes: int
     architecture: Architecture | None = None
-    structure: tuple[Change, ...] = ()
+    structure: tuple[StructureChange, ...] = ()
     lineage: tuple[Step, ...] = ()
     latent: Mapping[str, Tensor] | None = None
     """State of the module in training, where it differs from what ships: what a child or a resume continues from."""
@@ -80,7 +80,7 @@ class Variant:
         """The deployed module with the gradient a white-box attacker looks at (`VIEWS`); its natural one by default."""
         module = self.deployed()
         if isinstance(module, OnnxNetwork):
-            module = module.twin().eval().requires_grad_(False)
+            module = module.fake_quantized().eval().requires_grad_(False)
         set_view(module, gradient or natural_view(module))
         return module
 
@@ -96,7 +96,7 @@ class Variant:
         _load(module, self.latent if self.latent is not None else self.tensors)
         return module.requires_grad_(True)
 
-    def child(self, module: nn.Module, step: Step, *, structure: tuple[Change, ...] | None = None) -> Variant:
+    def child(self, module: nn.Module, step: Step, *, structure: tuple[StructureChange, ...] | None = None) -> Variant:
         """The variant that `module`, trained further from this one, has become. The parent is not changed."""
         shipped = deploy(module)
         tensors, latent = _state(shipped), _state(module)

@@ -8,7 +8,7 @@ from torch import nn
 
 from brinell.core import UnsupportedError
 from brinell.nn import SURROGATES, BinaryLayer
-from brinell.nn.onnx_graph import Twin
+from brinell.nn.onnx_graph import FakeQuantized
 
 VIEWS: Final = ("exact", "straight_through", *(f"surrogate:{name}" for name in SURROGATES), "none")
 """`exact`: the derivative; `straight_through`: sign's is the one the network was trained with; `surrogate:<name>`:
@@ -17,7 +17,7 @@ another stands in for it; `none`: no gradient (attacks through scores only)."""
 
 def natural_view(module: nn.Module) -> str:
     """The view a white-box attacker would begin with: `exact` where the network is differentiable."""
-    steps = any(isinstance(layer, (BinaryLayer, Twin)) for layer in module.modules())
+    steps = any(isinstance(layer, (BinaryLayer, FakeQuantized)) for layer in module.modules())
     return "straight_through" if steps else "exact"
 
 
@@ -29,7 +29,7 @@ def set_view(module: nn.Module, gradient: str) -> None:
     """
     if gradient not in VIEWS:
         raise UnsupportedError(f"view: unknown view {gradient!r}; accepted: {', '.join(VIEWS)}")
-    if isinstance(module, Twin) and gradient not in ("straight_through", "none"):
+    if isinstance(module, FakeQuantized) and gradient not in ("straight_through", "none"):
         raise UnsupportedError(f"view: a quantised network has no view {gradient!r}; accepted: straight_through, none")
     binary = [layer for layer in module.modules() if isinstance(layer, BinaryLayer)]
     if gradient == "exact" and binary:

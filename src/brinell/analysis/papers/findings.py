@@ -8,9 +8,9 @@ from typing import Final, Literal
 
 import polars as pl
 
-from brinell.analysis.papers.ours import Reproduction
-from brinell.analysis.papers.printed import Attacked, Breaks, Claim, Compare, OfCharacter, Stands, Transferred
-from brinell.analysis.papers.rules import Outcome, Part, parts
+from brinell.analysis.papers.claims import ClaimPart, Outcome, claim_parts
+from brinell.analysis.papers.published import Attacked, Breaks, Claim, Compare, OfCharacter, Stands, Transferred
+from brinell.analysis.papers.reproduction import Reproduction
 
 Verdict = Literal["holds", "does not hold", "only by masked gradients", "undecided", "not tested"]
 
@@ -48,7 +48,7 @@ class Finding:
 
     claim: Claim
     verdict: Verdict
-    parts: tuple[Part, ...]
+    parts: tuple[ClaimPart, ...]
     masked: tuple[str, ...] = ()
     """Variants that the claim calls robust, and whose gradients the probe found masked."""
     suspect: tuple[str, ...] = ()
@@ -57,7 +57,7 @@ class Finding:
     """Those that no masking probe has looked at, where the claim holds: nobody knows why it does."""
 
     @property
-    def decisive(self) -> list[Part]:
+    def decisive(self) -> list[ClaimPart]:
         """The parts that the verdict rests on: what is against it before what is for it."""
         order = ("no", "undecided", "missing", "yes")
         worst = min((order.index(part.outcome) for part in self.parts), default=0)
@@ -72,7 +72,7 @@ def findings(ours: Reproduction) -> list[Finding]:
 
 def finding(claim: Claim, ours: Reproduction) -> Finding:
     """One claim: denied by any part that is; otherwise not tested while any part is missing."""
-    found = tuple(parts(claim, ours))
+    found = tuple(claim_parts(claim, ours))
     verdict = _verdict({part.outcome for part in found})
     if verdict == "not tested":
         return Finding(claim, verdict, found)

@@ -6,25 +6,25 @@ from typing import Literal
 from torch import nn
 
 from brinell.compressors.granularities.cost import Cost, Term, largest_within
-from brinell.compressors.granularities.parts import Counts, Parts, Sketch
-from brinell.compressors.granularities.removal import Removal
-from brinell.compressors.granularities.zeros import Zeros
+from brinell.compressors.granularities.prunable_units import Counts, PrunableUnits, Sketch
+from brinell.compressors.granularities.structured import StructuredUnits
+from brinell.compressors.granularities.unstructured import UnstructuredUnits
 from brinell.costs import LayerCost
 
 Granularity = Literal["weight", "kernel", "filter", "channel"]
 
 
-def parts_of(
+def prunable_units(
     module: nn.Module, layers: Sequence[LayerCost], input_shape: Sequence[int], granularity: Granularity
-) -> Parts:
+) -> PrunableUnits:
     """What can be removed from `module`, whose `layers` have been counted.
 
     Raises:
         ModelError: nothing can be removed, or torch-pruning cannot trace the network.
     """
     if granularity == "filter" or granularity == "channel":
-        return Removal(module, layers, input_shape, granularity)
-    return Zeros(module, layers, granularity)
+        return StructuredUnits(module, layers, input_shape, granularity)
+    return UnstructuredUnits(module, layers, granularity)
 
 
-__all__ = ["Cost", "Counts", "Granularity", "Parts", "Sketch", "Term", "largest_within", "parts_of"]
+__all__ = ["Cost", "Counts", "Granularity", "PrunableUnits", "Sketch", "Term", "largest_within", "prunable_units"]

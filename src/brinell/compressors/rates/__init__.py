@@ -5,7 +5,7 @@ from typing import Any
 
 from brinell.compressors.rates.amc import AMC
 from brinell.compressors.rates.layers import Layers
-from brinell.compressors.rates.rates import Case, Choice, Rates
+from brinell.compressors.rates.rates import ChosenRates, RateProblem, Rates
 from brinell.compressors.rates.uniform import Uniform
 from brinell.core import Registry
 
@@ -19,4 +19,4 @@ def read_rates(value: Any) -> Any:
     return RATES.read(value)
 
 
-__all__ = ["AMC", "RATES", "Case", "Choice", "Layers", "Rates", "Uniform", "read_rates"]
+__all__ = ["AMC", "RATES", "ChosenRates", "Layers", "RateProblem", "Rates", "Uniform", "read_rates"]

@@ -13,10 +13,10 @@ from torch import nn
 
 from brinell.attacks import ATTACKS, FGSM, Attack
 from brinell.attacks.oracle import Precision
-from brinell.compressors.allowance import Allowance
 from brinell.compressors.rates.amc_score import Score, accuracy_score, robust_score
-from brinell.compressors.rates.rates import Case, Choice, Rates
-from brinell.core import Fraction, StoreError, content_key, derive, require
+from brinell.compressors.rates.rates import ChosenRates, RateProblem, Rates
+from brinell.compressors.resolved_budget import ResolvedBudget
+from brinell.core import Fraction, StoreError, content_key, derive_seed, require
 from brinell.data import Dataset
 from brinell.store import write_text
 from brinell.training import digest
@@ -51,11 +51,11 @@ class AMC(Rates):
     precision: Precision = "float32"
     """In which accuracy is scored; an attack has a precision of its own."""
 
-    def choose(self, case: Case) -> Choice:
+    def choose(self, case: RateProblem) -> ChosenRates:
         """The best shares that the agent came across."""
         for module in _NEEDED:
             require(module, extra="amc")
-        order = case.data.order(derive(case.seed, "slice"))
+        order = case.data.order(derive_seed(case.seed, "slice"))
         slices = [
             case.data.subset(order[part]) for part in (slice(self.examples), slice(self.examples, 3 * self.examples))
         ]
@@ -72,24 +72,24 @@ class AMC(Rates):
             found = self._search(case, *slices)
             if path is not None:
                 write_text(path, json.dumps({"identity": identity, **found}))
-        return Choice(found["shares"], {"amc": found["figures"]})
+        return ChosenRates(found["shares"], {"amc": found["figures"]})
 
-    def _score(self, case: Case, data: Dataset) -> Score:
+    def _score(self, case: RateProblem, data: Dataset) -> Score:
         if self.reward == "accuracy":
             return accuracy_score(data, case.device, self.precision)
-        return robust_score(data, case.device, self.attack, derive(case.seed, "attack"))
+        return robust_score(data, case.device, self.attack, derive_seed(case.seed, "attack"))
 
-    def _search(self, case: Case, data: Dataset, others: Dataset) -> dict[str, Any]:
+    def _search(self, case: RateProblem, data: Dataset, others: Dataset) -> dict[str, Any]:
         """Shares and figures of the search, for JSON; `others` are the images of the second look."""
         from brinell.compressors.rates.amc_agent import explore
         from brinell.compressors.rates.amc_environment import LayerWalk
 
-        uniform, smallest = _uniform(case.allowance), case.allowance.smallest
+        uniform, smallest = _uniform(case.resolved), case.resolved.smallest
         log = _Log(case, self._score(case, data), uniform, self.episodes)
         least = {name: max(self.least * share, smallest[name]) for name, share in uniform.items()}
         environment = LayerWalk(case, least, log.judge)
         at_random = min(self.random_episodes, self.episodes // 3)
-        explore(environment, self.episodes, at_random, derive(case.seed, "agent"))
+        explore(environment, self.episodes, at_random, derive_seed(case.seed, "agent"))
         finalists = log.finalists()
         checked = [self._score(case, others)(log.network(shares)) for shares in finalists] if len(others) else []
         at = checked.index(max(checked)) if checked else 0
@@ -108,15 +108,15 @@ class AMC(Rates):
         return {"shares": finalists[at], "figures": figures}
 
 
-def _uniform(allowance: Allowance) -> dict[str, float]:
-    share = allowance.share
-    return {name: max(share, least) for name, least in allowance.smallest.items()}
+def _uniform(resolved: ResolvedBudget) -> dict[str, float]:
+    share = resolved.share
+    return {name: max(share, least) for name, least in resolved.smallest.items()}
 
 
 class _Log:
     """Scores shares, and remembers every episode's score and the best ones' shares."""
 
-    def __init__(self, case: Case, score: Score, uniform: Mapping[str, float], episodes: int) -> None:
+    def __init__(self, case: RateProblem, score: Score, uniform: Mapping[str, float], episodes: int) -> None:
         self.case, self.score, self.episodes = case, score, episodes
         self.sketch = case.parts.sketch(copy.deepcopy(case.module).to(case.device))
         self.known: dict[tuple[int, ...], float] = {}
@@ -127,11 +127,11 @@ class _Log:
 
     def network(self, shares: Mapping[str, float]) -> nn.Module:
         """Pruned to these shares."""
-        return self.sketch(self.case.allowance.counts(shares))
+        return self.sketch(self.case.resolved.counts(shares))
 
     def look(self, shares: Mapping[str, float]) -> float:
         """The score of the network pruned to these shares; the same counts are looked at once."""
-        key = tuple(self.case.allowance.counts(shares).values())
+        key = tuple(self.case.resolved.counts(shares).values())
         if key not in self.known:
             self.known[key] = self.score(self.network(shares))
         return self.known[key]

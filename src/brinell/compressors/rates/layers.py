@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from brinell.compressors.allowance import Allowance
-from brinell.compressors.rates.rates import Case, Choice, Rates
+from brinell.compressors.rates.rates import ChosenRates, RateProblem, Rates
+from brinell.compressors.resolved_budget import ResolvedBudget
 from brinell.core import ConfigurationError, Fraction
 
 
@@ -35,23 +35,23 @@ class Layers(Rates):
     ]
     """By layer (of a group of channels, the one that it is named after) the share of its units that is kept."""
 
-    def check(self, allowance: Allowance) -> None:
+    def check(self, resolved: ResolvedBudget) -> None:
         """The layers are pruned here, and what is given for them leaves something of the budget."""
         given = dict(self.shares)
         for name in given:
-            if name not in allowance.units:
+            if name not in resolved.units:
                 raise ConfigurationError(
-                    f"rates: {name!r} is no layer that is pruned here; these are: {', '.join(allowance.units)}"
+                    f"rates: {name!r} is no layer that is pruned here; these are: {', '.join(resolved.units)}"
                 )
-        least = {name: given.get(name, share) for name, share in allowance.smallest.items()}
-        if allowance.cost(least) > allowance.total * (1 + 1e-6):
+        least = {name: given.get(name, share) for name, share in resolved.smallest.items()}
+        if resolved.cost(least) > resolved.total * (1 + 1e-6):
             raise ConfigurationError(
-                f"rates: the shares given keep {allowance.cost(least) / allowance.total:.4g} times what the budget "
+                f"rates: the shares given keep {resolved.cost(least) / resolved.total:.4g} times what the budget "
                 "allows, however little is kept of the other layers"
             )
 
-    def choose(self, case: Case) -> Choice:
+    def choose(self, case: RateProblem) -> ChosenRates:
         """As given, and one common share for the rest."""
-        self.check(case.allowance)
-        allowance, given = case.allowance, dict(self.shares)
-        return Choice({name: given.get(name, allowance.rest(given)) for name in allowance.units})
+        self.check(case.resolved)
+        resolved, given = case.resolved, dict(self.shares)
+        return ChosenRates({name: given.get(name, resolved.rest(given)) for name in resolved.units})

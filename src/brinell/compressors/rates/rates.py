@@ -11,22 +11,22 @@ from typing import Any
 import torch
 from torch import nn
 
-from brinell.compressors.allowance import Allowance
-from brinell.compressors.granularities import Parts
+from brinell.compressors.granularities import PrunableUnits
+from brinell.compressors.resolved_budget import ResolvedBudget
 from brinell.core import Progress, Spec
 from brinell.costs import LayerCost
 from brinell.data import Dataset
 
 
 @dataclass(frozen=True)
-class Case:
+class RateProblem:
     """One network that is to be pruned, and all that a rule may look at."""
 
     module: nn.Module
-    parts: Parts
+    parts: PrunableUnits
     layers: Mapping[str, LayerCost]
     """Of the layers that units are named after, in order of execution."""
-    allowance: Allowance
+    resolved: ResolvedBudget
     data: Dataset
     """Examples to make choices with: those held out of the training, or all of the training split."""
     seed: int
@@ -39,7 +39,7 @@ class Case:
 
 
 @dataclass(frozen=True)
-class Choice:
+class ChosenRates:
     """What a rule has chosen: the share of its units that each layer keeps, in (0, 1], and what it measured for it."""
 
     shares: Mapping[str, float]
@@ -49,7 +49,7 @@ class Choice:
 class Rates(Spec):
     """A rule that shares a budget out among the layers."""
 
-    def check(self, allowance: Allowance) -> None:
+    def check(self, resolved: ResolvedBudget) -> None:
         """Refuse a network or a budget that the rule's settings do not fit, as `choose` would.
 
         Raises:
@@ -58,7 +58,7 @@ class Rates(Spec):
         return
 
     @abstractmethod
-    def choose(self, case: Case) -> Choice:
+    def choose(self, case: RateProblem) -> ChosenRates:
         """The shares, which together cost no more than the budget.
 
         Raises:

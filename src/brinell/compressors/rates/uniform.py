@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from brinell.compressors.rates.rates import Case, Choice, Rates
+from brinell.compressors.rates.rates import ChosenRates, RateProblem, Rates
 
 
 class Uniform(Rates):
@@ -10,6 +10,6 @@ class Uniform(Rates):
 
     kind = "uniform"
 
-    def choose(self, case: Case) -> Choice:
-        """The allowance's own share, everywhere."""
-        return Choice(dict.fromkeys(case.allowance.units, case.allowance.share))
+    def choose(self, case: RateProblem) -> ChosenRates:
+        """the budget's own share, everywhere."""
+        return ChosenRates(dict.fromkeys(case.resolved.units, case.resolved.share))

@@ -8,9 +8,9 @@ from typing import Final, Self
 import numpy as np
 from pydantic import Field
 
+from brinell.container.bit_vector import MANTISSA, Bits, BitVector, Bytes, Layout
+from brinell.container.byte_planes import byte_planes, words_of
 from brinell.container.codings.coding import Coding
-from brinell.container.planes import planes, words
-from brinell.container.vector import MANTISSA, Bits, Bytes, Layout, Vector
 from brinell.core import StoreError
 
 _FEW: Final = 8
@@ -25,7 +25,7 @@ class SignBits(Coding):
     scales: int = Field(ge=1)
 
     @classmethod
-    def encode(cls, vector: Vector) -> Iterator[tuple[Self, list[Bytes]]]:
+    def encode(cls, vector: BitVector) -> Iterator[tuple[Self, list[Bytes]]]:
         """One scale if one will do, else one a filter."""
         layout = vector.layout
         if layout.dtype not in MANTISSA or not layout.count:
@@ -37,7 +37,7 @@ class SignBits(Coding):
             sign = layout.word.type(layout.sign)
             scale = rows[:, 0] & ~sign
             if all(np.all((part & ~sign) == scale[:, None]) for part in (rows[:, :2], rows)):
-                yield cls(scales=scales), [planes(scale, layout).reshape(-1), np.packbits(vector.bits >= sign)]
+                yield cls(scales=scales), [byte_planes(scale, layout).reshape(-1), np.packbits(vector.bits >= sign)]
                 return
 
     def most(self, layout: Layout) -> list[int]:
@@ -48,7 +48,7 @@ class SignBits(Coding):
 
     def decode(self, streams: Sequence[Bytes], layout: Layout) -> Bits:
         """A sign bit on a magnitude each."""
-        scale = words(streams[:1], layout, self.scales)
+        scale = words_of(streams[:1], layout, self.scales)
         if len(streams[1]) != -(-layout.count // 8) or np.any(scale >= layout.sign):
             raise StoreError(f"{layout.count} signs take {-(-layout.count // 8)} bytes and magnitudes have no sign")
         signs = np.unpackbits(streams[1], count=layout.count).astype(layout.word)

@@ -8,10 +8,10 @@ from typing import Self
 import numpy as np
 from pydantic import Field
 
-from brinell.container.codes import Codes
+from brinell.container.bit_vector import MOST_LEVELS, Bits, BitVector, Bytes, Layout, codes_of
+from brinell.container.byte_planes import byte_planes, words_of
 from brinell.container.codings.coding import Coding
-from brinell.container.planes import planes, words
-from brinell.container.vector import MOST_LEVELS, Bits, Bytes, Layout, Vector, codes_of
+from brinell.container.symbol_packing import Codes
 
 
 class CodeBook(Coding):
@@ -23,7 +23,7 @@ class CodeBook(Coding):
     codes: Codes
 
     @classmethod
-    def encode(cls, vector: Vector) -> Iterator[tuple[Self, list[Bytes]]]:
+    def encode(cls, vector: BitVector) -> Iterator[tuple[Self, list[Bytes]]]:
         """Zeros left out or in the book, codes alone or packed."""
         levels = vector.levels
         if levels is None or not vector.layout.count:
@@ -43,7 +43,7 @@ class CodeBook(Coding):
         cls, book: Bits, layout: Layout, layouts: Iterator[tuple[Codes, list[Bytes]]]
     ) -> Iterator[tuple[Self, list[Bytes]]]:
         for codes, streams in layouts:
-            yield cls(levels=len(book), codes=codes), [planes(book, layout).reshape(-1), *streams]
+            yield cls(levels=len(book), codes=codes), [byte_planes(book, layout).reshape(-1), *streams]
 
     def most(self, layout: Layout) -> list[int]:
         """The book, the codes, the places."""
@@ -51,4 +51,4 @@ class CodeBook(Coding):
 
     def decode(self, streams: Sequence[Bytes], layout: Layout) -> Bits:
         """Codes to values to places."""
-        return self.codes.lookup(words(streams[:1], layout, self.levels), streams[1:], layout)
+        return self.codes.lookup(words_of(streams[:1], layout, self.levels), streams[1:], layout)

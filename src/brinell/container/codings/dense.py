@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Self
 
+from brinell.container.bit_vector import Bits, BitVector, Bytes, Layout
+from brinell.container.byte_planes import ways, words_of
 from brinell.container.codings.coding import Coding
-from brinell.container.planes import ways, words
-from brinell.container.vector import Bits, Bytes, Layout, Vector
 
 
 class Dense(Coding):
@@ -19,7 +19,7 @@ class Dense(Coding):
     """Whether each plane has its own stream."""
 
     @classmethod
-    def encode(cls, vector: Vector) -> Iterator[tuple[Self, list[Bytes]]]:
+    def encode(cls, vector: BitVector) -> Iterator[tuple[Self, list[Bytes]]]:
         """Planes in one stream or in their own."""
         for streams in ways(vector.bits, vector.layout):
             yield cls(apart=len(streams) > 1), streams
@@ -30,4 +30,4 @@ class Dense(Coding):
 
     def decode(self, streams: Sequence[Bytes], layout: Layout) -> Bits:
         """Planes to words."""
-        return words(streams, layout, layout.count)
+        return words_of(streams, layout, layout.count)

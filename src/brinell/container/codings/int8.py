@@ -9,11 +9,11 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
-from brinell.container.codes import Codes
+from brinell.container.bit_vector import CHUNK, MOST_LEVELS, Bits, BitVector, Bytes, Layout
+from brinell.container.byte_planes import byte_planes, words_of
 from brinell.container.codings.coding import Coding
-from brinell.container.places import Where
-from brinell.container.planes import planes, words
-from brinell.container.vector import CHUNK, MOST_LEVELS, Bits, Bytes, Layout, Vector
+from brinell.container.positions import Where
+from brinell.container.symbol_packing import Codes
 from brinell.core import StoreError
 
 Floats = npt.NDArray[np.float32]
@@ -44,7 +44,7 @@ class Int8(Coding):
     codes: Codes
 
     @classmethod
-    def encode(cls, vector: Vector) -> Iterator[tuple[Self, list[Bytes]]]:
+    def encode(cls, vector: BitVector) -> Iterator[tuple[Self, list[Bytes]]]:
         """One scale if one will do, else one a filter; zeros left out or coded."""
         layout = vector.layout
         if layout.dtype != "float32" or not len(vector.nonzero):
@@ -57,13 +57,13 @@ class Int8(Coding):
 
     @classmethod
     def _layouts(
-        cls, vector: Vector, scale: Floats, steps: npt.NDArray[np.int16]
+        cls, vector: BitVector, scale: Floats, steps: npt.NDArray[np.int16]
     ) -> Iterator[tuple[Self, list[Bytes]]]:
         low, high = int(steps.min()), int(steps.max())
         if high - low >= MOST_LEVELS:
             return
         symbols, base = (steps - low).astype(np.uint8), high - low + 1
-        scales = planes(scale.view(vector.layout.word), vector.layout).reshape(-1)
+        scales = byte_planes(scale.view(vector.layout.word), vector.layout).reshape(-1)
         ways: list[Where] = ["gaps", "mask", "all"] if vector.has_zeros else ["all"]
         for where in ways:
             coded = symbols if where == "all" else symbols[vector.mask]
@@ -78,7 +78,7 @@ class Int8(Coding):
 
     def decode(self, streams: Sequence[Bytes], layout: Layout) -> Bits:
         """Codes to whole numbers to places to values."""
-        scale = words(streams[:1], layout, self.scales).view(np.float32)
+        scale = words_of(streams[:1], layout, self.scales).view(np.float32)
         book = np.arange(self.low, self.low + self.levels).astype(np.float32).view(layout.word)
         values = self.codes.lookup(book, streams[1:], layout).view(np.float32).reshape(self.scales, -1)
         with np.errstate(over="ignore", invalid="ignore"):  # a hostile scale; what is not finite is refused later

@@ -8,10 +8,10 @@ from typing import Final, Self
 import numpy as np
 from pydantic import Field
 
-from brinell.container.codes import Codes
+from brinell.container.bit_vector import MANTISSA, Bits, BitVector, Bytes, Layout
 from brinell.container.codings.coding import Coding
-from brinell.container.places import Where
-from brinell.container.vector import MANTISSA, Bits, Bytes, Layout, Vector
+from brinell.container.positions import Where
+from brinell.container.symbol_packing import Codes
 from brinell.core import StoreError
 
 _MOST_EXPONENTS: Final = 127
@@ -31,7 +31,7 @@ class PowerOfTwo(Coding):
     codes: Codes
 
     @classmethod
-    def encode(cls, vector: Vector) -> Iterator[tuple[Self, list[Bytes]]]:
+    def encode(cls, vector: BitVector) -> Iterator[tuple[Self, list[Bytes]]]:
         """Zeros left out or coded, codes alone or packed. A book is shorter where most exponents are not used."""
         layout, levels = vector.layout, vector.levels
         if layout.dtype not in MANTISSA or levels is None or not len(levels):

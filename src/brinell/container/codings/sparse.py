@@ -7,10 +7,10 @@ from typing import Final, Literal, Self
 
 from pydantic import Field
 
+from brinell.container.bit_vector import Bits, BitVector, Bytes, Layout
+from brinell.container.byte_planes import ways, words_of
 from brinell.container.codings.coding import Coding
-from brinell.container.places import most, scatter, tell
-from brinell.container.planes import ways, words
-from brinell.container.vector import Bits, Bytes, Layout, Vector
+from brinell.container.positions import most, scatter, tell
 
 _WAYS: tuple[Literal["gaps", "mask"], ...] = ("gaps", "mask")
 
@@ -30,7 +30,7 @@ class Sparse(Coding):
     """Whether each plane of the values has its own stream."""
 
     @classmethod
-    def encode(cls, vector: Vector) -> Iterator[tuple[Self, list[Bytes]]]:
+    def encode(cls, vector: BitVector) -> Iterator[tuple[Self, list[Bytes]]]:
         """Both ways to tell the places, where there are enough zeros to pay for that."""
         if (vector.layout.count - len(vector.nonzero)) * _FEW <= vector.layout.count:
             return
@@ -47,4 +47,4 @@ class Sparse(Coding):
 
     def decode(self, streams: Sequence[Bytes], layout: Layout) -> Bits:
         """Values to their places."""
-        return scatter(words(streams[1:], layout, self.count), streams[0], self.where, layout)
+        return scatter(words_of(streams[1:], layout, self.count), streams[0], self.where, layout)

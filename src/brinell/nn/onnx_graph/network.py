@@ -7,9 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from brinell.nn.onnx_graph.fake_quantized import FakeQuantized
 from brinell.nn.onnx_graph.reading import parse
 from brinell.nn.onnx_graph.session import open_stranger, run_session
-from brinell.nn.onnx_graph.twin import Twin
 
 
 class OnnxNetwork(nn.Module):
@@ -43,9 +43,9 @@ class OnnxNetwork(nn.Module):
             self._session = open_stranger(self.graph)
         return run_session(self._session, images)
 
-    def twin(self) -> Twin:
+    def fake_quantized(self) -> FakeQuantized:
         """The same function in PyTorch, differentiable."""
-        return Twin(parse(self.graph))
+        return FakeQuantized(parse(self.graph))
 
     def __deepcopy__(self, memo: dict[int, Any]) -> OnnxNetwork:
         copied = type(self)(0)

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from brinell.core import ModelError, require
+from brinell.nn.onnx_graph.fake_quantized import check_size
 from brinell.nn.onnx_graph.reading import parse
-from brinell.nn.onnx_graph.twin import check_size
 
 _ERRORS_ONLY = 3
 

@@ -5,14 +5,14 @@ from collections.abc import Mapping
 from brinell.analysis import Evaluation
 from brinell.reporting.chart import Figure
 from brinell.reporting.figures import (
+    amc_search,
     attack_curves,
     distributions,
+    dns_masks,
     latency,
-    rates,
-    search,
+    layer_sparsity,
     security,
     stress_strain,
-    surgery,
     tradeoff,
     training,
     vulnerability,
@@ -28,9 +28,9 @@ _DRAWN = (
     vulnerability.figure,
     latency.figure,
     training.figure,
-    search.figure,
-    rates.figure,
-    surgery.figure,
+    amc_search.figure,
+    layer_sparsity.figure,
+    dns_masks.figure,
 )
 
 

@@ -93,8 +93,8 @@ def _at(frame: pl.DataFrame) -> str:
 
 def _first(evaluation: Evaluation, picks: Sequence[str]) -> str:
     """The curves at the reference radius, where there are such."""
-    if evaluation.reference is not None:
-        ending = f" {radius(evaluation.reference.epsilon, evaluation.reference.norm)}"
+    if evaluation.reference_radius is not None:
+        ending = f" {radius(evaluation.reference_radius.epsilon, evaluation.reference_radius.norm)}"
         return next((at for at in picks if at.endswith(ending)), picks[-1])
     return picks[-1]
 

@@ -63,7 +63,7 @@ def _lines(techniques: Sequence[str]) -> dict[str, str]:
 
 def _rows(evaluation: Evaluation) -> list[dict[str, Any]]:
     own = (pl.col("crafted_on") == pl.col("variant")) & pl.col("attack").is_in(list(evaluation.stresses))
-    white_box = evaluation.reruns.filter(own).drop_nulls("robust_accuracy")
+    white_box = evaluation.seed_means.filter(own).drop_nulls("robust_accuracy")
     joined = white_box.join(evaluation.variants.select("variant", "technique"), on="variant", maintain_order="left")
     return [
         {

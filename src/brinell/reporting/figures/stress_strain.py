@@ -42,7 +42,7 @@ def figure(evaluation: Evaluation, styles: Mapping[str, Style]) -> Figure | None
 def _networks(evaluation: Evaluation, attack: str) -> list[tuple[str, list[dict[str, Any]], tuple[float, float]]]:
     """Title, rows and the range of breaking strains, for each network that the attack was run on."""
     axis = evaluation.stresses[attack]
-    white_box = evaluation.reruns.filter((pl.col("attack") == attack) & (pl.col("crafted_on") == pl.col("variant")))
+    white_box = evaluation.seed_means.filter((pl.col("attack") == attack) & (pl.col("crafted_on") == pl.col("variant")))
     curves = axis.select(white_box).drop_nulls(["stress", "strain"])
     order = {name: place for place, name in enumerate(evaluation.variants["variant"])}
     found = []

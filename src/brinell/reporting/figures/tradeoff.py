@@ -26,7 +26,7 @@ from brinell.reporting.chart import (
 )
 from brinell.reporting.describe import named, span
 from brinell.reporting.formats import MISSING, elided, interval, percent, quantity, radius, size, three
-from brinell.reporting.nametags import Dot, place
+from brinell.reporting.label_placement import Marker, place
 from brinell.reporting.palette import Style
 from brinell.reporting.tables.energy import frame as energy_frame
 from brinell.reporting.tables.masking import verdict
@@ -67,9 +67,9 @@ def figure(evaluation: Evaluation, styles: Mapping[str, Style]) -> Figure | None
 
     `None` where no variant has both a cost and a worst case.
     """
-    if evaluation.reference is None:
+    if evaluation.reference_radius is None:
         return None
-    reference, known = evaluation.reference, _known(evaluation)
+    reference, known = evaluation.reference_radius, _known(evaluation)
     radii = sorted(set(known["epsilon"]))
     first = _named_first(evaluation)
     parts = [(cost, rows) for cost in _costs(evaluation) if (rows := _all_rows(known, cost, radii, first))]
@@ -126,7 +126,7 @@ def _modelled(evaluation: Evaluation) -> bool:
 
 def _known(evaluation: Evaluation) -> pl.DataFrame:
     """Worst cases in the reference's norm, with what each variant is and costs."""
-    norm = evaluation.reference.norm if evaluation.reference else ""
+    norm = evaluation.reference_radius.norm if evaluation.reference_radius else ""
     columns = ("variant", "baseline", "clean_accuracy", "encoded_bytes", "compression_ratio", "ncc")
     verdicts = pl.DataFrame(
         [(name, verdict(evaluation, name)) for name in evaluation.variants["variant"]],
@@ -183,7 +183,7 @@ def _name_points(rows: Sequence[dict[str, Any]], first: Sequence[str]) -> None:
     """Texts and their places for the points that can be named."""
     left, right = (math.log10(end) for end in _ends([row["value"] for row in rows]))
     dots = [
-        Dot(
+        Marker(
             row["variant"],
             elided(row["variant"], 24),
             WIDTH * (math.log10(row["value"]) - left) / (right - left),

@@ -16,7 +16,7 @@ At = tuple[float | None, int]
 
 def table(evaluation: Evaluation, attack: str) -> Table:
     """A row for each variant that the plan attacks, whether measured or not."""
-    found = evaluation.reruns.filter((pl.col("attack") == attack) & (pl.col("crafted_on") == pl.col("variant")))
+    found = evaluation.seed_means.filter((pl.col("attack") == attack) & (pl.col("crafted_on") == pl.col("variant")))
     trials = [trial for trial in evaluation.plan.trials if trial.attack == attack]
     points: list[At] = list(dict.fromkeys((point.epsilon, point.steps) for trial in trials for point in trial.points))
     norm = str(trials[0].spec.get("norm", "linf")) if trials else "linf"

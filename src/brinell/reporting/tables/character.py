@@ -17,7 +17,7 @@ def table(evaluation: Evaluation) -> Table:
     """One row a variant, one column an attack whose stress is swept; no rows where none is."""
     swept = {attack: axis for attack, axis in evaluation.stresses.items() if axis.swept}
     found = {(row["variant"], row["attack"]): row for row in evaluation.breaking.iter_rows(named=True)}
-    norms = dict(evaluation.reruns.select("attack", "norm").unique().iter_rows())
+    norms = dict(evaluation.seed_means.select("attack", "norm").unique().iter_rows())
     return Table(
         name="character",
         title="Strong, ductile, brittle",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from brinell.analysis import Evaluation
-from brinell.analysis.costs import PACKERS
+from brinell.analysis.records.costs import PACKERS
 from brinell.reporting.formats import MISSING, percent, ratio, size
 from brinell.reporting.table import Cell, Column, Table, number
 

@@ -7,7 +7,17 @@ from collections.abc import Sequence
 from typing import Final
 
 from brinell.analysis import SIGNIFICANCE, Evaluation
-from brinell.analysis.papers import NOBODY, Finding, Part, Reproduction, Value, Verdict, findings, reproduction, stacked
+from brinell.analysis.papers import (
+    NOBODY,
+    ClaimPart,
+    Finding,
+    Reproduction,
+    Value,
+    Verdict,
+    findings,
+    reproduction,
+    stacked,
+)
 from brinell.reporting.formats import MISSING, chance, interval, listing, percent, whole
 from brinell.reporting.table import Cell, Column, Table
 
@@ -88,12 +98,12 @@ def _missing(item: Finding, ours: Reproduction) -> list[str]:
     return [f"{MISSING}: {heads[why]} {listing(list(dict.fromkeys(rows)))}" for why, rows in reasons.items()]
 
 
-def _unknown(part: Part) -> list[tuple[str, str]]:
+def _unknown(part: ClaimPart) -> list[tuple[str, str]]:
     values = [(part.row, part.value), *([] if part.other_value is None else [(part.other or "", part.other_value)])]
     return [(row, value.why) for row, value in values if value.value is None]
 
 
-def _part(part: Part, ours: Reproduction) -> str:
+def _part(part: ClaimPart, ours: Reproduction) -> str:
     """A part in a line: what was measured, and beside what."""
     line = f"{_named(part.row, ours)} {part.at} {_value(part.value, part)}".strip()
     if part.other_value is not None and part.other == part.row:
@@ -111,7 +121,7 @@ def _named(row: str, ours: Reproduction) -> str:
     return ours.labels.get(row) or ours.paper.rows.get(row, row)
 
 
-def _value(value: Value, part: Part) -> str:
+def _value(value: Value, part: ClaimPart) -> str:
     if not part.share:
         return f"{value.value:.4g}" + (f" ({value.how})" if value.how else "")
     bounds = interval(value.low, value.high)

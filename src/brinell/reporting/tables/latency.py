@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from brinell.analysis import Evaluation
-from brinell.analysis.probes import LatencyReading
+from brinell.analysis.records.probes import LatencyReading
 from brinell.reporting.formats import MISSING, NOTHING, three, whole
 from brinell.reporting.table import Cell, Column, Table
 

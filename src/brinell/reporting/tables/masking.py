@@ -7,9 +7,9 @@ from typing import Any
 import polars as pl
 
 from brinell.analysis import Evaluation
-from brinell.analysis.probes import Masking
+from brinell.analysis.records.probes import Masking
 from brinell.reporting.formats import MISSING, radius, whole
-from brinell.reporting.say import evidence
+from brinell.reporting.masking_text import evidence
 from brinell.reporting.table import Cell, Column, Table
 
 MASKED, SUSPECT, HONEST = "masked", "may be masked", "no sign"
@@ -39,7 +39,7 @@ def verdict(evaluation: Evaluation, variant: str) -> str | None:
 def table(evaluation: Evaluation) -> Table:
     """One row a variant: the probe's verdict and its checks, and what the readings themselves give away."""
     probed = {found.variant: found.record for found in evaluation.probes.masking}
-    signs = evaluation.signs.partition_by("variant", as_dict=True)
+    signs = evaluation.masking_signs.partition_by("variant", as_dict=True)
     rows = []
     for variant in evaluation.variants["variant"]:
         said = [evidence(row) for row in signs[(variant,)].iter_rows(named=True)] if (variant,) in signs else []
@@ -90,6 +90,6 @@ def _frame(evaluation: Evaluation) -> pl.DataFrame:
     ]
     rows += [
         (row["variant"], "readings", row["sign"], row["value"], None, True, evidence(row))
-        for row in evaluation.signs.iter_rows(named=True)
+        for row in evaluation.masking_signs.iter_rows(named=True)
     ]
     return pl.DataFrame(rows, schema=EVIDENCE_SCHEMA, orient="row")

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from brinell.analysis import Evaluation
-from brinell.analysis.papers import beside, reproduction
+from brinell.analysis.papers import comparison, reproduction
 from brinell.reporting.formats import MISSING, listing, settings
 from brinell.reporting.table import Cell, Column, Table, number
 
@@ -18,7 +18,7 @@ def tables(evaluation: Evaluation) -> list[Table]:
     ours = reproduction(evaluation)
     if ours is None:
         return []
-    frame = beside(ours)
+    frame = comparison(ours)
     specs = {trial.attack: trial.spec for trial in evaluation.plan.trials}
     unread = [
         f"{label} ({ours.paper.rows[row]})" for row, label in ours.labels.items() if label not in frame["variant"]

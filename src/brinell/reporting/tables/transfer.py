@@ -22,8 +22,8 @@ def tables(evaluation: Evaluation) -> list[Table]:
 
 def point(evaluation: Evaluation, frame: pl.DataFrame) -> pl.DataFrame:
     """The readings that a single matrix of an attack shows: after most steps, nearest to the reference radius."""
-    if evaluation.reference is not None and frame["epsilon"].null_count() == 0:
-        distance = (pl.col("epsilon") - evaluation.reference.epsilon).abs()
+    if evaluation.reference_radius is not None and frame["epsilon"].null_count() == 0:
+        distance = (pl.col("epsilon") - evaluation.reference_radius.epsilon).abs()
         frame = frame.filter(distance == distance.min())
     return frame.filter(pl.col("steps") == pl.col("steps").max())
 

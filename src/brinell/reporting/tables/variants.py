@@ -15,7 +15,7 @@ from brinell.reporting.tables.masking import verdict
 
 def table(evaluation: Evaluation) -> Table:
     """Robust accuracy is the worst case per example at the reference radius; unknown until something is attacked."""
-    reference = evaluation.reference
+    reference = evaluation.reference_radius
     within = "" if reference is None else radius(reference.epsilon, reference.norm)
     worst = evaluation.at_reference.select(
         "variant", "robust_accuracy", "robust_accuracy_low", "robust_accuracy_high", robust_examples="examples"
@@ -47,11 +47,11 @@ def table(evaluation: Evaluation) -> Table:
 def _caption(evaluation: Evaluation, joined: pl.DataFrame, within: str) -> str:
     clean = span(count for count in joined["examples"] if count)
     text = f"Clean accuracy on {clean} of {evaluation.plan.dataset}."
-    if evaluation.reference is not None:
+    if evaluation.reference_radius is not None:
         robust = span(count for count in joined["robust_examples"] if count)
         text += (
-            f" Robust: the worst case per example over {named(evaluation.reference.attacks)} within {within}, where "
-            f"the baseline stands nearest to halfway between its clean accuracy and guessing; on {robust}."
+            f" Robust: the worst case per example over {named(evaluation.reference_radius.attacks)} within {within}, "
+            f"where the baseline stands nearest to halfway between its clean accuracy and guessing; on {robust}."
         )
     return (
         f"{text} Beside each accuracy its Wilson 95% interval. Comparisons are exact McNemar tests on the same "
@@ -98,7 +98,7 @@ def _gradients(evaluation: Evaluation, variant: str) -> Cell:
 def _against_baseline(evaluation: Evaluation, row: dict[str, Any]) -> Cell:
     if row["variant"] == row["baseline"]:
         return Cell("baseline", 0.0)
-    reference = evaluation.reference
+    reference = evaluation.reference_radius
     found = evaluation.pairs.filter(
         (pl.col("variant") == row["variant"])
         & (

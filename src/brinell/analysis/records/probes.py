@@ -1,0 +1,197 @@
+"""What the probes found: their records, checked; a record that is not what it should be is left out and said."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Final, Generic, Literal, TypeVar
+
+import polars as pl
+from numpy.typing import NDArray
+from pydantic import ValidationError
+
+from brinell.analysis.coverage import State, failure_of, settled
+from brinell.analysis.records.record import Record
+from brinell.analysis.rows import first_line
+from brinell.core import BrinellError, PlannedProbe, StoreError, StudyPlan, explain
+from brinell.store import Failure, RunStore
+
+
+class Evidence(Record):
+    """One check of the masking probe; `value` beyond `threshold` is suspicious."""
+
+    check: str
+    value: float | None = None
+    threshold: float | None = None
+    suspicious: bool
+    says: str
+
+
+class Masking(Record):
+    """Whether a variant's gradients are masked, and why."""
+
+    masked: bool
+    summary: str
+    examples: int
+    epsilon: float
+    evidence: tuple[Evidence, ...]
+
+
+class Shown(Record):
+    """The example that is pictured."""
+
+    example_id: int
+    label: int
+
+
+class MapReading(Record):
+    """Activation maps after `steps` of the attack (0: clean); intensities on 0 to 255."""
+
+    steps: int
+    prediction: int
+    third_quartile: float
+    mean: float | None = None
+    low: float | None = None
+    high: float | None = None
+    examples: int | None = None
+
+
+class ActivationMaps(Record):
+    """Class activation maps along an attack. `third_quartile` is of the one shown, `mean` (95 % `low` to `high`) of
+    many."""
+
+    method: str
+    layer: str
+    attack: str
+    shown: Shown
+    readings: tuple[MapReading, ...]
+
+
+class LatencyReading(Record):
+    """Milliseconds a batch takes in a runtime."""
+
+    runtime: str
+    batch: int
+    median_ms: float
+    low_ms: float | None = None
+    high_ms: float | None = None
+    runs: int
+
+
+class Latency(Record):
+    """How long a variant takes on a machine."""
+
+    machine: str
+    threads: int
+    readings: tuple[LatencyReading, ...]
+
+
+class Energy(Record):
+    """What one evaluation of `examples` takes; mean and standard deviation over `runs`."""
+
+    machine: str
+    source: Literal["measured", "modelled"]
+    meter: str
+    runs: int
+    examples: int
+    time_s: tuple[float, float]
+    power_w: tuple[float, float] | None = None
+    energy_j: tuple[float, float]
+
+
+class GalleryExample(Record):
+    """One adversarial."""
+
+    example_id: int
+    label: int
+    clean_prediction: int
+    prediction: int
+
+
+class Gallery(Record):
+    """Adversarials to look at."""
+
+    attack: str
+    epsilon: float | None
+    steps: int
+    examples: tuple[GalleryExample, ...]
+
+
+R = TypeVar("R", bound=Record)
+
+KINDS: Final[Mapping[str, type[Record]]] = {
+    "masking": Masking,
+    "activation_maps": ActivationMaps,
+    "latency": Latency,
+    "energy": Energy,
+    "gallery": Gallery,
+}
+
+
+@dataclass(frozen=True)
+class Found(Generic[R]):
+    """One probe's answer about a variant; `arrays` reads its pictures when they are wanted."""
+
+    variant: str
+    record: R
+    arrays: Callable[[], Mapping[str, NDArray[Any]]]
+
+
+@dataclass(frozen=True)
+class Probes:
+    """Answers by kind, in the plan's order."""
+
+    masking: tuple[Found[Masking], ...] = ()
+    activation_maps: tuple[Found[ActivationMaps], ...] = ()
+    latency: tuple[Found[Latency], ...] = ()
+    energy: tuple[Found[Energy], ...] = ()
+    gallery: tuple[Found[Gallery], ...] = ()
+
+
+PROBE_SCHEMA = {"variant": pl.String, "kind": pl.String, "state": pl.String, "reason": pl.String}
+"""One row a planned probe that has no answer, and why, where that is known."""
+
+
+def probes(store: RunStore, plan: StudyPlan, labels: Mapping[str, str], problems: list[str]) -> Probes:
+    """Read every answer that is there."""
+    found: dict[str, list[Found[Any]]] = {kind: [] for kind in KINDS}
+    for probe in plan.probes:
+        if probe.kind not in KINDS or probe.variant not in labels:
+            continue
+        try:
+            if not store.has_probe(probe.key):
+                continue
+            record = KINDS[probe.kind].model_validate(store.read_probe(probe.key))
+        except ValidationError as error:
+            where = f"probes/{probe.key}.json"
+            problems.append(f"{where} is left out: {explain(error, '', KINDS[probe.kind]).splitlines()[0]}")
+        except BrinellError as error:
+            problems.append(f"A probe is left out: {first_line(store, error)}")
+        else:
+            found[probe.kind].append(Found(labels[probe.variant], record, _arrays(store, probe)))
+    return Probes(**{kind: tuple(records) for kind, records in found.items()})
+
+
+def unanswered(
+    store: RunStore, plan: StudyPlan, labels: Mapping[str, str], failures: Mapping[str, Failure]
+) -> pl.DataFrame:
+    """Planned probes without an answer: `PROBE_SCHEMA`."""
+    rows = []
+    for probe in plan.probes:
+        with suppress(BrinellError):  # where it may not look; `probes` says so
+            if store.has_probe(probe.key):
+                continue
+        state = settled(failure_of(probe.key, failures)) or State("missing", "not asked yet")
+        rows.append((labels.get(probe.variant, probe.variant), probe.kind, state.state, state.reason))
+    return pl.DataFrame(rows, schema=PROBE_SCHEMA, orient="row")
+
+
+def _arrays(store: RunStore, probe: PlannedProbe) -> Callable[[], Mapping[str, NDArray[Any]]]:
+    def read() -> Mapping[str, NDArray[Any]]:
+        try:
+            return store.read_arrays(probe.key)
+        except BrinellError as error:
+            raise StoreError(first_line(store, error)) from error
+
+    return read

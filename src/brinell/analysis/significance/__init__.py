@@ -1,0 +1,1 @@
+"""How certain a figure or a difference is: intervals and paired tests."""

@@ -1,0 +1,135 @@
+"""The walk that BIM and PGD share: gradient steps inside a ball, for many radii and numbers of steps at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from brinell.attacks.attack import Batch, Crafted, column
+from brinell.attacks.best_so_far import BestSoFar
+from brinell.attacks.epsilon_batch import EpsilonBatch
+from brinell.attacks.losses import LOSSES, Loss, check_classes
+from brinell.attacks.oracle import Oracle
+from brinell.attacks.projection import random_start
+from brinell.attacks.trace import Trace
+from brinell.core import Point
+from brinell.nn import Norm, project, steepest
+
+
+@dataclass(frozen=True)
+class ProjectedGradient:
+    """Settings of a walk; `step_size` `None` is a quarter of each epsilon; `label` is whose loss is raised; without
+    `early_stop` what is broken walks on, and its latest success is kept."""
+
+    norm: Norm
+    step_size: float | None
+    restarts: int
+    random_start: bool
+    loss: Loss
+    label: Literal["true", "predicted"]
+    early_stop: bool
+    seed: int
+    trace_every: int | None
+
+
+def projected_gradient(oracle: Oracle, batch: Batch, points: Sequence[Point], settings: ProjectedGradient) -> Crafted:
+    """Candidates at every point: the first iterate that succeeded (or the latest), else the last of the first start."""
+    readings = BestSoFar(batch.images, points, stops=settings.early_stop)
+    everyone = EpsilonBatch.spread(batch, readings.epsilons)
+    trace = Trace(readings.epsilons, settings.trace_every) if settings.trace_every is not None else None
+    for restart in range(settings.restarts):
+        standing = everyone if trace is not None else everyone.at(readings.open(everyone.index).any(0))
+        if len(standing.index):
+            _ascend(oracle, standing, readings, settings, restart, trace)
+    return readings.crafted(None if trace is None else trace.columns())
+
+
+class _Objective:
+    """The loss to ascend. `predicted` labels are those of the first iterate it sees, and stay."""
+
+    def __init__(self, settings: ProjectedGradient, cells: EpsilonBatch) -> None:
+        self.loss = settings.loss
+        self.labels = cells.labels if settings.label == "true" else None
+        self.targets = cells.targets
+
+    def __call__(self, logits: Tensor) -> Tensor:
+        check_classes(self.loss, logits.shape[1], self.targets is not None)
+        if self.labels is None:
+            self.labels = logits.detach().argmax(1)
+        return LOSSES[self.loss](logits, self.labels, self.targets)
+
+    def narrow(self, stay: Tensor) -> None:
+        """Go on with some of the cells."""
+        self.labels = None if self.labels is None else self.labels[stay]
+        self.targets = None if self.targets is None else self.targets[stay]
+
+
+def _ascend(
+    oracle: Oracle,
+    cells: EpsilonBatch,
+    readings: BestSoFar,
+    settings: ProjectedGradient,
+    restart: int,
+    trace: Trace | None,
+) -> None:
+    """One walk from one start. Broken cells leave the batch, unless a trace wants to see all of them to the end."""
+    objective = _Objective(settings, cells)
+    images = _start(cells, settings, restart)
+    last = readings.steps[-1]
+    for step in range(last):
+        oracle.report_progress(restart * last + step, settings.restarts * last)
+        logits, value, gradient = oracle.gradient(images, objective)
+        zero = (gradient.flatten(1) == 0).all(1)
+        wanted = readings.wants(step, cells.index).any(0)
+        readings.spend(step, cells.index, zero=zero)
+        broken = oracle.confirmed(images, logits, cells.labels, cells.targets, asked=wanted)
+        readings.succeed(step, cells.index[broken], images[broken], restart=restart)
+        if trace is not None:
+            trace.record(restart, step, logits, value, zero, cells.labels)
+        elif bool(broken.any()):
+            stay = readings.wants(step, cells.index).any(0)
+            cells, images, gradient = cells.at(stay), images[stay], gradient[stay]
+            objective.narrow(stay)
+            if not len(images):
+                return
+        images = _step(images, gradient, cells, settings)
+        if restart == 0:
+            readings.keep(step + 1, cells.index, images)
+    if trace is not None or settings.restarts > 1 or not settings.early_stop:
+        _look_at_the_end(oracle, cells, images, readings, objective, restart, trace)
+
+
+def _start(cells: EpsilonBatch, settings: ProjectedGradient, restart: int) -> Tensor:
+    if not settings.random_start:
+        return cells.clean
+    return random_start(cells.clean, cells.radius, cells.ids, settings.norm, seed=settings.seed, restart=restart)
+
+
+def _step(images: Tensor, gradient: Tensor, cells: EpsilonBatch, settings: ProjectedGradient) -> Tensor:
+    size = cells.radius / 4 if settings.step_size is None else torch.full_like(cells.radius, settings.step_size)
+    moved = images + column(size, images) * steepest(gradient, settings.norm)
+    return project(moved, cells.clean, cells.radius, settings.norm)
+
+
+def _look_at_the_end(
+    oracle: Oracle,
+    cells: EpsilonBatch,
+    images: Tensor,
+    readings: BestSoFar,
+    objective: _Objective,
+    restart: int,
+    trace: Trace | None,
+) -> None:
+    """See whether the last iterate succeeded, where another start or a trace depends on it."""
+    last = readings.steps[-1]
+    logits = oracle.logits(images)
+    wanted = readings.open(cells.index)[-1]
+    readings.forwards[-1, cells.index] += wanted.to(torch.int32)
+    broken = oracle.confirmed(images, logits, cells.labels, cells.targets, asked=wanted)
+    readings.succeed(last, cells.index[broken], images[broken], restart=restart)
+    if trace is not None:
+        trace.record(restart, last, logits, objective(logits), None, cells.labels)

@@ -1,0 +1,71 @@
+"""Top-1 and top-5 under every attack, white-box (robustness paper, table II)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import polars as pl
+
+from brinell.analysis import Evaluation
+from brinell.reporting.describe import made_of
+from brinell.reporting.formats import MISSING, at, percent
+from brinell.reporting.table import Cell, Column, Table, share
+
+
+def table(evaluation: Evaluation) -> Table:
+    """One row a variant; a pair of columns an attack, at the reference radius where it is read there."""
+    chosen = {attack: frame for attack in evaluation.stresses if (frame := _chosen(evaluation, attack)) is not None}
+    heads = [
+        Column(attack, below=f"{_where(frame)}\n{top}")
+        for attack, frame in chosen.items()
+        for top in ("top-1", "top-5")
+    ]
+    by_variant = {
+        attack: {row["variant"]: row for row in frame.iter_rows(named=True)} for attack, frame in chosen.items()
+    }
+    frames = [frame.with_columns(pl.col("epsilon").cast(pl.Float64)) for frame in chosen.values()]
+    return Table(
+        name="top-1-top-5",
+        title="Top-1 and top-5",
+        caption="Each network attacked with its own gradients. Each attack after its most steps, at the reference "
+        f"radius where it was read there, otherwise at its largest. {made_of(evaluation, list(chosen))}",
+        columns=(
+            Column("Variant", numeric=False),
+            Column("Clean", below="top-1"),
+            Column("Clean", below="top-5"),
+            *heads,
+        ),
+        rows=tuple(
+            (
+                Cell(row["variant"], row["variant"], variant=row["variant"]),
+                share(row["clean_accuracy"], tone=row["clean_accuracy"] is not None),
+                share(row["top5_accuracy"]),
+                *(cell for attack in chosen for cell in _pair(by_variant[attack].get(row["variant"]))),
+            )
+            for row in evaluation.variants.iter_rows(named=True)
+        ),
+        frame=pl.concat(frames) if frames else evaluation.seed_means.clear(),
+    )
+
+
+def _chosen(evaluation: Evaluation, attack: str) -> pl.DataFrame | None:
+    """The attack's readings at one point."""
+    own = evaluation.seed_means.filter((pl.col("attack") == attack) & (pl.col("crafted_on") == pl.col("variant")))
+    if own.is_empty():
+        return None
+    reference = evaluation.reference_radius
+    near = own.clear() if reference is None else own.filter(pl.col("epsilon") == reference.epsilon)
+    if near.is_empty():
+        near = own.filter(pl.col("epsilon").eq_missing(own["epsilon"].max()))
+    return near.filter(pl.col("steps") == pl.col("steps").max())
+
+
+def _where(frame: pl.DataFrame) -> str:
+    return at(frame["epsilon"][0], frame["steps"][0], frame["norm"][0])
+
+
+def _pair(row: dict[str, Any] | None) -> tuple[Cell, Cell]:
+    if row is None:
+        return Cell(MISSING), Cell(MISSING)
+    top1 = share(row["robust_accuracy"], row["robust_accuracy_low"], row["robust_accuracy_high"], tone=True)
+    return top1, Cell(percent(row["top5_accuracy"]), row["top5_accuracy"])

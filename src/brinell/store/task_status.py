@@ -1,0 +1,102 @@
+"""What a run says of its tasks beside their results: which failed, and how far those are that go on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from brinell.core import BrinellError, StoreError
+from brinell.store.filesystem import files_in
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A task that failed, as `failures/<task>.json` keeps it; `unsupported` ones are never retried."""
+
+    task: str
+    label: str
+    message: str
+    traceback: str
+    unsupported: bool
+
+
+@dataclass(frozen=True)
+class Running:
+    """A task that a worker is busy with: how far it is, and when it last said so (seconds since the epoch)."""
+
+    task: str
+    label: str
+    done: float
+    total: float
+    started: float
+    updated: float
+
+
+def failures(folder: Path) -> dict[str, Failure]:
+    """Failures by task. One whose record is damaged, or of another version, is still one: its file says of what.
+
+    Raises:
+        StoreError: the folder cannot be read.
+    """
+    found = {}
+    for path in files_in(folder, ".json"):
+        try:
+            record = read_json(path)
+            wrong = _misfits(record, Failure)
+        except BrinellError as error:
+            if not path.exists():
+                continue  # it was cleared while we look
+            record, wrong = {}, [str(error)]
+        if wrong:
+            told = record.get("message") if isinstance(record.get("message"), str) else "it is not known why"
+            failure = Failure(path.stem, path.stem, f"{told} (its record is damaged: {wrong[0]})", "", False)
+        else:
+            failure = _made(record, Failure)
+        found[failure.task] = failure
+    return found
+
+
+def running(folder: Path) -> dict[str, Running]:
+    """Tasks at work, by task. A record that is being replaced, or that nobody understands, is passed over."""
+    found = {}
+    for path in files_in(folder, ".json"):
+        try:
+            record = read_json(path)
+        except BrinellError:
+            continue
+        if not _misfits(record, Running):
+            task = _made(record, Running)
+            found[task.task] = task
+    return found
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON object from a file.
+
+    Raises:
+        StoreError: the file is missing or not a JSON object.
+    """
+    try:
+        value = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError) as error:
+        raise StoreError(f"cannot read {path}: {error}") from error
+    if not isinstance(value, dict):
+        raise StoreError(f"{path} holds {type(value).__name__}, not an object")
+    return value
+
+
+def _misfits(record: Mapping[str, Any], kind: type[Any]) -> list[str]:
+    """What of the record is not as `kind` has it; what it holds beside that, a later version may have added."""
+    wanted: dict[str, tuple[type, ...]] = {"str": (str,), "float": (int, float), "bool": (bool,)}
+    return [
+        f"no {field.name}" if field.name not in record else f"{field.name} is {record[field.name]!r:.40}"
+        for field in fields(kind)
+        if not isinstance(record.get(field.name), wanted[str(field.type)])
+    ]
+
+
+def _made(record: Mapping[str, Any], kind: type[Any]) -> Any:
+    return kind(**{field.name: record[field.name] for field in fields(kind)})

@@ -1,0 +1,171 @@
+"""Which variants a study makes, from what, and under which keys."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+from brinell.compressors import Compressor
+from brinell.core import BrinellError, ConfigurationError, PlannedVariant, content_key, file_digest
+from brinell.data import Dataset
+from brinell.models import Architecture, load_weights
+from brinell.study.entries import Model, VariantEntry
+from brinell.study.splits import Splits
+from brinell.study.study import Study
+from brinell.variants import Variant
+
+
+@dataclass(frozen=True)
+class VariantPlan:
+    """A planned variant, with what its children and its trials need to know of it."""
+
+    record: PlannedVariant
+    architecture: Architecture
+    view: str
+    """The gradient that white-box attacks look at."""
+
+
+def plan_variants(study: Study, splits: Splits) -> tuple[VariantPlan, ...]:
+    """One variant for each name and seed, in the study's order; where no seed enters, one for all seeds."""
+    digests = {name: _check(model, f"models.{name}", splits.test) for name, model in study.models.items()}
+    made: dict[tuple[str, int], VariantPlan] = {}
+    for name in parents_first(study.variants):
+        entry = study.variants[name]
+        _check_becoming(name, entry, study, splits)
+        for seed in dict.fromkeys(study.seeds.variants):
+            if entry.model is not None:
+                made[name, seed] = _of_model(name, entry, study.models[entry.model], digests[entry.model], seed, splits)
+            elif entry.parent is not None and entry.compressor is not None:
+                made[name, seed] = _of_parent(name, entry.compressor, made[entry.parent, seed], seed, splits)
+    compared = _baselines(study.variants)
+    for (name, seed), variant in made.items():
+        record = variant.record.model_copy(update={"baseline": made[compared[name], seed].record.key})
+        made[name, seed] = replace(variant, record=record)
+    ordered = [made[name, seed] for name in study.variants for seed in dict.fromkeys(study.seeds.variants)]
+    unique: dict[str, VariantPlan] = {}
+    for variant in ordered:
+        other = unique.setdefault(variant.record.key, variant).record.name
+        if other != variant.record.name:
+            raise ConfigurationError(f"variants.{variant.record.name}: the same as variants.{other}; drop one of them")
+    return tuple(unique.values())
+
+
+def parents_first(variants: Mapping[str, VariantEntry]) -> Iterator[str]:
+    """Names in an order in which no variant comes before the one it is made from."""
+    seen: dict[str, None] = {}
+    for name in variants:
+        line: list[str] = []
+        at: str | None = name
+        while at is not None and at not in seen:
+            line.append(at)
+            at = variants[at].parent
+        seen.update(dict.fromkeys(reversed(line)))
+    return iter(seen)
+
+
+def _baselines(variants: Mapping[str, VariantEntry]) -> dict[str, str]:
+    """Whom each variant is compared with: itself, where another one names it or it has no parent."""
+    named = {entry.baseline for entry in variants.values()}
+    compared: dict[str, str] = {}
+    for name in parents_first(variants):
+        entry = variants[name]
+        inherited = name if entry.parent is None else compared[entry.parent]
+        compared[name] = name if name in named else entry.baseline or inherited
+    return compared
+
+
+def _of_model(
+    name: str, entry: VariantEntry, model: Model, digest: str | None, seed: int, splits: Splits
+) -> VariantPlan:
+    train = entry.train
+    seed = 0 if train is None else seed  # weights as they are owe nothing to a seed
+    key = content_key(
+        "variant",
+        architecture=model.architecture.identity(),
+        weights=digest,
+        train=None if train is None else train.identity(),
+        data=None if train is None else _learnt_from(splits.train),
+        input_shape=splits.test.input_shape,
+        seed=seed,
+    )
+    record = PlannedVariant(
+        name=name,
+        key=key,
+        seed=seed,
+        parent=None,
+        baseline=key,
+        family="model" if train is None else "train",
+        architecture=model.architecture.kind,
+        settings={} if train is None else train.config(),
+    )
+    return VariantPlan(record, model.architecture, "exact")
+
+
+def _of_parent(name: str, compressor: Compressor, parent: VariantPlan, seed: int, splits: Splits) -> VariantPlan:
+    with _within(f"variants.{name}.compress."):
+        architecture = compressor.architecture_from(parent.architecture)
+    key = content_key(
+        "variant",
+        parent=parent.record.key,
+        compress=compressor.identity(),
+        data=_learnt_from(splits.train),
+        seed=seed,
+    )
+    record = PlannedVariant(
+        name=name,
+        key=key,
+        seed=seed,
+        parent=parent.record.key,
+        baseline=key,
+        family=compressor.kind,
+        architecture=architecture.kind,
+        settings=compressor.config(),
+    )
+    return VariantPlan(record, architecture, compressor.view_from(parent.view))
+
+
+def _check_becoming(name: str, entry: VariantEntry, study: Study, splits: Splits) -> None:
+    """Refuse at once what the compressor would refuse after the training of its parent.
+
+    Only children of a model as it is built: what a compressor leaves of a network is known when it has run.
+    """
+    parent = study.variants.get(entry.parent or "")
+    if entry.compressor is None or parent is None or parent.model is None:
+        return
+    module = study.models[parent.model].architecture.module()
+    variant = Variant.of(module, input_shape=splits.test.input_shape, classes=splits.test.classes)
+    with _within(f"variants.{name}.compress."):
+        entry.compressor.check(variant)
+
+
+@contextmanager
+def _within(where: str) -> Iterator[None]:
+    """Put the place before the message of what goes wrong inside."""
+    try:
+        yield
+    except BrinellError as error:
+        raise type(error)(f"{where}{error}") from None
+
+
+def _learnt_from(train: Dataset) -> list[Any]:
+    return [train.fingerprint, train.split]
+
+
+def _check(model: Model, where: str, test: Dataset) -> str | None:
+    """The digest of the model's weights, once they and the data are known to fit the architecture."""
+    architecture, channels = model.architecture, test.input_shape[0]
+    if architecture.classes != test.classes:
+        raise ConfigurationError(
+            f"{where}.classes: expected {test.classes} for {test.name}, not {architecture.classes}"
+        )
+    if architecture.in_channels != channels:
+        raise ConfigurationError(
+            f"{where}.in_channels: expected {channels} for {test.name}, not {architecture.in_channels}"
+        )
+    if model.weights is None:
+        return None
+    with _within(f"{where}."):
+        load_weights(architecture.module(), model.weights)
+    return file_digest(model.weights)

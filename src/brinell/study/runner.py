@@ -1,0 +1,162 @@
+"""`run`: plan a study, compute what its folder lacks, and say what came of it. Running it again resumes."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal
+
+from brinell.core import ConfigurationError, StudyPlan
+from brinell.store import RunStore
+from brinell.study.environment import cores, environment
+from brinell.study.executors import Executor, Serial, TaskProgress
+from brinell.study.plan import plan
+from brinell.study.processes import Processes
+from brinell.study.ray_cluster import Ray
+from brinell.study.schedule import execute
+from brinell.study.splits import Splits
+from brinell.study.study import Study
+from brinell.study.tasks import Status, Task, TaskResult, missing, tasks
+from brinell.study.time_remaining import TimeRemaining
+from brinell.study.worker_context import WorkerContext
+from brinell.training import process_group
+
+EXECUTORS: Final = ("serial", "processes", "ray")
+_NOTED_EVERY: Final = 2.0
+"""Seconds between two words on the time that is left."""
+_MOST_THREADS: Final = 8
+"""Threads that a worker gets by itself: waiting for each other costs small networks more than further cores give."""
+
+
+@dataclass(frozen=True)
+class RunStarted:
+    """The first event of a run: its folder, the plan, how many tasks that is, and those of them that are left."""
+
+    root: Path
+    plan: StudyPlan
+    everything: int
+    left: tuple[Task, ...]
+
+
+Event = RunStarted | TaskProgress | TaskResult
+Observer = Callable[[Event], None]
+"""Told everything that happens, from one thread; must be quick."""
+
+
+@dataclass(frozen=True)
+class Run(os.PathLike[str]):
+    """A run's folder, and how the tasks ended that this call began with."""
+
+    root: Path
+    plan: StudyPlan
+    endings: tuple[TaskResult, ...] = ()
+
+    def __fspath__(self) -> str:
+        return str(self.root)
+
+    def ended(self, status: Status) -> tuple[TaskResult, ...]:
+        """The tasks that ended so."""
+        return tuple(ending for ending in self.endings if ending.status == status)
+
+
+def run(
+    study: Study | str | Path,
+    *,
+    out: str | Path | None = None,
+    executor: Literal["serial", "processes", "ray"] = "serial",
+    workers: int | None = None,
+    threads: int | None = None,
+    overrides: Iterable[str] = (),
+    observe: Observer | None = None,
+) -> Run:
+    """Compute what the folder `out` (`runs/<name of the study>`) lacks of `study`, and return the run.
+
+    `study` is a YAML file, the name of a study that ships, or a `Study`; `overrides` are `dotted.path=value`. A task
+    that fails does not stop the others; the next run tries it again. `executor` `processes` uses `workers` processes
+    (as many as there are cores) with `threads` each (cores / workers, at most 8: small networks get slower beyond), and
+    `ray` as many workers of a cluster, whose nodes must all see `out` and the data; rows are equal for equal `threads`.
+
+    Raises:
+        ConfigurationError, DataError, ModelError: the study is not accepted; nothing was computed.
+        StoreError: the folder cannot be written, or another run is using it; nothing computed is lost.
+    """
+    value = study if isinstance(study, Study) else Study.from_yaml(study, overrides)
+    workers, threads = _share(executor, workers, threads)
+    splits = Splits(value.data)
+    planned = plan(value, splits)
+    store = RunStore(Path("runs") / value.name if out is None else Path(out))
+    facts = environment(executor=executor, workers=workers, threads=threads)
+    with store.lock():
+        store.write_study(value.source, planned, facts)
+        input_shape = splits.test.input_shape
+        context = WorkerContext(value, planned, store, facts, splits, input_shape)
+        everything = tasks(planned, training_examples=training_examples(planned, splits))
+        left = missing(everything, store, planned.classes)
+        tell = _noted(store, TimeRemaining(left), observe or _silent)
+        unsupported = {name: failure.message for name, failure in store.failures().items() if failure.unsupported}
+        tell(RunStarted(store.root, planned, len(everything), left))
+        with _executor(executor, context, threads, workers) as chosen:
+            endings = execute(left, chosen, tell, unsupported)
+    return Run(store.root, planned, tuple(endings))
+
+
+def _executor(name: str, context: WorkerContext, threads: int, workers: int) -> Executor:
+    if name == "serial":
+        return Serial(context, threads)
+    return Ray(context, threads, workers) if name == "ray" else Processes(context, threads, workers)
+
+
+def _noted(store: RunStore, left: TimeRemaining, observe: Observer) -> Observer:
+    """`observe`, which also leaves word for `brinell status` of the time that is left."""
+    said = 0.0
+
+    def tell(event: Event) -> None:
+        nonlocal said
+        now = time.time()
+        if isinstance(event, TaskProgress):
+            left.advance(event, now)
+        elif isinstance(event, TaskResult):
+            left.end(event, now)
+        seconds = left.seconds(now)
+        if seconds is not None and now - said >= _NOTED_EVERY:
+            said = now
+            store.write_time_remaining(seconds, now)
+        observe(event)
+
+    return tell
+
+
+def _share(executor: str, workers: int | None, threads: int | None) -> tuple[int, int]:
+    """Workers and threads a worker, from what the user said and the cores there are."""
+    if executor not in EXECUTORS:
+        raise ConfigurationError(f"executor: unknown executor {executor!r}; accepted: {', '.join(EXECUTORS)}")
+    if (count := process_group().count) > 1:
+        raise ConfigurationError(
+            f"executor: torchrun has started {count} processes, of which each would run the study; start it "
+            "once, with --executor processes: each worker gets a GPU of its own"
+        )
+    if executor == "serial" and workers not in (None, 1):
+        raise ConfigurationError(f"workers: the serial executor has one, not {workers}; use --executor processes")
+    for name, number in (("workers", workers), ("threads", threads)):
+        if number is not None and number < 1:
+            raise ConfigurationError(f"{name}: expected at least 1, not {number}")
+    count = 1 if executor == "serial" else workers or cores()
+    return count, threads or min(max(1, cores() // count), _most_threads())
+
+
+def _most_threads() -> int:
+    """What the environment allows, as for any program with OpenMP; so many that more rarely help, otherwise."""
+    asked = os.environ.get("OMP_NUM_THREADS", "")
+    return int(asked) if asked.isdigit() and int(asked) else _MOST_THREADS
+
+
+def training_examples(planned: StudyPlan, splits: Splits) -> int:
+    """The size of the training split, read only where something trains; for the estimates."""
+    return len(splits.train) if any(variant.family != "model" for variant in planned.variants) else 0
+
+
+def _silent(event: Event) -> None:
+    """Say nothing."""

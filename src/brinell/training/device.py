@@ -1,0 +1,97 @@
+"""Where training runs, in which memory layout, and what it must leave alone around it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.dropout import _DropoutNd
+
+from brinell.core import ConfigurationError, ModelError
+from brinell.data import Dataset
+from brinell.nn import frozen_evaluation
+from brinell.training.distributed import own_gpu
+
+
+def choose_device(device: str | torch.device | None) -> torch.device:
+    """The device of that name; without one the GPU, where there is one, and of several this process' own."""
+    if device is None:
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    place = torch.device(device)
+    return torch.device("cuda", own_gpu()) if place.type == "cuda" and place.index is None else place
+
+
+def on(data: Dataset, place: torch.device) -> Dataset:
+    """The split on the device, as bytes: indexing there needs no copy a batch."""
+    return replace(data, images=data.images.to(place), labels=data.labels.to(place), ids=data.ids.to(place))
+
+
+@contextmanager
+def isolated(place: torch.device) -> Iterator[None]:
+    """Leave the global random state as it was, and let cuDNN choose only kernels that repeat themselves exactly."""
+    with ExitStack() as stack:
+        stack.enter_context(torch.random.fork_rng(devices=[place] if place.type == "cuda" else []))
+        if place.type == "cuda":
+            stack.enter_context(torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True))
+        yield
+
+
+def takes_channels_last(module: nn.Module, data: Dataset) -> bool:
+    """Whether the module can compute in the fastest layout for small convolutions; one that calls `view` cannot.
+
+    Raises:
+        ModelError: it cannot compute with these images at all, or has fewer logits than there are classes.
+    """
+    images = data.images[:2].to(torch.float32) / 255
+    with frozen_evaluation(module), torch.no_grad():
+        try:
+            logits, possible = module(images.to(memory_format=torch.channels_last)), True
+        except RuntimeError:
+            try:
+                logits, possible = module(images), False
+            except RuntimeError as error:
+                raise ModelError(f"the model does not accept images {data.input_shape}: {error}") from error
+    _check(logits, data)
+    return possible
+
+
+def training_mode(module: nn.Module) -> None:
+    """Training mode; a batch norm whose parameters are all frozen keeps its statistics too."""
+    module.train()
+    for layer in module.modules():
+        if isinstance(layer, _BatchNorm):
+            parameters = list(layer.parameters(recurse=False))
+            if parameters and not any(parameter.requires_grad for parameter in parameters):
+                layer.eval()
+
+
+@contextmanager
+def dropping(module: nn.Module, probability: float | None) -> Iterator[None]:
+    """Give every dropout layer that probability for a while; `None` leaves them alone.
+
+    Raises:
+        ConfigurationError: the module has no such layer.
+    """
+    layers = [layer for layer in module.modules() if isinstance(layer, _DropoutNd)] if probability is not None else []
+    if probability is not None and not layers:
+        raise ConfigurationError(f"train.dropout: {probability} asked for, and the network has no dropout layer")
+    before = [layer.p for layer in layers]
+    try:
+        for layer in layers:
+            layer.p = probability or 0.0
+        yield
+    finally:
+        for layer, own in zip(layers, before, strict=True):
+            layer.p = own
+
+
+def _check(logits: Tensor, data: Dataset) -> None:
+    if logits.dim() != 2 or len(logits) != len(data.labels[:2]):
+        raise ModelError(f"the model must give logits (N, classes), not {tuple(logits.shape)} for two images")
+    highest = int(data.labels.max())
+    if logits.shape[1] <= highest:
+        raise ModelError(f"the model has {logits.shape[1]} logits; {data.name}/{data.split} has labels up to {highest}")

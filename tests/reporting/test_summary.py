@@ -1,0 +1,110 @@
+"""The sentences at the top follow from the readings."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from brinell.analysis import load
+from brinell.reporting.summary import Summary, summary
+from brinell.store import RunStore
+from reporting.fake_run import BASELINE, FAKES, fake_plan, half_finished, many, write_fake_run
+
+
+def text(found: Summary) -> dict[str, str]:
+    notes = {title: " ".join("".join(map(str, part)) for part in sentences) for title, sentences in found.notes}
+    return {"lead": " ".join("".join(map(str, part)) for part in found.lead), **notes}
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    return text(summary(load(write_fake_run(tmp_path_factory.mktemp("run")))))
+
+
+def test_the_smallest_that_keeps_both_and_is_not_masked(whole: dict[str, str]) -> None:
+    assert whole["lead"].startswith(
+        "inq is the best trade-off: 58.9\u202fkB, 5.1\u00d7 smaller than the file of baseline, with 96.0% clean"
+    )
+    assert whole["lead"].endswith("no difference from its baseline in either.")
+
+
+def test_who_breaks_first_and_who_only_looks_robust(whole: dict[str, str]) -> None:
+    assert whole["Breaks first"].startswith(
+        "Under fgsm pruned falls to guessing first, at 14/255; distilled not by 16/255."
+    )
+    assert whole["Breaks first"].endswith("Under pgd nothing falls to guessing (10%) by 8/255.")
+    assert whole["Only looks robust?"].startswith(
+        "xnor may only look robust: 16.5% of its input gradients under fgsm are"
+    )
+    assert "distilled" not in whole["Only looks robust?"]
+
+
+def test_on_what_it_stands(whole: dict[str, str]) -> None:
+    assert (
+        whole["Measured on"] == "400 examples of digits, 10 classes; 5 variants under fgsm and pgd. Nothing is missing."
+    )
+
+
+def test_probes_without_an_answer_are_missing(tmp_path: Path) -> None:
+    evaluation = load(write_fake_run(tmp_path, FAKES[:2], examples=100))
+    rows = [(name, "masking", "missing", None) for name in evaluation.variants["variant"]]
+    unanswered = pl.DataFrame(rows, schema=evaluation.unanswered.schema, orient="row")
+    found = text(summary(replace(evaluation, unanswered=unanswered)))
+    assert found["Measured on"].endswith("All trials are complete; 2 probes unanswered.")
+
+
+def test_an_honest_study_says_that_it_looked(tmp_path: Path) -> None:
+    found = text(summary(load(write_fake_run(tmp_path, FAKES[:2], examples=100))))
+    assert found["Only looks robust?"].startswith("No variant shows a sign of masked gradients")
+    assert found["lead"] == "No measured variant of baseline is both smaller and above suspicion."
+
+
+def test_what_changes_by_more_than_chance_is_said_in_points(tmp_path: Path) -> None:
+    hardy = replace(FAKES[2], name="hardy", clean=BASELINE.clean - 0.01, radius=2 * BASELINE.radius)
+    evaluation = load(write_fake_run(tmp_path, (BASELINE, hardy)))
+    assert evaluation.reference_radius is not None
+    at = {
+        row["variant"]: row
+        for row in evaluation.worst.iter_rows(named=True)
+        if row["epsilon"] == evaluation.reference_radius.epsilon
+    }
+    gained = 100 * (at["hardy"]["robust_accuracy"] - at["baseline"]["robust_accuracy"])
+    clean = dict(evaluation.variants.select("variant", "clean_accuracy").iter_rows())
+    lost = 100 * (clean["baseline"] - clean["hardy"])
+    assert gained > 2
+    assert 0 < lost < 2
+    said = text(summary(evaluation))["lead"]
+    clean_part = f"it gives up {lost:.1f} points of clean (within chance)"
+    assert said.endswith(f"; {clean_part} and gains {gained:.1f} points of robust accuracy.")
+
+
+def test_nothing_keeps_up(tmp_path: Path) -> None:
+    weak = replace(FAKES[2], name="weak", clean=0.8, radius=2.0)
+    found = text(summary(load(write_fake_run(tmp_path, (BASELINE, weak)))))
+    assert found["lead"].startswith(
+        "No compressed variant keeps within 2 points of baseline both clean and robust. weak comes"
+    )
+
+
+def test_two_networks_get_a_sentence_each(tmp_path: Path) -> None:
+    assert len(summary(load(write_fake_run(tmp_path, many(6), examples=100))).lead) == 2
+
+
+def test_half_finished_is_never_all_of_it(tmp_path: Path) -> None:
+    store = write_fake_run(tmp_path)
+    half_finished(store)
+    found = text(summary(load(store)))["Measured on"]
+    assert found.startswith("200 to 400 examples of digits, 10 classes; 4 variants under fgsm and pgd.")
+    assert "% of what is planned is measured; trials not complete: 4 blocked, 4 missing and 4 partial." in found
+
+
+def test_nothing_measured(tmp_path: Path) -> None:
+    store = RunStore(tmp_path)
+    store.write_study("", fake_plan(), {})
+    found = text(summary(load(store)))
+    assert found["lead"] == "Nothing has been attacked yet, so there is no verdict."
+    assert set(found) == {"lead", "Measured on"}
+    assert found["Measured on"].startswith("Planned: 400 examples of digits. 0% of what is planned")
