@@ -4,7 +4,7 @@ from brinell.analysis.breaking import breaking_line, breaking_strain, breaking_s
 from brinell.analysis.character import DUCTILE, STRONG, character, ductility, toughness
 from brinell.analysis.evaluation import Evaluation, load
 from brinell.analysis.intervals import wilson
-from brinell.analysis.measure import CLEAN, WORST
+from brinell.analysis.measure import CLEAN, WORST, norm_of
 from brinell.analysis.pairs import SIGNIFICANCE, mcnemar
 from brinell.analysis.reference import Reference
 from brinell.analysis.signs import ZERO_GRADIENTS
@@ -34,6 +34,7 @@ __all__ = [
     "front",
     "load",
     "mcnemar",
+    "norm_of",
     "toughness",
     "wilson",
 ]

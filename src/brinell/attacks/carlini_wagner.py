@@ -15,6 +15,7 @@ from brinell.attacks.attack import Attack, Batch, Crafted
 from brinell.attacks.losses import check_classes, margin
 from brinell.attacks.oracle import Oracle
 from brinell.core import Point
+from brinell.nn import Norm
 
 _EDGE = 0.999999
 """Shrinks [-1, 1] before atanh, as the authors' code does: at exactly 0 or 1 the variable would be infinite."""
@@ -47,6 +48,11 @@ class CarliniWagner(Attack):
     def point(self) -> Point:
         """No radius; the number of iterations."""
         return Point(None, self.steps)
+
+    @property
+    def distance_norm(self) -> Norm:
+        """The L2 norm."""
+        return "l2"
 
     def clip(self, candidates: Tensor, clean: Tensor, epsilon: float | None) -> Tensor:
         """Inside the box."""
