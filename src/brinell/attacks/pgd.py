@@ -27,6 +27,7 @@ class PGD(Attack):
     """
 
     kind = "pgd"
+    revision: ClassVar[int] = 2
     sweepable: ClassVar[frozenset[str]] = frozenset({"epsilon", "steps"})
     traceable: ClassVar[bool] = True
     spares_the_wrong: ClassVar[bool] = True
