@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from torch import Tensor, nn
 
 from attacks import contract
 from brinell.attacks import CarliniWagner, run_trial
@@ -94,3 +95,61 @@ def test_pixels_at_the_walls_are_not_stuck(wall: float) -> None:
     rows = run_trial(problem.network, problem.network, images[:4], labels[:4], problem.ids[:4], attack).rows
     assert (rows["rank"] > 0).all()
     assert (rows["linf"] > 0).all()
+
+
+class Plateau(nn.Module):
+    """The margin is a sign, with a gradient that stands in for it: no loss falls before the boundary is crossed."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        distance = (images.flatten(1).mean(1) - 0.6) * 4
+        beyond = distance + (distance.sign() - distance).detach()
+        return torch.stack([-beyond, beyond], dim=1)
+
+
+@pytest.mark.parametrize("searches", [1, 4])
+def test_no_example_is_aborted_before_it_has_succeeded_at_its_constant(searches: int) -> None:
+    images, labels = torch.full((4, 1, 3, 3), 0.3), torch.zeros(4, dtype=torch.int64)
+    attack = CarliniWagner(binary_search_steps=searches, initial_const=10.0, steps=60, learning_rate=0.02)
+    arguments = (Plateau(), Plateau(), images, labels, torch.arange(4))
+    early = run_trial(*arguments, attack).rows
+    full = run_trial(*arguments, attack.model_copy(update={"abort_early": False})).rows
+    assert (full["rank"] > 0).all()
+    assert (early["rank"] > 0).all()
+    np.testing.assert_allclose(early["l2"], full["l2"], rtol=1e-2)
+    assert (early["forwards"] < full["forwards"]).all()
+
+
+def test_a_success_at_the_first_iterate_stays_the_first() -> None:
+    """What is misclassified already succeeds at iteration 0, in the first search and in all later ones."""
+    problem = two_classes()
+    labels = 1 - problem.labels
+    attack = CarliniWagner(binary_search_steps=4, initial_const=1e-3, steps=10)
+    arguments = (problem.network, problem.network, problem.images, labels, problem.ids)
+    rows = run_trial(*arguments, attack, white_box=False).rows
+    assert set(rows["first_success_step"].tolist()) == {0}
+
+
+def test_the_first_success_is_counted_over_all_searches() -> None:
+    problem = two_classes()
+    attack = CarliniWagner(binary_search_steps=5, initial_const=1e-3, steps=40, abort_early=False)
+    arguments = (problem.network, problem.network, problem.images, problem.labels, problem.ids)
+    rows = run_trial(*arguments, attack).rows
+    one_search = run_trial(*arguments, attack.model_copy(update={"binary_search_steps": 1})).rows
+    later = (rows["rank"] > 0) & (one_search["rank"] == 0)
+    assert later.sum() > 5
+    assert (rows["first_success_step"][later] >= 40).all()
+    assert (rows["first_success_step"][later] < 200).all()
+
+
+def test_a_reading_aborts_as_it_would_alone() -> None:
+    problem = many_classes()
+    arguments = (problem.network, problem.network, problem.images, problem.labels, problem.ids)
+    attack = CarliniWagner(binary_search_steps=1, initial_const=1.0)
+    points = [Point(None, steps) for steps in (20, 70, 200)]
+    together = run_trial(*arguments, attack, points=points).rows
+    for place, point in enumerate(points):
+        alone = run_trial(*arguments, attack.at(point)).rows
+        part = slice(30 * place, 30 * place + 30)
+        assert together["forwards"][part].tolist() == alone["forwards"].tolist()
+        assert (alone["forwards"] < point.steps).any()
+        np.testing.assert_allclose(together["l2"][part], alone["l2"], rtol=1e-5)

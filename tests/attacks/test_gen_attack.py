@@ -12,6 +12,7 @@ from torch import Tensor
 
 import brinell
 from brinell.attacks import GenAttack, run_trial
+from brinell.attacks.gen_attack import _Herd
 from brinell.core import ConfigurationError, Point
 from oracles import Linear, many_classes, two_classes
 
@@ -93,12 +94,26 @@ def test_reads_generations_and_radii_in_one_pass() -> None:
         np.testing.assert_allclose(together["l2"][part], alone["l2"], atol=1e-6)
 
 
-def test_adaptive_rates_decay_a_plateau_at_a_time() -> None:
-    problem = many_classes(4)
-    attack = GenAttack(epsilon=0.0, steps=230, population=2, adaptive=True)  # nothing can improve: plateaus only
-    rows = run_trial(problem.network, problem.network, problem.images, problem.labels, problem.ids, attack).rows
-    assert (rows["linf"] == 0).all()
-    assert set(rows["queries"].tolist()) == {2 + 230}
+@pytest.mark.parametrize(("chance", "patience"), [(0.35, 100), (0.2, 300)])
+def test_adaptive_rates_decay_a_plateau_at_a_time(chance: float, patience: int, monkeypatch) -> None:
+    """Nothing improves: margins of -0.3 and -0.6 stay, and the first plateau is over after 100 or 300 generations."""
+    rates = []
+    original = _Herd._mutation
+
+    def recorded(self: _Herd, attack: GenAttack, generation: int) -> tuple[Tensor, Tensor]:
+        rate, reach = original(self, attack, generation)
+        rates.append((float(rate[0]), float(reach[0])))
+        return rate, reach
+
+    monkeypatch.setattr(_Herd, "_mutation", recorded)
+    network = Linear(torch.zeros(2, 48), torch.tensor([1 - chance, chance]).log())
+    images, labels = torch.full((1, 3, 4, 4), 0.5), torch.tensor([0])
+    attack = GenAttack(epsilon=0.1, steps=320, population=2, adaptive=True)
+    rows = run_trial(network, network, images, labels, torch.arange(1), attack).rows
+    assert rows["queries"].tolist() == [2 + 320]
+    assert rates[:10] == [(1.0, pytest.approx(0.4))] * 10
+    assert rates[10:patience] == [pytest.approx((0.5, 0.4))] * (patience - 10)
+    assert rates[patience + 1] == pytest.approx((0.45, 0.36))
 
 
 @pytest.mark.shared

@@ -11,6 +11,7 @@ import brinell.models
 from brinell.attacks import PGD, run_trial
 from brinell.core import ConfigurationError, ModelError, Point
 from brinell.training import Train, fit
+from counting import Counted
 from oracles import many_classes, two_classes
 
 
@@ -39,6 +40,32 @@ def test_one_pass_reads_what_separate_runs_read(problem) -> None:
         for name in ("prediction", "rank", "first_success_step", "forwards", "backwards"):
             assert together[name][part].tolist() == alone[name].tolist(), (point, name)
         np.testing.assert_allclose(together["l2"][part], alone["l2"], atol=1e-5)
+
+
+def test_one_pass_with_restarts_reads_what_separate_runs_read(problem) -> None:
+    points = [Point(epsilon, steps) for epsilon in (0.006, 0.02) for steps in (1, 2, 5)]
+    attack = PGD(epsilon=0.006, step_size=0.002, restarts=4)
+    together = rows(problem, attack, points=points)
+    restarted = 0
+    for place, point in enumerate(points):
+        alone = rows(problem, attack.at(point))
+        part = slice(30 * place, 30 * place + 30)
+        for name in ("prediction", "rank", "first_success_step", "restart", "forwards", "backwards"):
+            assert together[name][part].tolist() == alone[name].tolist(), (point, name)
+        restarted += (alone["restart"] > 0).sum()
+    assert restarted > 0
+
+
+def test_passes_with_restarts_are_those_that_the_network_sees(problem) -> None:
+    model, images, labels, ids = problem
+    seen = {"forwards": 0, "backwards": 0}
+    counted = Counted(model, seen)
+    result = run_trial(model, counted, images, labels, ids, PGD(epsilon=0.02, steps=3, restarts=4), white_box=False)
+    # What has succeeded is confirmed once more, by the network itself.
+    confirmed = int((result.rows["rank"] > 0).sum())
+    assert confirmed > 5
+    assert result.rows["forwards"].sum() + confirmed == seen["forwards"]
+    assert result.rows["backwards"].sum() == seen["backwards"]
 
 
 def test_restarts_only_help_and_say_which_one_did(problem) -> None:

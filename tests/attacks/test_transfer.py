@@ -11,6 +11,7 @@ import brinell
 from attacks import contract
 from brinell.attacks import ATTACKS, FGSM, Attack, clean_predictions, craft, judge_crafted, run_trial
 from brinell.core import Point, UnsupportedError
+from counting import Counted
 from oracles import LinearProblem, many_classes
 
 each = pytest.mark.parametrize("kind", [ATTACKS[name] for name in ATTACKS], ids=list(ATTACKS))
@@ -57,32 +58,6 @@ def test_several_points_are_judged_from_one_crafting() -> None:
     assert_same(
         rows, run_trial(other, problem.network, *images, FGSM(epsilon=0.01), points=points, white_box=False).rows
     )
-
-
-class Counted(nn.Module):
-    """Counts images that pass, forwards and backwards; copies of it count on the same list."""
-
-    def __init__(self, network: nn.Module, passes: dict[str, int]) -> None:
-        super().__init__()
-        self.network, self.count = network, _Shared(passes)
-
-    def forward(self, images: Tensor) -> Tensor:
-        logits: Tensor = self.network(images)
-        self.count.passes["forwards"] += len(images)
-        if logits.requires_grad:
-            logits.register_hook(self.count.back)
-        return logits
-
-
-class _Shared:
-    def __init__(self, passes: dict[str, int]) -> None:
-        self.passes = passes
-
-    def __deepcopy__(self, memo: object) -> _Shared:
-        return self
-
-    def back(self, gradient: Tensor) -> None:
-        self.passes["backwards"] += len(gradient)
 
 
 def test_the_source_is_asked_once_however_many_judges_there_are() -> None:

@@ -20,7 +20,7 @@ def test_import_writes_a_file(brinell, tmp_path):
     ("arguments", "said"),
     [
         (["--model", "squeezenet1_0"], "is of another architecture"),
-        (["--model", "squeezenet"], "did you mean 'squeezenet1_0'?"),
+        (["--model", "squeezenet1-0"], "did you mean 'squeezenet1_0'?"),
         (["--model", "cifar_alexnet", "--set", "clases=3"], "did you mean 'classes'?"),
         (["--model", "cifar_alexnet", "--effort", "most"], "unknown effort 'most'; accepted: fast, default, best"),
     ],

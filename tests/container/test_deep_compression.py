@@ -96,8 +96,8 @@ def test_a_file_of_another_architecture(tmp_path: Path) -> None:
             read_deep_compression(tmp_path / "a.net", "squeezenet1_0", fields)
     with pytest.raises(StoreError, match=r"of resnet20: 'model\.conv1' has no biases"):
         read_deep_compression(tmp_path / "a.net", "resnet20")
-    with pytest.raises(ConfigurationError, match="unknown model 'squeezenet'; did you mean 'squeezenet1_0'"):
-        read_deep_compression(tmp_path / "a.net", "squeezenet")
+    with pytest.raises(ConfigurationError, match="unknown model 'squeezenet10'; did you mean 'squeezenet1_0'"):
+        read_deep_compression(tmp_path / "a.net", "squeezenet10")
     with pytest.raises(StoreError, match="No such file"):
         read_deep_compression(tmp_path / "b.net", "squeezenet1_0")
 

@@ -33,7 +33,7 @@ IDENTITY = {
     *("classes", "in_channels", "size", "width", "mean", "std", "layers", "channel_order", "classifier_padding"),
     *("resize", "calibration_examples", "per_channel"),
     *("weight_bases", "activation_bases", "scales", "calibration", "window", "input_scale", "gradient"),
-    *("teacher_input", "student_weights", "multiplier"),
+    *("teacher_input", "student_weights", "multiplier", "activation", "padding", "batch_norm_epsilon"),
     *("examples", "shown", "attack", "batches", "runs"),
 }
 """Fields that decide a result, and so enter the key. `batch_size` is `Train`'s: a step's gradient is its batch's."""

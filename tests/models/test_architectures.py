@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import nn
 
+from brinell import costs
 from brinell.core import ConfigurationError, ModelError
 from brinell.models import MODELS, build
 
@@ -17,7 +18,17 @@ FIXED_SIZE = {"cifar_alexnet"}
 """Its fully connected layers take images of the size it was built for only."""
 
 
-SMALLEST = {"resnet18": 32, "resnet50": 32, "mobilenet_v1": 32, "alexnet": 63, "squeezenet1_0": 21, "inception_v3": 75}
+SMALLEST = {
+    "resnet18": 32,
+    "resnet50": 32,
+    "mobilenet_v1": 32,
+    "alexnet": 63,
+    "inception_v3": 75,
+    "squeezenet1_0": 21,
+    "squeezenet1_1": 17,
+    "cifar_squeezenet": 8,
+    "cifar_mobilenet": 8,
+}
 """Sizes of images at which the networks for ImageNet are tried, for speed."""
 
 
@@ -59,7 +70,10 @@ def test_the_module_says_what_built_it(kind: str) -> None:
     assert all(parameter.requires_grad for parameter in module.parameters())
 
 
-@pytest.mark.parametrize(("kind", "depth"), [("resnet8", 8), ("resnet20", 20), ("resnet56", 56)])
+@pytest.mark.parametrize(
+    ("kind", "depth"),
+    [("resnet8", 8), ("resnet20", 20), ("resnet32", 32), ("resnet44", 44), ("resnet56", 56), ("resnet110", 110)],
+)
 def test_the_depth_is_that_of_the_name(kind: str, depth: int) -> None:
     layers = [part for part in build(kind).modules() if isinstance(part, (nn.Conv2d, nn.Linear))]
     assert len(layers) == depth
@@ -115,8 +129,8 @@ def test_bad_fields_are_refused(fields: dict[str, object], message: str) -> None
 
 
 def test_unknown_models_are_refused_with_the_choices() -> None:
-    with pytest.raises(ConfigurationError, match="unknown model 'resnet21'; did you mean 'resnet20'"):
-        build("resnet21")
+    with pytest.raises(ConfigurationError, match="unknown model 'resnet20b'; did you mean 'resnet20'"):
+        build("resnet20b")
 
 
 def shape_of(kind: str, **fields: object) -> nn.Module:
@@ -166,6 +180,35 @@ def test_a_checkpoint_with_an_auxiliary_classifier_loads(tmp_path: Path) -> None
     torch.save({**published, "Other.weight": torch.zeros(1)}, tmp_path / "other.pth")
     with pytest.raises(ModelError, match=r"Other\.weight is not part of the model"):
         build("inception_v3", tmp_path / "other.pth", classes=3)
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields", "parameters"),
+    [
+        ("resnet20", {}, 269_722),  # to 1,727,962: pytorch_resnet_cifar10 (Y. Idelbayev); He 2016, table 6
+        ("resnet32", {}, 464_154),
+        ("resnet44", {}, 658_586),
+        ("resnet56", {}, 853_018),
+        ("resnet110", {}, 1_727_962),
+        ("cifar_mobilenet", {}, 3_217_226),  # pytorch-cifar (K. Liu)
+        ("cifar_squeezenet", {}, 732_010),
+        ("cifar_squeezenet", {"classes": 100}, 778_180),  # 0.78 million: pytorch-cifar100 (Weiaicunzai)
+    ],
+)
+def test_the_networks_for_cifar_have_their_published_sizes(kind: str, fields: dict[str, int], parameters: int) -> None:
+    assert sum(parameter.numel() for parameter in shape_of(kind, **fields).parameters()) == parameters
+
+
+def test_the_networks_for_cifar_keep_their_maps() -> None:
+    """Images of 32 pixels become maps of 2 (MobileNet) and 4 pixels (SqueezeNet) before the average."""
+    widths: dict[str, list[int]] = {}
+    for kind in ("cifar_mobilenet", "cifar_squeezenet"):
+        module = build(kind)
+        layers = costs.layers(module, (3, 32, 32))
+        maps = [layer.output_shape[1] for layer in layers if len(layer.output_shape) == 3]
+        widths[kind] = sorted(set(maps), reverse=True)
+        assert maps[0] == 32
+    assert widths == {"cifar_mobilenet": [32, 16, 8, 4, 2], "cifar_squeezenet": [32, 16, 8, 4]}
 
 
 def test_every_shortcut_that_changes_shape_is_a_projection() -> None:

@@ -89,6 +89,25 @@ def test_a_network_without_maps_is_unsupported():
         CAM.of(nn.Sequential(nn.Flatten(), nn.Linear(4, 2)), IMAGE)
 
 
+@pytest.mark.parametrize("pooled", [True, False])
+def test_a_relu_in_place_changes_no_map(pooled):
+    """The maps of a layer are what it gave, whatever a later operation in place makes of that tensor."""
+
+    def network(inplace):
+        torch.manual_seed(0)
+        ends = [nn.AdaptiveAvgPool2d(1)] if pooled else [nn.MaxPool2d(2)]
+        width = 4 if pooled else 36
+        return nn.Sequential(
+            *(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU(inplace), nn.Conv2d(4, 4, 3), nn.ReLU(inplace)),
+            *(*ends, nn.Flatten(), nn.Linear(width, 5)),
+        ).eval()
+
+    images = torch.rand(6, 1, 10, 10)
+    plain, in_place = (CAM.of(network(inplace), images) for inplace in (False, True))
+    assert (plain.method, plain.layer) == (in_place.method, in_place.layer)
+    assert torch.equal(plain.look(images).maps, in_place.look(images).maps)
+
+
 def test_hooks_are_taken_off():
     network = Pooled()
     CAM.of(network, IMAGE).look(IMAGE)

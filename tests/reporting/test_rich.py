@@ -301,3 +301,18 @@ def test_nothing_of_it_yet(tmp_path: Path) -> None:
     for section in tables(found).values():
         for table in section:
             assert all(len(row) == len(table.columns) for row in table.rows)
+
+
+@pytest.mark.parametrize(("attack", "norm", "steps"), [("deepfool", "l2", 20), ("carlini_wagner", "l2", 50)])
+def test_an_attack_without_a_radius_shows_how_far_it_went(evaluation, tabled, attack, norm, steps) -> None:
+    """Its accuracy is 0.0 % by construction; what it says of a network is the distance."""
+    at = (pl.col("attack") == attack) & (pl.col("steps") == steps) & (pl.col("crafted_on") == pl.col("variant"))
+    assert set(evaluation.readings.filter(pl.col("attack") == attack)["norm"]) == {norm}
+    for name in NAMES:
+        (row,) = evaluation.seed_means.filter(at & (pl.col("variant") == name)).to_dicts()
+        found = cell(tabled[f"attack-{attack}"], name, f"median {norm}, {steps} steps")
+        assert float(found.text) == pytest.approx(row[f"median_{norm}"], rel=0.05)
+        assert found.note.startswith(f"{percent(row['robust_accuracy'])} not fooled")
+        pair = cell(tabled["top-1-top-5"], name, f"{attack}, {steps} steps\nmedian {norm}")
+        assert pair.text == found.text
+    assert set(evaluation.security.filter(pl.col("attack") == attack)["norm"]) == {norm}

@@ -281,3 +281,15 @@ def test_what_a_network_cannot_become_is_refused_before_anything_trains(tiny, co
     tiny["variants"]["pruned"]["compress"] = compress
     with pytest.raises((ConfigurationError, ModelError), match=message):
         plan_of(tiny)
+
+
+def test_the_plan_says_in_which_norm_an_attack_measures(tiny):
+    """C&W has no setting for it: it minimises the L2 distance. The norm is no part of a key."""
+    tiny["attacks"] = {
+        "cw": {"kind": "carlini_wagner", "steps": 2},
+        "deepfool": {"kind": "deepfool", "norm": "linf"},
+        "fgsm": {"kind": "fgsm", "epsilon": 0.1},
+        "far": {"kind": "pgd", "epsilon": 1.5, "norm": "l2"},
+    }
+    norms = {trial.attack: trial.norm for trial in plan_of(tiny).trials}
+    assert norms == {"clean": "linf", "cw": "l2", "deepfool": "linf", "fgsm": "linf", "far": "l2"}

@@ -1,6 +1,6 @@
 """From rows to tidy frames: accuracies, strain, intervals, paired tests, worst cases; and what is missing. No torch."""
 
-from brinell.analysis.aggregate import CLEAN, WORST
+from brinell.analysis.aggregate import CLEAN, WORST, norm_of
 from brinell.analysis.evaluation import Evaluation, load
 from brinell.analysis.material.breaking import breaking_line, breaking_strain, breaking_stress
 from brinell.analysis.material.character import DUCTILE, STRONG, character, ductility, toughness
@@ -34,6 +34,7 @@ __all__ = [
     "front",
     "load",
     "mcnemar",
+    "norm_of",
     "toughness",
     "wilson",
 ]

@@ -76,8 +76,8 @@ def aggregate(store: RunStore, plan: StudyPlan, labels: Mapping[str, str]) -> Ag
 
 
 def norm_of(trial: PlannedTrial) -> str:
-    """The norm in which the trial's epsilon is a radius."""
-    return str(trial.spec.get("norm", "linf"))
+    """The norm in which the trial's epsilon is a radius, or its distances are minimised."""
+    return trial.norm or str(trial.spec.get("norm", "linf"))
 
 
 def stack(frames: Iterable[pl.DataFrame], schema: Mapping[str, Any]) -> pl.DataFrame:

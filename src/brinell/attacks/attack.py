@@ -13,6 +13,7 @@ from torch import Tensor
 
 from brinell.attacks.oracle import Oracle
 from brinell.core import ConfigurationError, Point, Spec
+from brinell.nn import Norm
 
 COUNTS: Final = ("first_success_step", "restart", "forwards", "backwards", "zero_gradients", "queries")
 """Fields of `Crafted` that hold one number an example and point."""
@@ -93,7 +94,7 @@ class Attack(Spec):
     @model_validator(mode="after")
     def _inside_the_images(self) -> Self:
         epsilon = self.point.epsilon
-        if epsilon is not None and epsilon > 1 and getattr(self, "norm", "linf") == "linf":
+        if epsilon is not None and epsilon > 1 and self.distance_norm == "linf":
             shown = f"{epsilon:g}"
             raise ValueError(f"epsilon {shown} is beyond images, which lie in [0, 1]; of 255 levels write {shown}/255")
         return self
@@ -102,6 +103,12 @@ class Attack(Spec):
     def random(self) -> bool:
         """Whether the result depends on the seed."""
         return False
+
+    @property
+    def distance_norm(self) -> Norm:
+        """The norm that bounds the perturbation or, where there is no bound, the one that is minimised."""
+        norm: Norm = getattr(self, "norm", "linf")
+        return norm
 
     @property
     @abstractmethod

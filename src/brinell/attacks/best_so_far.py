@@ -38,6 +38,10 @@ class BestSoFar:
         """`(K, len(index))`: which readings still need to go on from iterate `step`."""
         return self.open(index) & (self.limits > step)
 
+    def ends(self, step: int, index: Tensor) -> Tensor:
+        """`(K, len(index))`: which readings end with iterate `step` and would take another success."""
+        return self.open(index) & (self.limits == step)
+
     def open(self, index: Tensor) -> Tensor:
         """`(K, len(index))`: which readings would take another success."""
         broken = self.broken[:, index]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import torch
 from pydantic import Field
@@ -15,6 +15,7 @@ from brinell.attacks.attack import Attack, Batch, Crafted
 from brinell.attacks.losses import check_classes, margin
 from brinell.attacks.oracle import Oracle
 from brinell.core import Point
+from brinell.nn import Norm
 
 _EDGE = 0.999999
 """Shrinks [-1, 1] before atanh, as the authors' code does: at exactly 0 or 1 the variable would be infinite."""
@@ -27,12 +28,15 @@ class CarliniWagner(Attack):
 
     `margin` is the best other logit less the label's; targeted, the target's less the best other one (f6 of the paper).
     `steps` Adam iterations for each of `binary_search_steps` values of c, from `initial_const`: times ten until the
-    first success, then bisection (section VI-D); with one search, c is fixed, as in BreakingBED. `abort_early` ends an
-    example's search where its loss stops falling, as the authors' code does for a whole batch. The nearest success
-    over all iterations is kept; without one, the clean image.
+    first success, then bisection (section VI-D); with one search, c is fixed, as in BreakingBED. `abort_early` ends a
+    search of an example that has succeeded at this c where its loss stops falling, checked ten times a search. The
+    authors' code ends the search of a whole batch, whether or not anything has succeeded; on binary networks the loss
+    stands still for many iterations before the first success. The nearest success over all iterations is kept; without
+    one, the clean image.
     """
 
     kind = "carlini_wagner"
+    revision: ClassVar[int] = 2
     sweepable: ClassVar[frozenset[str]] = frozenset({"steps"})
     skips_misclassified: ClassVar[bool] = True
 
@@ -47,6 +51,11 @@ class CarliniWagner(Attack):
     def point(self) -> Point:
         """No radius; the number of iterations."""
         return Point(None, self.steps)
+
+    @property
+    def distance_norm(self) -> Norm:
+        """The L2 norm."""
+        return "l2"
 
     def clip(self, candidates: Tensor, clean: Tensor, epsilon: float | None) -> Tensor:
         """Inside the box."""
@@ -87,15 +96,14 @@ class _Best:
             passes=torch.zeros(count, dtype=torch.int32, device=device),
         )
 
-    def improve(self, index: Tensor, square: Tensor, images: Tensor, step: int) -> None:
-        """Keep what is nearer than anything before."""
-        nearer = square < self.square[index]
-        at = index[nearer]
-        self.square[at], self.images[at] = square[nearer], images[nearer]
-        self.first[at] = torch.where(self.first[at] < 0, step, self.first[at])
-
-    def copy(self) -> _Best:
-        return _Best(self.square.clone(), self.images.clone(), self.first.clone(), self.passes.clone())
+    def improve(self, index: Tensor, square: Tensor, images: Tensor, step: int | Tensor) -> None:
+        """Keep what is nearer than anything before; a `square` of infinity is no success."""
+        before = self.square[index]
+        nearer = square < before
+        self.square[index] = torch.where(nearer, square, before)
+        self.images[index] = torch.where(nearer[:, None, None, None], images, self.images[index])
+        first = self.first[index]
+        self.first[index] = torch.where(nearer & (first < 0), step, first).to(first.dtype)
 
 
 def _bisect(oracle: Oracle, batch: Batch, attack: CarliniWagner, steps: int, before: int, whole: int) -> _Best:
@@ -107,13 +115,12 @@ def _bisect(oracle: Oracle, batch: Batch, attack: CarliniWagner, steps: int, bef
     low = torch.zeros(len(batch.images), device=batch.images.device)
     high = torch.full_like(low, torch.inf)
     const = torch.full_like(low, attack.initial_const)
+    everyone = torch.arange(len(low), device=low.device)
     for search in range(attack.binary_search_steps):
         oracle.report_progress(before + steps * search / attack.binary_search_steps, whole)
         found = _search(oracle, batch, attack, [steps], const)[steps]
         success = found.square < torch.inf
-        everyone = torch.arange(len(low), device=low.device)
-        best.improve(everyone[success], found.square[success], found.images[success], 0)
-        best.first = torch.where(best.first == 0, found.first + best.passes, best.first)
+        best.improve(everyone, found.square, found.images, found.first + best.passes)
         best.passes += found.passes
         high = torch.where(success, torch.minimum(high, const), high)
         low = torch.where(success, low, torch.maximum(low, const))
@@ -124,28 +131,58 @@ def _bisect(oracle: Oracle, batch: Batch, attack: CarliniWagner, steps: int, bef
 def _search(
     oracle: Oracle, batch: Batch, attack: CarliniWagner, steps: list[int], const: Tensor | None = None
 ) -> dict[int, _Best]:
-    """One descent with c fixed, read at several numbers of iterations."""
-    best = _Best.none(batch)
-    readings: dict[int, _Best] = {}
+    """One descent with c fixed, read at several numbers of iterations; each reading aborts as it would alone."""
     alone = const is None
     if const is None:
         const = torch.full((len(batch.images),), attack.initial_const, device=batch.images.device)
+    readings = {limit: _Reading(limit, _Best.none(batch), torch.full_like(const, torch.inf)) for limit in steps}
     run = _Descent.begin(batch, const)
-    previous = torch.full_like(const, torch.inf)
-    every = max(1, steps[-1] // 10)
     for step in range(1, steps[-1] + 1):
         if alone:
             oracle.report_progress(step - 1, steps[-1])
-        if len(run.index):
-            best.passes[run.index] += 1
-            loss = run.advance(oracle, attack, best, step)
-            if attack.abort_early and step % every == 0:
-                falling = loss < 0.9999 * previous[run.index]
-                previous[run.index] = loss
-                run = run.at(falling) if not bool(falling.all()) else run
-        if step in steps:
-            readings[step] = _confirmed(oracle, batch, best)
-    return readings
+        moved = run.advance(oracle, attack, step)
+        checks = [reading.see(run.index, moved, step, abort=attack.abort_early) for reading in readings.values()]
+        if any(checks):
+            open_still = torch.stack([reading.open(run.index, step) for reading in readings.values()]).any(0)
+            run = run.at(open_still.nonzero()[:, 0])
+            if not len(run.index):
+                break
+    return {limit: _confirmed(oracle, batch, reading.best) for limit, reading in readings.items()}
+
+
+class _Moved(NamedTuple):
+    """The iterate before a step: images, squared distance where it succeeded (else infinity), and loss, `(n, ...)`."""
+
+    images: Tensor
+    square: Tensor
+    loss: Tensor
+
+
+@dataclass
+class _Reading:
+    """The descent as one that ends after `limit` iterations sees it: its best, and who has been aborted."""
+
+    limit: int
+    best: _Best
+    previous: Tensor
+    """The loss at the last check `(N,)`; minus infinity for an example that has been aborted."""
+
+    def see(self, index: Tensor, moved: _Moved, step: int, *, abort: bool) -> bool:
+        """Take in one iterate of the examples `index`; whether anybody may have ended with it."""
+        if step > self.limit:
+            return False
+        going = self.open(index, step - 1)
+        self.best.passes[index] += going
+        self.best.improve(index, torch.where(going, moved.square, torch.inf), moved.images, step - 1)
+        if not abort or step % max(1, self.limit // 10):
+            return step == self.limit
+        falling = (moved.loss < 0.9999 * self.previous[index]) | (self.best.square[index] == torch.inf)
+        self.previous[index] = torch.where(going & falling, moved.loss, -torch.inf)
+        return True
+
+    def open(self, index: Tensor, step: int) -> Tensor:
+        """Which of the examples go on after iterate `step`."""
+        return (self.previous[index] > -torch.inf) & (step < self.limit)
 
 
 @dataclass
@@ -181,18 +218,16 @@ class _Descent:
             self.second_moment[chosen],
         )
 
-    def advance(self, oracle: Oracle, attack: CarliniWagner, best: _Best, step: int) -> Tensor:
-        """Look at the current images, keep the successes, take one step of Adam; returns the loss `(n,)`."""
+    def advance(self, oracle: Oracle, attack: CarliniWagner, step: int) -> _Moved:
+        """Look at the current images and take one step of Adam."""
         squashed = torch.tanh(self.variable)
         images = (squashed + 1) / 2
         logits, hinge, gradient = oracle.gradient(images, self._hinge(attack.confidence))
         delta = images - self.clean
         square = delta.flatten(1).square().sum(1)
-        success = self._clears(logits, attack.confidence)
-        best.improve(self.index[success], square[success], images[success], step - 1)
         slope = (gradient + 2 * delta) * (1 - squashed.square()) / 2
         self._adam(slope, step, attack.learning_rate)
-        return square + hinge
+        return _Moved(images, torch.where(self._clears(logits, attack.confidence), square, torch.inf), square + hinge)
 
     def _hinge(self, confidence: float) -> Callable[[Tensor], Tensor]:
         def objective(logits: Tensor) -> Tensor:
@@ -216,14 +251,13 @@ class _Descent:
 
 def _confirmed(oracle: Oracle, batch: Batch, best: _Best) -> _Best:
     """The successes that the deployed network confirms; the others count as none."""
-    checked = best.copy()
     at = (best.square < torch.inf).nonzero()[:, 0]
     if len(at):
         targets = None if batch.targets is None else batch.targets[at]
         lost = at[~oracle.is_adversarial(best.images[at], batch.labels[at], targets)]
-        checked.square[lost], checked.first[lost] = torch.inf, -1
-        checked.images[lost] = batch.images[lost]
-    return checked
+        best.square[lost], best.first[lost] = torch.inf, -1
+        best.images[lost] = batch.images[lost]
+    return best
 
 
 def _crafted(bests: list[_Best]) -> Crafted:

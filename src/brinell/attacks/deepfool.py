@@ -14,10 +14,10 @@ from brinell.attacks.attack import Attack, Batch, Crafted, column
 from brinell.attacks.best_so_far import BestSoFar
 from brinell.attacks.oracle import Oracle
 from brinell.core import DataError, Point
-from brinell.nn import Norm
+from brinell.nn import Norm, steepest
 
 _NUDGE = 1e-4
-"""Added to the logits' difference, as the authors' code does, so that a step never has length zero at a boundary."""
+"""Added to the distance of a boundary, as the authors' code does, so that a step never has length zero."""
 
 
 class DeepFool(Attack):
@@ -29,6 +29,7 @@ class DeepFool(Attack):
     """
 
     kind = "deepfool"
+    revision: ClassVar[int] = 2
     sweepable: ClassVar[frozenset[str]] = frozenset({"steps"})
     skips_misclassified: ClassVar[bool] = True
 
@@ -75,16 +76,15 @@ class DeepFool(Attack):
     def _step(self, gaps: Tensor, gradients: Tensor) -> Tensor:
         """The shortest step to the nearest boundary, `(n, C, H, W)`; zero where no gradient leads anywhere."""
         flat = gradients.flatten(2)
-        length = flat.norm(dim=2) if self.norm == "l2" else flat.abs().sum(2)
-        gap = gaps.abs() + _NUDGE
-        distance = torch.where(length > 0, gap / length, torch.inf)
+        largest = flat.abs().amax(2, keepdim=True).clamp_min(torch.finfo(flat.dtype).tiny)
+        scaled = flat / largest  # squares of small gradients are zero in float32
+        length = scaled.norm(dim=2) if self.norm == "l2" else scaled.abs().sum(2)
+        distance = torch.where(length > 0, gaps.abs() / largest[..., 0] / length, torch.inf)
         nearest = distance.argmin(1)
         rows = torch.arange(len(nearest), device=nearest.device)
-        gradient, size = gradients[rows, nearest], distance[rows, nearest]
+        gradient, size = gradients[rows, nearest], distance[rows, nearest] + _NUDGE
         size = torch.where(size.isfinite(), size, 0.0)
-        if self.norm == "linf":
-            return column(size, gradient) * gradient.sign()
-        return column(size / length[rows, nearest].clamp_min(1e-12), gradient) * gradient
+        return column(size, gradient) * steepest(gradient, self.norm)
 
 
 @dataclass

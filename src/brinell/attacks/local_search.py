@@ -12,7 +12,6 @@ from pydantic import Field
 from torch import Tensor
 
 from brinell.attacks.attack import Attack, Batch, Crafted
-from brinell.attacks.best_so_far import BestSoFar
 from brinell.attacks.epsilon_batch import EpsilonBatch
 from brinell.attacks.oracle import Oracle, Precision
 from brinell.attacks.projection import clip_to_ball
@@ -40,6 +39,7 @@ class LocalSearch(Attack):
     """
 
     kind = "local_search"
+    revision: ClassVar[int] = 2
     needs: ClassVar[Literal["gradient", "scores"]] = "scores"
     sweepable: ClassVar[frozenset[str]] = frozenset({"epsilon", "steps"})
     skips_misclassified: ClassVar[bool] = True
@@ -79,25 +79,28 @@ class LocalSearch(Attack):
             raise DataError("targets: LocalSearch is untargeted; use GenAttack for a target")
         readings = BestSoFar(batch.images, points)
         search = _Search.begin(oracle, EpsilonBatch.spread(batch, readings.epsilons))
+        readings.forwards += 1
         for step in range(1, readings.steps[-1] + 1):
             oracle.report_progress(step - 1, readings.steps[-1])
-            chosen, valid, best = search.score(oracle, self, seed, step)
+            candidates, valid = search.candidates(self, seed, step)
             queries = valid.sum(1).to(torch.int32) + 1
-            index = search.cells.index
-            allowed = torch.ones_like(queries, dtype=torch.bool)
             if self.max_queries is not None:
-                allowed = readings.forwards[-1, index] + queries <= self.max_queries
-            search.change(self, chosen, allowed & valid.any(1), step)
-            readings.spend(step - 1, index, forwards=queries * allowed, backwards=0)
+                affordable = readings.forwards[-1, search.cells.index] + queries <= self.max_queries
+                for later in [steps for steps in readings.steps if steps >= step]:
+                    readings.keep(later, search.cells.index[~affordable], search.images[~affordable])
+                search, candidates, valid = search.at(affordable), candidates[affordable], valid[affordable]
+                queries = queries[affordable]
+            index = search.cells.index
+            if not len(index):
+                break
+            chosen, best = search.score(oracle, self, candidates, valid)
+            search.change(self, chosen, step)
+            readings.spend(step - 1, index, forwards=queries, backwards=0)
             broken = search.look(oracle, best)
             readings.keep(step, index, search.images)
             readings.succeed(step, index[broken], search.images[broken])
-            stay = readings.wants(step, index).any(0) & allowed
-            for later in [steps for steps in readings.steps if steps > step]:
-                readings.keep(later, index[~allowed], search.images[~allowed])
+            stay = readings.wants(step, index).any(0)
             search = search.at(stay) if not bool(stay.all()) else search
-            if not len(search.cells.index):
-                break
         return readings.crafted(queries=True)
 
 
@@ -129,9 +132,8 @@ class _Search:
         parts = (self.images, self.near, self.changed, self.p, self.chance)
         return _Search(self.cells.at(chosen), *(part[chosen] for part in parts))
 
-    def score(self, oracle: Oracle, attack: LocalSearch, seed: int, step: int) -> tuple[Tensor, Tensor, Tensor]:
-        """The pixels to change `(n, t)`, which candidates there were `(n, K)`, and the lowest probability `(n,)`."""
-        candidates, valid = self._candidates(attack, seed, step)
+    def score(self, oracle: Oracle, attack: LocalSearch, candidates: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
+        """Of the `candidates` that are `valid`, `(n, K)`: the pixels to change `(n, t)`, and the lowest probability."""
         rows, places = valid.nonzero(as_tuple=True)
         pixels = candidates[rows, places]
         scores = torch.full(candidates.shape, torch.inf, device=self.p.device)
@@ -141,9 +143,9 @@ class _Search:
             scores[rows[part], places[part]] = _chance(logits, self.cells.labels[rows[part]])
         lowest = scores.topk(min(attack.changes, scores.shape[1]), dim=1, largest=False, sorted=True)
         chosen = torch.where(lowest.values < torch.inf, candidates.gather(1, lowest.indices), -1)
-        return chosen, valid, scores.amin(1)
+        return chosen, scores.amin(1)
 
-    def _candidates(self, attack: LocalSearch, seed: int, step: int) -> tuple[Tensor, Tensor]:
+    def candidates(self, attack: LocalSearch, seed: int, step: int) -> tuple[Tensor, Tensor]:
         """At most `max_candidates` pixels an image `(n, K)`, and which of the K are real."""
         rested = step - self.changed > attack.rest
         noise = uniform(seed, "pixels", self.cells.ids, (self.near.shape[1],), step)
@@ -163,10 +165,9 @@ class _Search:
         images[at, :, pixels] = (0.5 + self.p[rows, None] * direction).clamp(0, 1)
         return images.view(-1, *self.images.shape[1:])
 
-    def change(self, attack: LocalSearch, chosen: Tensor, allowed: Tensor, step: int) -> None:
-        """Change the chosen pixels and look round them next."""
-        real = (chosen >= 0) & allowed[:, None]
-        rows, places = real.nonzero(as_tuple=True)
+    def change(self, attack: LocalSearch, chosen: Tensor, step: int) -> None:
+        """Change the chosen pixels (-1: none) and look round them next."""
+        rows, places = (chosen >= 0).nonzero(as_tuple=True)
         pixels = chosen[rows, places]
         images = self.images.flatten(2).clone()
         clean = self.cells.clean.flatten(2)

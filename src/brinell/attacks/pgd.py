@@ -27,6 +27,7 @@ class PGD(Attack):
     """
 
     kind = "pgd"
+    revision: ClassVar[int] = 2
     sweepable: ClassVar[frozenset[str]] = frozenset({"epsilon", "steps"})
     traceable: ClassVar[bool] = True
     skips_misclassified: ClassVar[bool] = True

@@ -80,13 +80,17 @@ def _ascend(
     objective = _Objective(settings, cells)
     images = _start(cells, settings, restart)
     last = readings.steps[-1]
+    looks = trace is not None or settings.restarts > 1 or not settings.early_stop
     for step in range(last):
         oracle.report_progress(restart * last + step, settings.restarts * last)
         logits, value, gradient = oracle.gradient(images, objective)
         zero = (gradient.flatten(1) == 0).all(1)
-        wanted = readings.wants(step, cells.index).any(0)
         readings.spend(step, cells.index, zero=zero)
-        broken = oracle.confirmed(images, logits, cells.labels, cells.targets, asked=wanted)
+        asked = readings.wants(step, cells.index)
+        if looks:  # as a reading that ends here looks at its last iterate when it is alone
+            asked = asked | readings.ends(step, cells.index)
+            readings.forwards[:, cells.index] += readings.ends(step, cells.index)
+        broken = oracle.confirmed(images, logits, cells.labels, cells.targets, asked=asked.any(0))
         readings.succeed(step, cells.index[broken], images[broken], restart=restart)
         if trace is not None:
             trace.record(restart, step, logits, value, zero, cells.labels)
@@ -99,7 +103,7 @@ def _ascend(
         images = _step(images, gradient, cells, settings)
         if restart == 0:
             readings.keep(step + 1, cells.index, images)
-    if trace is not None or settings.restarts > 1 or not settings.early_stop:
+    if looks:
         _look_at_the_end(oracle, cells, images, readings, objective, restart, trace)
 
 

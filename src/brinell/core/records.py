@@ -116,6 +116,8 @@ class PlannedTrial(_Record):
     """The attack's name in the study."""
     kind: str
     spec: dict[str, Any]
+    norm: str | None = None
+    """The norm that the attack is bounded in, or minimises; `None` in plans made before it was kept."""
     judged_on: str
     """Key of the variant that was judged."""
     crafted_on: str

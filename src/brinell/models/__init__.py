@@ -8,21 +8,30 @@ from brinell.core import Registry
 from brinell.models.alexnet import AlexNet
 from brinell.models.architecture import Architecture
 from brinell.models.cifar_alexnet import CifarAlexNet
-from brinell.models.cifar_resnet import ResNet8, ResNet20, ResNet56
+from brinell.models.cifar_mobilenet import CifarMobileNet
+from brinell.models.cifar_resnet import ResNet8, ResNet20, ResNet32, ResNet44, ResNet56, ResNet110
+from brinell.models.cifar_squeezenet import CifarSqueezeNet
 from brinell.models.imagenet_resnet import ResNet18, ResNet50
 from brinell.models.inception import InceptionV3
 from brinell.models.mobilenet import MobileNetV1
 from brinell.models.normalized import Normalized
 from brinell.models.squeezenet import SqueezeNet10
+from brinell.models.squeezenet1_1 import SqueezeNet11
 from brinell.models.weights import load_weights
 
 MODELS: Registry[Architecture] = Registry(
     "model",
     ResNet8,
     ResNet20,
+    ResNet32,
+    ResNet44,
     ResNet56,
+    ResNet110,
     SqueezeNet10,
+    SqueezeNet11,
     CifarAlexNet,
+    CifarSqueezeNet,
+    CifarMobileNet,
     ResNet18,
     ResNet50,
     MobileNetV1,
@@ -52,15 +61,21 @@ __all__ = [
     "AlexNet",
     "Architecture",
     "CifarAlexNet",
+    "CifarMobileNet",
+    "CifarSqueezeNet",
     "InceptionV3",
     "MobileNetV1",
     "Normalized",
     "ResNet8",
     "ResNet18",
     "ResNet20",
+    "ResNet32",
+    "ResNet44",
     "ResNet50",
     "ResNet56",
+    "ResNet110",
     "SqueezeNet10",
+    "SqueezeNet11",
     "build",
     "load_weights",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar
 
 import torch
@@ -17,6 +18,8 @@ class Architecture(Spec):
 
     spare: ClassVar[tuple[str, ...]] = ()
     """How the names of tensors begin that published checkpoints have and this network does without."""
+    published_names: ClassVar[Mapping[str, str]] = {}
+    """What modules are called here (values) that published checkpoints call otherwise (keys)."""
 
     classes: int
     in_channels: int

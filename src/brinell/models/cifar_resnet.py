@@ -87,11 +87,32 @@ class ResNet20(_CifarResNet):
     blocks = 3
 
 
+class ResNet32(_CifarResNet):
+    """32 layers, 461,872 weights, 68.86 million multiply-accumulates an image of 32 x 32."""
+
+    kind = "resnet32"
+    blocks = 5
+
+
+class ResNet44(_CifarResNet):
+    """44 layers, 655,408 weights, 97.17 million multiply-accumulates an image of 32 x 32."""
+
+    kind = "resnet44"
+    blocks = 7
+
+
 class ResNet56(_CifarResNet):
     """56 layers, 848,944 weights, 125.49 million multiply-accumulates an image of 32 x 32."""
 
     kind = "resnet56"
     blocks = 9
+
+
+class ResNet110(_CifarResNet):
+    """110 layers, 1,719,856 weights, 252.89 million multiply-accumulates an image of 32 x 32."""
+
+    kind = "resnet110"
+    blocks = 18
 
 
 class ResNet8(_CifarResNet):

@@ -13,7 +13,9 @@ FIRES = ((96, 16, 64), (128, 16, 64), (128, 32, 128), (256, 32, 128), (256, 48, 
 """Channels in, squeezed, and of each of the two expansions; an eighth follows the last pooling."""
 
 
-class _Fire(nn.Module):
+class Fire(nn.Module):
+    """One convolution of 1 x 1 to `squeezed` channels, and two of 1 x 1 and 3 x 3 to `expanded` channels each."""
+
     def __init__(self, inputs: int, squeezed: int, expanded: int) -> None:
         super().__init__()
         self.squeeze = nn.Conv2d(inputs, squeezed, 1)
@@ -21,6 +23,7 @@ class _Fire(nn.Module):
         self.expand3x3 = nn.Conv2d(squeezed, expanded, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
+        """The two expansions, one after the other along the channels."""
         squeezed = torch.relu(self.squeeze(x))
         return torch.relu(torch.cat([self.expand1x1(squeezed), self.expand3x3(squeezed)], 1))
 
@@ -30,38 +33,44 @@ class _SqueezeNet(nn.Module):
 
     def __init__(self, in_channels: int, classes: int, padding: int) -> None:
         super().__init__()
-        fires = [_Fire(*sizes) for sizes in FIRES]
+        fires = [Fire(*sizes) for sizes in FIRES]
         self.features = nn.Sequential(
             nn.Conv2d(in_channels, 96, 7, stride=2),
             nn.ReLU(),
-            _pool(),
+            pool(),
             *fires[:3],
-            _pool(),
+            pool(),
             *fires[3:],
-            _pool(),
-            _Fire(512, 64, 256),
+            pool(),
+            Fire(512, 64, 256),
         )
-        last = nn.Conv2d(512, classes, 1, padding=padding)
-        self.classifier = nn.Sequential(
-            nn.Dropout(0.5),
-            last,
-            nn.ReLU(),
-            nn.AdaptiveAvgPool2d(1),
-            nn.Flatten(),
-        )
-        for layer in self.modules():
-            if isinstance(layer, nn.Conv2d):
-                nn.init.kaiming_uniform_(layer.weight)
-                nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
-        nn.init.normal_(last.weight, std=0.01)
+        self.classifier = classifier(classes, padding)
+        initialize(self)
 
     def forward(self, x: Tensor) -> Tensor:
         logits: Tensor = self.classifier(self.features(x))
         return logits
 
 
-def _pool() -> nn.MaxPool2d:
+def pool() -> nn.MaxPool2d:
+    """Windows of 3 x 3 in steps of 2, rounded up, as in Caffe."""
     return nn.MaxPool2d(3, stride=2, ceil_mode=True)
+
+
+def classifier(classes: int, padding: int = 0) -> nn.Sequential:
+    """The last convolution and the average of its maps, which are the logits."""
+    last = nn.Conv2d(512, classes, 1, padding=padding)
+    return nn.Sequential(nn.Dropout(0.5), last, nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+
+
+def initialize(network: nn.Module) -> None:
+    """Draw the weights as torchvision does."""
+    for layer in network.modules():
+        if isinstance(layer, nn.Conv2d):
+            nn.init.kaiming_uniform_(layer.weight)
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
+    nn.init.normal_(network.get_submodule("classifier.1").weight, std=0.01)  # type: ignore[arg-type]
 
 
 class SqueezeNet10(Architecture):

@@ -22,8 +22,10 @@ def load_weights(model: nn.Module, path: Path) -> None:
     Raises:
         ModelError: the file is missing or unreadable, or names or shapes differ (the message gives the first few).
     """
-    spare = tuple(getattr(getattr(model, "architecture", None), "spare", ()))
-    named = {name.removeprefix("module."): tensor for name, tensor in _read(path).items()}
+    architecture = getattr(model, "architecture", None)
+    spare = tuple(getattr(architecture, "spare", ()))
+    published = getattr(architecture, "published_names", {})
+    named = {_own_name(name.removeprefix("module."), published): tensor for name, tensor in _read(path).items()}
     tensors = {name: tensor for name, tensor in named.items() if not name.startswith(spare)}
     target = model.model if isinstance(model, Normalized) else model
     if isinstance(model, Normalized) and any(name.startswith("model.") for name in tensors):
@@ -67,6 +69,10 @@ def _check(tensors: Mapping[str, Tensor], target: nn.Module, path: Path, name: s
         raise ModelError(f"weights: {path} is a checkpoint of another architecture than {name}: {shown}")
     if not all(torch.isfinite(tensor).all() for tensor in tensors.values() if tensor.is_floating_point()):
         raise ModelError(f"weights: {path} holds NaN or infinite values")
+
+
+def _own_name(name: str, published: Mapping[str, str]) -> str:
+    return ".".join(published.get(part, part) for part in name.split("."))
 
 
 def _name(model: nn.Module) -> str:

@@ -76,7 +76,11 @@ class CAM:
 
 @dataclass
 class _Seen:
-    """What the modules of a network took in and gave out, in order of execution."""
+    """What the modules of a network took in and gave out, in order of execution.
+
+    The network goes on with a copy of each output, so that a later operation in place (`ReLU(inplace=True)`) changes
+    neither what is kept here nor what a gradient is taken by.
+    """
 
     only: set[str] | None = None
     inputs: dict[str, Any] = field(default_factory=dict)
@@ -85,13 +89,19 @@ class _Seen:
     def watching(self, network: nn.Module) -> _Hooks:
         return _Hooks(network, self)
 
-    def hook(self, name: str) -> Callable[[nn.Module, tuple[Any, ...], Any], None]:
-        def keep(module: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
-            for known, value in ((self.inputs, inputs[0] if inputs else None), (self.outputs, output)):
+    def hook(self, name: str) -> Callable[[nn.Module, tuple[Any, ...], Any], Any]:
+        def keep(module: nn.Module, inputs: tuple[Any, ...], output: Any) -> Any:
+            taken = inputs[0] if inputs and isinstance(module, nn.Linear) else None
+            for known, value in ((self.inputs, _copied(taken)), (self.outputs, output)):
                 known.pop(name, None)  # a layer that runs again moves to the end
                 known[name] = value
+            return _copied(output)
 
         return keep
+
+
+def _copied(value: Any) -> Any:
+    return value.clone() if isinstance(value, Tensor) else value
 
 
 @dataclass

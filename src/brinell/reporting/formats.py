@@ -47,6 +47,11 @@ def stress(value: float, quantity: str, norm: str = "linf") -> str:
     return f"{_two(255 * value)}/255" if norm == "linf" and value else _two(value)
 
 
+def distance(value: float, norm: str = "linf") -> str:
+    """A perturbation's size, with two digits: `5.3/255` for linf, `0.53` for other norms."""
+    return stress(value, "epsilon", norm)
+
+
 def at(epsilon: float | None, steps: int, norm: str = "linf") -> str:
     """A point: `2/255, 20 steps`; a single step goes without saying."""
     return (

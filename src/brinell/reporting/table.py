@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import polars as pl
 
-from brinell.reporting.formats import MISSING, interval, percent
+from brinell.reporting.formats import MISSING, distance, interval, percent
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,16 @@ class Table:
 def share(value: float | None, low: float | None = None, high: float | None = None, *, tone: bool = False) -> Cell:
     """A proportion in percent with its interval."""
     return Cell(percent(value), value, interval(low, high), value if tone else None)
+
+
+def median_distance(row: Mapping[str, Any]) -> Cell:
+    """How far an attack without a radius had to go, in its own norm, and the share that it did not fool."""
+    found = row[f"median_{row['norm']}"]
+    rest = interval(row["robust_accuracy_low"], row["robust_accuracy_high"])
+    note = f"{percent(row['robust_accuracy'])} not fooled\n{rest}"
+    if found is None:
+        return Cell("none found", float("inf"), note)
+    return Cell(distance(found, row["norm"]), found, note)
 
 
 def number(text: str, value: float | None) -> Cell:

@@ -62,7 +62,7 @@ def plan(study: Study, splits: Splits | None = None) -> StudyPlan:
 def _clean_trials(study: Study, test: Dataset, variants: Sequence[VariantPlan]) -> Iterator[PlannedTrial]:
     blocks = cut(test, len(test), study.block)
     for variant in variants:
-        clean = _Run(CLEAN, {"kind": CLEAN, "revision": 1}, (Point(0.0, 0),), blocks)
+        clean = _Run(CLEAN, {"kind": CLEAN, "revision": 1}, "linf", (Point(0.0, 0),), blocks)
         yield _trial(clean, variant, variant, variant.view, test)
 
 
@@ -94,6 +94,7 @@ class _Run:
 
     attack: str
     spec: dict[str, object]
+    norm: str
     points: tuple[Point, ...]
     blocks: tuple[Block, ...]
     seed: int = 0
@@ -110,7 +111,9 @@ def _runs(name: str, entry: AttackEntry, where: str, study: Study, test: Dataset
     seeds = study.seeds.attacks if entry.seeds is None else entry.seeds
     for seed in dict.fromkeys(seeds) if entry.attack.random else (0,):
         attack = entry.attack
-        yield _Run(name, attack.identity(), entry.points, blocks, seed, attack.random, entry.trace_every)
+        yield _Run(
+            name, attack.identity(), attack.distance_norm, entry.points, blocks, seed, attack.random, entry.trace_every
+        )
 
 
 def _among(variants: Sequence[VariantPlan], names: tuple[str, ...] | None) -> list[VariantPlan]:
@@ -141,6 +144,7 @@ def _trial(run: _Run, judged: VariantPlan, crafted: VariantPlan, view: str, test
         attack=run.attack,
         kind=str(run.spec["kind"]),
         spec=run.spec,
+        norm=run.norm,
         judged_on=judged.record.key,
         crafted_on=crafted.record.key,
         seed=run.seed,

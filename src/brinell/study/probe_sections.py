@@ -63,7 +63,7 @@ def _radius(used: list[AttackEntry]) -> float:
     radii = {
         point.epsilon
         for entry in used
-        if entry.attack.needs == "gradient" and getattr(entry.attack, "norm", "linf") == "linf"
+        if entry.attack.needs == "gradient" and entry.attack.distance_norm == "linf"
         for point in entry.points
         if point.epsilon
     }

@@ -1,4 +1,4 @@
-"""One attack, every variant, every strength: robust accuracy and the breaking stress."""
+"""One attack, every variant, every strength: robust accuracy and the breaking stress; or the median distance."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from typing import Any
 
 import polars as pl
 
-from brinell.analysis import Evaluation
+from brinell.analysis import Evaluation, norm_of
 from brinell.reporting.describe import made_of
 from brinell.reporting.formats import MISSING, percent, radius, stress, whole
-from brinell.reporting.table import Cell, Column, Table, share
+from brinell.reporting.table import Cell, Column, Table, median_distance, share
 
 At = tuple[float | None, int]
 
@@ -19,7 +19,7 @@ def table(evaluation: Evaluation, attack: str) -> Table:
     found = evaluation.seed_means.filter((pl.col("attack") == attack) & (pl.col("crafted_on") == pl.col("variant")))
     trials = [trial for trial in evaluation.plan.trials if trial.attack == attack]
     points: list[At] = list(dict.fromkeys((point.epsilon, point.steps) for trial in trials for point in trial.points))
-    norm = str(trials[0].spec.get("norm", "linf")) if trials else "linf"
+    norm = norm_of(trials[0]) if trials else "linf"
     one_step = len({steps for _, steps in points}) == 1
     cells = {(row["variant"], row["epsilon"], row["steps"]): row for row in found.iter_rows(named=True)}
     planned = dict.fromkeys(evaluation.coverage.filter(pl.col("attack") == attack)["variant"])
@@ -30,7 +30,7 @@ def table(evaluation: Evaluation, attack: str) -> Table:
     return Table(
         name=f"attack-{attack}",
         title=f"Under {attack}",
-        caption=_caption(found, top5=top5) + made_of(evaluation, [attack]),
+        caption=_caption(found, norm, top5=top5) + made_of(evaluation, [attack]),
         columns=(Column("Variant", numeric=False), *heads, *breaks),
         rows=tuple(
             (
@@ -44,7 +44,12 @@ def table(evaluation: Evaluation, attack: str) -> Table:
     )
 
 
-def _caption(found: pl.DataFrame, *, top5: bool) -> str:
+def _caption(found: pl.DataFrame, norm: str, *, top5: bool) -> str:
+    if len(found) and found["epsilon"].null_count() == len(found):
+        return (
+            f"The attack has no radius: median {norm} distance of the adversarials that it found. Beneath, the share "
+            "of examples that it did not fool, and the Wilson 95% interval. "
+        )
     text = "Robust accuracy, its Wilson 95% interval, and ± the spread over seeds."
     text += " Beneath, top-5 accuracy." if top5 else " Top-5 accuracy is 100% throughout."
     if found["target_accuracy"].null_count() < len(found):
@@ -54,12 +59,16 @@ def _caption(found: pl.DataFrame, *, top5: bool) -> str:
 
 def _head(point: At, norm: str, one_step: bool) -> Column:
     epsilon, steps = point
+    if epsilon is None:
+        return Column(f"median {norm}", below=whole(steps, "step"))
     return Column(radius(epsilon, norm), below="" if one_step else whole(steps, "step"))
 
 
 def _cell(row: dict[str, Any] | None, *, top5: bool) -> Cell:
     if row is None:
         return Cell(MISSING)
+    if row["epsilon"] is None:
+        return median_distance(row)
     cell = share(row["robust_accuracy"], row["robust_accuracy_low"], row["robust_accuracy_high"], tone=True)
     spread, target = row["robust_accuracy_spread"], row["target_accuracy"]
     text = cell.text if target is None else f"{cell.text} / {percent(target)}"

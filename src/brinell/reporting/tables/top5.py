@@ -8,18 +8,14 @@ import polars as pl
 
 from brinell.analysis import Evaluation
 from brinell.reporting.describe import made_of
-from brinell.reporting.formats import MISSING, at, percent
-from brinell.reporting.table import Cell, Column, Table, share
+from brinell.reporting.formats import MISSING, at, percent, whole
+from brinell.reporting.table import Cell, Column, Table, median_distance, share
 
 
 def table(evaluation: Evaluation) -> Table:
     """One row a variant; a pair of columns an attack, at the reference radius where it is read there."""
     chosen = {attack: frame for attack in evaluation.stresses if (frame := _chosen(evaluation, attack)) is not None}
-    heads = [
-        Column(attack, below=f"{_where(frame)}\n{top}")
-        for attack, frame in chosen.items()
-        for top in ("top-1", "top-5")
-    ]
+    heads = [head for attack, frame in chosen.items() for head in _heads(attack, frame)]
     by_variant = {
         attack: {row["variant"]: row for row in frame.iter_rows(named=True)} for attack, frame in chosen.items()
     }
@@ -28,7 +24,8 @@ def table(evaluation: Evaluation) -> Table:
         name="top-1-top-5",
         title="Top-1 and top-5",
         caption="Each network attacked with its own gradients. Each attack after its most steps, at the reference "
-        f"radius where it was read there, otherwise at its largest. {made_of(evaluation, list(chosen))}",
+        f"radius where it was read there, otherwise at its largest; of one without a radius the median distance of its "
+        f"adversarials, and beneath it the share that it did not fool. {made_of(evaluation, list(chosen))}",
         columns=(
             Column("Variant", numeric=False),
             Column("Clean", below="top-1"),
@@ -40,7 +37,7 @@ def table(evaluation: Evaluation) -> Table:
                 Cell(row["variant"], row["variant"], variant=row["variant"]),
                 share(row["clean_accuracy"], tone=row["clean_accuracy"] is not None),
                 share(row["top5_accuracy"]),
-                *(cell for attack in chosen for cell in _pair(by_variant[attack].get(row["variant"]))),
+                *(cell for attack in chosen for cell in _cells(chosen[attack], by_variant[attack].get(row["variant"]))),
             )
             for row in evaluation.variants.iter_rows(named=True)
         ),
@@ -64,8 +61,20 @@ def _where(frame: pl.DataFrame) -> str:
     return at(frame["epsilon"][0], frame["steps"][0], frame["norm"][0])
 
 
-def _pair(row: dict[str, Any] | None) -> tuple[Cell, Cell]:
+def _heads(attack: str, frame: pl.DataFrame) -> list[Column]:
+    if _without_radius(frame):
+        return [Column(attack, below=f"{whole(frame['steps'][0], 'step')}\nmedian {frame['norm'][0]}")]
+    return [Column(attack, below=f"{_where(frame)}\n{top}") for top in ("top-1", "top-5")]
+
+
+def _without_radius(frame: pl.DataFrame) -> bool:
+    return frame["epsilon"][0] is None
+
+
+def _cells(frame: pl.DataFrame, row: dict[str, Any] | None) -> tuple[Cell, ...]:
     if row is None:
-        return Cell(MISSING), Cell(MISSING)
+        return (Cell(MISSING),) * len(_heads("", frame))
+    if _without_radius(frame):
+        return (median_distance(row),)
     top1 = share(row["robust_accuracy"], row["robust_accuracy_low"], row["robust_accuracy_high"], tone=True)
     return top1, Cell(percent(row["top5_accuracy"]), row["top5_accuracy"])

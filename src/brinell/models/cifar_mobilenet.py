@@ -1,0 +1,33 @@
+"""MobileNet v1 for images of CIFAR's size."""
+
+from __future__ import annotations
+
+from pydantic import Field
+from torch import nn
+
+from brinell.core import Fraction
+from brinell.models.architecture import Architecture
+from brinell.models.mobilenet import Activation, MobileNet
+
+
+class CifarMobileNet(Architecture):
+    """3,217,226 parameters, 3,195,328 of them weights, 46.35 million multiply-accumulates an image of 32 x 32.
+
+    MobileNet v1 (Howard 2017) whose first convolution has stride 1, so that maps are 32, 16, 8, 4 and 2 pixels wide:
+    the network of the collection pytorch-cifar (K. Liu).
+    """
+
+    kind = "cifar_mobilenet"
+
+    classes: int = Field(10, ge=1)
+    in_channels: int = Field(3, ge=1)
+    size: int = Field(32, ge=1)
+    multiplier: Fraction = Field(1.0, gt=0, le=4)
+    """Of all widths."""
+    activation: Activation = "relu"
+    mean: tuple[float, ...] = (0.4914, 0.4822, 0.4465)
+    std: tuple[float, ...] = (0.247, 0.2435, 0.2616)
+
+    def network(self) -> nn.Module:
+        """The bare network."""
+        return MobileNet(self.in_channels, self.classes, self.multiplier, first_stride=1, activation=self.activation)

@@ -1,0 +1,101 @@
+"""Networks with functions of their own in forward: their backward passes are not those of what forward computes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from zoo.odd import OddNetwork, Small, sequential
+
+
+class _Sign(torch.autograd.Function):
+    @staticmethod
+    def forward(context: Any, x: Tensor) -> Tensor:
+        context.save_for_backward(x)
+        return torch.sign(x)
+
+    @staticmethod
+    def backward(context: Any, gradient: Tensor) -> Tensor:
+        return gradient * (context.saved_tensors[0].abs() <= 1)
+
+
+class _Round(torch.autograd.Function):
+    """Written in the newer style, with a separate `setup_context` and an argument that is no tensor."""
+
+    @staticmethod
+    def forward(x: Tensor, levels: int) -> Tensor:
+        return (x * levels).round() / levels
+
+    @staticmethod
+    def setup_context(context: Any, inputs: Any, output: Tensor) -> None:
+        return
+
+    @staticmethod
+    def backward(context: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        return gradient, None
+
+
+class _Reversed(torch.autograd.Function):
+    """Gradient reversal, as domain adaptation has it; `view_as` is all that forward does."""
+
+    @staticmethod
+    def forward(context: Any, x: Tensor) -> Tensor:
+        return x.view_as(x)
+
+    @staticmethod
+    def backward(context: Any, gradient: Tensor) -> Tensor:
+        return -0.5 * gradient
+
+
+class StraightThrough(Small):
+    def forward(self, x: Tensor) -> Tensor:
+        x = _Sign.apply(self.first_norm(self.first(x)))
+        x = _Sign.apply(self.second_norm(self.second(x)))
+        return self.classifier(F.avg_pool2d(x, 4).flatten(1))
+
+
+class Rounded(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return _Round.apply(x, 7)
+
+
+class Reversal(Small):
+    def forward(self, x: Tensor) -> Tensor:
+        return self.classifier(_Reversed.apply(self.features(x)).flatten(1))
+
+
+class DetachedTrick(Small):
+    """The straight-through estimator without a Function: `x + (f(x) - x).detach()`."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x + ((x * 15).round() / 15 - x).detach()
+        return super().forward(x)
+
+
+class Checkpointed(Small):
+    """Recomputes its activations in the backward pass."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.classifier(checkpoint(self.features, x, use_reentrant=False).flatten(1))
+
+
+class Mapped(Small):
+    """`torch.vmap` over the images."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        flat = self.features(x).flatten(1)
+        return torch.vmap(lambda row: self.classifier.weight @ row + self.classifier.bias)(flat)
+
+
+NETWORKS = (
+    OddNetwork("straight-through sign", lambda: StraightThrough().eval()),
+    OddNetwork("straight-through rounding with an argument", lambda: sequential(Rounded())),
+    OddNetwork("gradient reversal", lambda: Reversal().eval()),
+    OddNetwork("detached straight-through trick", lambda: DetachedTrick().eval()),
+    OddNetwork("gradient checkpointing", lambda: Checkpointed().eval()),
+    OddNetwork("vmap", lambda: Mapped().eval()),
+)
