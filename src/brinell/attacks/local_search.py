@@ -12,6 +12,7 @@ from pydantic import Field
 from torch import Tensor
 
 from brinell.attacks.attack import Attack, Batch, Crafted
+from brinell.attacks.best_so_far import BestSoFar
 from brinell.attacks.epsilon_batch import EpsilonBatch
 from brinell.attacks.oracle import Oracle, Precision
 from brinell.attacks.projection import clip_to_ball
