@@ -1,93 +1,85 @@
-"""`Oracle`: the only way an attack sees a network. It evaluates a frozen copy that is made for speed."""
+"""`Oracle`: the only way an attack sees a network. It evaluates the fastest forms that are proved to be the network."""
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Literal
+from contextlib import ExitStack, contextmanager
 
 import torch
 from torch import Tensor, nn
 
+from brinell.attacks.computation import Computation, GradientCounts
+from brinell.attacks.fast_forms import Form, Scores
+from brinell.attacks.frozen_network import FrozenNetwork, Role, frozen
+from brinell.attacks.frozen_network import Precision as Precision
 from brinell.attacks.losses import succeeded
 from brinell.core import ModelError
-from brinell.nn import fold_batch_norms, fuse_relu, set_layout, threshold_binary
+from brinell.nn import frozen_evaluation
 
-Precision = Literal["float32", "bf16"]
 AT_ONCE = {"cpu": 128, "cuda": 2048}
 """Images a forward pass by the kind of device: on a processor the maps of more than that leave its caches."""
 
-Scores = Callable[[Tensor], Tensor]
-"""Anything that maps images `(N, C, H, W)` to logits `(N, classes)`."""
+_INFINITE = 1e6
+"""What stands for an infinite number in a gradient: its sign leads on, and sums stay finite."""
 
 
 class Oracle:
-    """Logits and input gradients of a network on a device, from a copy with folded batch norms, channels last.
+    """Logits and input gradients of a network on a device, from the fastest forms that compute what it computes.
 
-    The copy computes what the network computes but for float rounding. Success is therefore *confirmed* on the network
-    itself, and judged there again in the end. A function that is no module is asked for logits as it is. `precision`
-    `bf16` lets the copy's convolutions and products round to 8 bits of mantissa, which processors made for it run
-    several times as fast; success is confirmed in float32 all the same.
+    They do so but for float rounding (`FrozenNetwork`). Success is therefore *confirmed* on the network itself, and
+    judged there again in the end. A function that is no module is asked for logits as it is. `precision` `bf16` lets
+    convolutions and products round to 8 bits of mantissa, which processors made for it run several times as fast, where
+    that changes little; success is confirmed in float32 all the same.
     """
 
-    def __init__(self, network: nn.Module | Scores, device: torch.device, precision: Precision = "float32") -> None:
-        self.exact = on_device(network, device)
+    def __init__(
+        self, network: nn.Module | Scores | FrozenNetwork, device: torch.device, precision: Precision = "float32"
+    ) -> None:
+        self.network = frozen(network, device)
+        self.precision = precision
         self.report_progress: Callable[[float, float], None] = no_report
         """For an attack to say how many of its steps are done; cheap, and not bound to be heard."""
-        self.autocast = torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")
-        self.fast: Scores = self.exact
-        self.fused: Scores = self.exact
-        self.layout = torch.contiguous_format
-        if isinstance(self.exact, nn.Module):
-            self.layout = torch.channels_last
-            folded = set_layout(fold_batch_norms(self.exact), torch.channels_last)
-            dtype = torch.bfloat16 if precision == "bf16" else torch.float32
-            self.fast = folded
-            self.fused = fuse_relu(_without_gradients(self.exact, folded), dtype) if device.type == "cpu" else folded
+        self.counts = GradientCounts(device)
 
     def logits(self, images: Tensor) -> Tensor:
         """Logits `(N, classes)` without a graph, of any number of images."""
+        form = self._form("scores", images)
         size = AT_ONCE.get(images.device.type, 512)
-        with torch.inference_mode():
-            parts = [part.contiguous(memory_format=self.layout) for part in images.split(size)]
-            return torch.cat([self._ask(self.fused, part) for part in parts])
+        # A traced module keeps nothing; others might keep a tensor that a gradient has to pass later.
+        with torch.inference_mode() if form.traced else torch.no_grad():
+            return torch.cat([form(part) for part in images.split(size)])
 
-    def _ask(self, network: Scores, images: Tensor) -> Tensor:
-        with self.autocast:
-            logits = network(images)
-        return logits.float()
-
-    def gradient(self, images: Tensor, objective: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+    def gradient(
+        self, images: Tensor, objective: Callable[[Tensor], Tensor], *, idle_at_zero: bool = False
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """Logits, the objective `(N,)` and its gradient by the images, from one forward and one backward pass.
 
+        Gradients that are zero throughout are counted, unless the objective is zero and `idle_at_zero` says that it
+        then has nothing left to ask for. Infinite numbers in a gradient become large ones, undefined ones zero; these
+        are counted, too.
+
         Raises:
-            ModelError: the network gives no gradient at all, or one that is not finite.
+            ModelError: the logits have no gradient.
         """
-        with torch.enable_grad():
-            inputs = images.detach().contiguous(memory_format=torch.channels_last).requires_grad_()
-            logits = self._ask(self.fast, inputs)
-            if not logits.requires_grad:
-                raise ModelError("the model's logits do not depend on its input by anything that can be derived")
+        with self._graph(images) as (inputs, logits):
             value = objective(logits)
-            (gradient,) = torch.autograd.grad(value.sum(), inputs)
-        if not torch.isfinite(gradient).all():
-            bad = int((~torch.isfinite(gradient.flatten(1)).all(1)).sum())
-            raise ModelError(f"model: its gradient is NaN or infinite for {bad} of {len(images)} images")
-        return logits.detach(), value.detach(), gradient
+            (gradient,) = _gradients(value.sum(), inputs)
+        value = value.detach()
+        return logits.detach(), value, self._checked(gradient, value == 0 if idle_at_zero else None)
 
     def differences(self, images: Tensor, labels: Tensor, classes: Tensor) -> tuple[Tensor, Tensor]:
         """For each of K `classes` `(n, K)` its logit less the label's, `(n, K)`, and the gradients `(n, K, C, H, W)`.
 
-        One forward and K backward passes.
+        One forward and K backward passes. Gradients are counted as in `gradient`.
+
+        Raises:
+            ModelError: the logits have no gradient.
         """
-        with torch.enable_grad():
-            inputs = images.detach().contiguous(memory_format=torch.channels_last).requires_grad_()
-            logits = self._ask(self.fast, inputs)
+        with self._graph(images) as (inputs, logits):
             gaps = logits.gather(1, classes) - logits.gather(1, labels[:, None])
             last = gaps.shape[1] - 1
             gradients = [
-                torch.autograd.grad(gaps[:, place].sum(), inputs, retain_graph=place < last)[0]
+                self._checked(_gradients(gaps[:, place].sum(), inputs, keep=place < last)[0])
                 for place in range(gaps.shape[1])
             ]
         return gaps.detach(), torch.stack(gradients, dim=1)
@@ -100,38 +92,84 @@ class Oracle:
         if asked is not None:
             broken = broken & asked
         at = broken.nonzero()[:, 0]
-        if len(at) and self.fast is not self.exact:
+        if len(at) and not self.network.only_deployed:
             broken[at] = self.is_adversarial(images[at], labels[at], None if targets is None else targets[at])
         return broken
 
     def is_adversarial(self, images: Tensor, labels: Tensor, targets: Tensor | None) -> Tensor:
         """Whether these images have succeeded by the deployed network's own logits, `(n,)`."""
-        with torch.inference_mode():
-            return succeeded(self.exact(images.contiguous(memory_format=torch.channels_last)), labels, targets)
+        with torch.no_grad():
+            return succeeded(self.network.deployed(images)(images), labels, targets)
+
+    def computation(self, judged: FrozenNetwork | None = None, remarks: tuple[str, ...] = ()) -> Computation:
+        """Which forms were used for what, by this oracle and by the harness that judged on `judged`."""
+        networks = [self.network, *([judged] if judged is not None and judged is not self.network else [])]
+        return Computation(
+            forms={role: name for network in networks for role, name in network.used.items()},
+            rejected=tuple(dict.fromkeys(reason for network in networks for reason in network.rejected)),
+            gradients=self.counts.total,
+            zero_gradients=int(self.counts.zero),
+            infinite_gradients=int(self.counts.infinite),
+            remarks=tuple(dict.fromkeys((*(mark for network in networks for mark in network.remarks), *remarks))),
+        )
+
+    def _form(self, role: Role, images: Tensor) -> Form:
+        return self.network.form(role, images, self.precision)
+
+    @contextmanager
+    def _graph(self, images: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+        """Images that a gradient can be taken by, and their logits."""
+        form = self._form("gradients", images)
+        with torch.enable_grad():
+            inputs = images.detach().contiguous(memory_format=form.layout).requires_grad_()
+            logits = form(inputs)
+            if not logits.requires_grad:
+                raise ModelError(_NO_GRADIENT)
+            yield inputs, logits
+
+    def _checked(self, gradient: Tensor, idle: Tensor | None = None) -> Tensor:
+        largest = gradient.flatten(1).abs().amax(1)
+        self.counts.add(largest, idle)
+        if gradient.is_cuda or not bool(torch.isfinite(largest).all()):
+            gradient = gradient.nan_to_num(nan=0.0, posinf=_INFINITE, neginf=-_INFINITE)
+        return gradient
 
 
-def _without_gradients(network: nn.Module, folded: nn.Module) -> nn.Module:
-    """What passes without gradients can do with: binary layers as thresholds, which batch norms fold into."""
-    changed = threshold_binary(network)
-    return folded if changed is network else set_layout(fold_batch_norms(changed), torch.channels_last)
+_NO_GRADIENT = (
+    "model: its logits do not depend on its images by anything that can be derived (a forward pass under no_grad, a "
+    "detached or whole-number tensor, an operation without a derivative); attack it through its scores"
+)
+
+
+def _gradients(value: Tensor, inputs: Tensor, *, keep: bool = False) -> tuple[Tensor, ...]:
+    try:
+        return torch.autograd.grad(value, inputs, retain_graph=keep)
+    except RuntimeError as error:
+        if "appears to not have been used" in str(error) or "not implemented" in str(error):
+            raise ModelError(_NO_GRADIENT) from error
+        raise
 
 
 def no_report(done: float, total: float) -> None:
     """Hear nothing."""
 
 
-def on_device(network: nn.Module | Scores, device: torch.device) -> nn.Module | Scores:
-    """A frozen copy of a module on the device, so that the caller's own is never touched; a function as it is."""
-    if isinstance(network, nn.Module):
-        copied = copy.deepcopy(network).to(device).eval().requires_grad_(False)
-        return set_layout(copied, torch.channels_last)
-    return network
-
-
 @contextmanager
-def own_randomness(seed: int) -> Iterator[None]:
-    """Give a network that draws random numbers a seeded stream of its own, and the caller's back afterwards."""
+def harness(seed: int, *networks: FrozenNetwork) -> Iterator[None]:
+    """Run networks as they are deployed, whatever the caller's own state is.
+
+    A network that draws random numbers gets a seeded stream, and the caller's comes back afterwards. Autocast of
+    the caller's does not reach it. The caller's own module, which a hook or a `forward` set on an instance
+    may still call, is in evaluation mode meanwhile.
+    """
+    modules = [network.source for network in networks if isinstance(network.source, nn.Module)]
     devices = list(range(torch.cuda.device_count()))
-    with torch.random.fork_rng(devices=devices):
-        torch.manual_seed(seed)
+    with ExitStack() as stack:
+        for kind in {network.device.type for network in networks}:
+            stack.enter_context(torch.autocast(kind, enabled=False))
+        stack.enter_context(frozen_evaluation(*modules))
+        stack.enter_context(torch.random.fork_rng(devices=devices))
+        torch.default_generator.manual_seed(seed)
+        if devices:
+            torch.cuda.manual_seed_all(seed)
         yield

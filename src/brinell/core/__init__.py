@@ -15,6 +15,7 @@ from brinell.core.progress import Progress, no_progress
 from brinell.core.records import (
     ROW_SCHEMA,
     TRACE_SCHEMA,
+    ZERO_GRADIENT_SHARE,
     Block,
     PlannedPaper,
     PlannedProbe,
@@ -29,6 +30,7 @@ from brinell.core.spec import Fraction, NotInKey, OmitDefaultFromKey, Registry, 
 __all__ = [
     "ROW_SCHEMA",
     "TRACE_SCHEMA",
+    "ZERO_GRADIENT_SHARE",
     "Block",
     "BrinellError",
     "ConfigurationError",

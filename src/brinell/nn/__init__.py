@@ -5,7 +5,17 @@ from brinell.nn.binary import BinaryConv2d, LatentBinaryConv2d, WeightGradient, 
 from brinell.nn.binary_layer import BinaryLayer
 from brinell.nn.channel_slicing import SLICEABLE, depthwise, slice_channels, widths
 from brinell.nn.deploy import deploy
+from brinell.nn.equivalence import (
+    Response,
+    coarse_difference,
+    comparison_images,
+    difference,
+    relative_difference,
+    respond,
+    same_random_numbers,
+)
 from brinell.nn.fold import fold_batch_norms
+from brinell.nn.frozen_copy import copy_module, frozen_copy, has_hooks
 from brinell.nn.fuse import fuse_relu
 from brinell.nn.module_utils import frozen_evaluation, replace, set_layout
 from brinell.nn.noise import gaussian, random_bits, uniform
@@ -23,17 +33,27 @@ __all__ = [
     "LatentABCConv2d",
     "LatentBinaryConv2d",
     "Norm",
+    "Response",
     "WeightGradient",
+    "coarse_difference",
+    "comparison_images",
+    "copy_module",
     "deploy",
     "depthwise",
+    "difference",
     "distances",
     "fold_batch_norms",
+    "frozen_copy",
     "frozen_evaluation",
     "fuse_relu",
     "gaussian",
+    "has_hooks",
     "project",
     "random_bits",
+    "relative_difference",
     "replace",
+    "respond",
+    "same_random_numbers",
     "set_layout",
     "sign",
     "slice_channels",
