@@ -12,7 +12,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.dropout import _DropoutNd
 
 from brinell.core import ConfigurationError, ModelError
-from brinell.data import Dataset
+from brinell.data import Dataset, MappedImages
 from brinell.nn import frozen_evaluation
 from brinell.training.distributed import own_gpu
 
@@ -26,8 +26,9 @@ def choose_device(device: str | torch.device | None) -> torch.device:
 
 
 def on(data: Dataset, place: torch.device) -> Dataset:
-    """The split on the device, as bytes: indexing there needs no copy a batch."""
-    return replace(data, images=data.images.to(place), labels=data.labels.to(place), ids=data.ids.to(place))
+    """The split on the device, as bytes: indexing there needs no copy a batch. Images in a file stay there."""
+    images = data.images if isinstance(data.images, MappedImages) else data.images.to(place)
+    return replace(data, images=images, labels=data.labels.to(place), ids=data.ids.to(place))
 
 
 @contextmanager
