@@ -115,7 +115,7 @@ def test_other_files_and_hidden_ones_are_not_looked_at(folder: Path) -> None:
 def test_splits_of_other_classes_are_refused(folder: Path) -> None:
     (folder / "val" / "bee").rename(folder / "val" / "wasp")
     for split in ("train", "test"):
-        with pytest.raises(DataError, match="differ .*only in .*: 'bee'.*only in .*: 'wasp'|'wasp'.*'bee'"):
+        with pytest.raises(DataError, match=r"differ .*only in .*: 'bee'.*only in .*: 'wasp'|'wasp'.*'bee'"):
             load(folder, split)
 
 
@@ -335,7 +335,7 @@ def test_a_damaged_cache_is_made_again(name: str, folder: Path, tmp_path: Path) 
 
 def test_a_disk_without_room_is_told_before_anything_is_decoded(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shutil.disk_usage", lambda path: type("Usage", (), {"free": 1000}))
-    with pytest.raises(DataError, match="need 1,296 bytes of disk, and 1,000 are free; set data.cache"):
+    with pytest.raises(DataError, match=r"need 1,296 bytes of disk, and 1,000 are free; set data\.cache"):
         load(folder, cache=folder / "cache")
 
 

@@ -195,7 +195,7 @@ class SafetensorsFile(ArrayArchive):
         with self._opened() as file:
             part = file.get_slice(array.name)
             for start in range(0, array.shape[0], at_once):
-                yield part[start : start + at_once]
+                yield part[start : min(start + at_once, array.shape[0])]
 
     def _opened(self) -> Any:
         check_regular(self.path)

@@ -106,7 +106,7 @@ class Arrays(Source):
             lambda: (item for item in enumerate(pair.images.rows()) if item[0] in wanted),
             lambda item: _levels(item[1], shape, channels_last=self._channels_last(pair.images)),
             lambda item: f"{pair.images}: row {item[0]}",
-            "raise",
+            None,
         )
         return Dataset(
             name=self.kind,

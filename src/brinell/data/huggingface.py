@@ -57,8 +57,8 @@ class HuggingFace(ResizedSource):
 
     @model_validator(mode="after")
     def _one_place(self) -> HuggingFace:
-        if (self.root is None) == (self.name is None):
-            raise ValueError("expected either root, a folder of parquet files, or name, a data set of the hub")
+        if self.root is not None and self.name is not None:
+            raise ValueError("root and name exclude each other: give the folder or the hub's name")
         return self
 
     def load(self, split: str) -> Dataset:
@@ -94,7 +94,9 @@ class HuggingFace(ResizedSource):
             return {
                 split: HubTable(f"{self.name} ({names[0]})", found[names[0]]) for split, names in known.items() if names
             }
-        root = self.root or Path()
+        root = self.root
+        if root is None:
+            raise DataError("data.root: missing; give a folder of parquet files, or data.name a data set of the hub")
         if not root.is_dir():
             raise DataError(f"data.root: no folder at {root}")
         paths = {split: _parquet_files(root, names) for split, names in SPLIT_NAMES.items()}

@@ -44,12 +44,14 @@ def cached_images(
     items: Callable[[], Iterable[T]],
     convert: Callable[[T], np.ndarray],
     name: Callable[[T], str],
-    on_error: OnError,
+    on_error: OnError | None,
 ) -> CachedImages:
     """The images `(N, C, H, W)` in the cache at `folder`, made by `convert` of each of `items()` where it is new.
 
+    `on_error` is `None` where the caller has no such setting.
+
     Raises:
-        DataError: an image cannot be converted (with `on_error="raise"`, or none can), or the disk is full.
+        DataError: an image cannot be converted (unless `on_error` is `skip` and others can), or the disk is full.
         StoreError: the folder cannot be written.
     """
     found = _open(folder, shape)
@@ -60,8 +62,8 @@ def cached_images(
         found = _open(folder, shape)
     if found is None:
         raise DataError(f"{folder}: the cache of decoded images is damaged; delete it")
-    if found.skipped and on_error == "raise":
-        raise DataError(f"{found.skipped[0]} (on_error: skip leaves such images out)")
+    if found.skipped and on_error != "skip":
+        raise DataError(found.skipped[0] + _hint(on_error))
     if found.skipped:
         more = f" and {len(found.skipped) - _SHOWN} more" if len(found.skipped) > _SHOWN else ""
         shown = "; ".join(found.skipped[:_SHOWN])
@@ -99,7 +101,7 @@ def _write(
     items: Iterable[T],
     convert: Callable[[T], np.ndarray],
     name: Callable[[T], str],
-    on_error: OnError,
+    on_error: OnError | None,
 ) -> None:
     skipped: dict[int, str] = {}
     count = 0
@@ -110,8 +112,8 @@ def _write(
                     pixels = done.result()
                 except DataError as error:
                     message = f"{name(item)}: {error}"
-                    if on_error == "raise":
-                        raise DataError(f"{message} (on_error: skip leaves such images out)") from error
+                    if on_error != "skip":
+                        raise DataError(message + _hint(on_error)) from error
                     skipped[count] = message
                 else:
                     file.write(np.ascontiguousarray(pixels).tobytes())
@@ -121,6 +123,10 @@ def _write(
     if count and len(skipped) == count:
         raise DataError(f"none of {count} images can be decoded; {next(iter(skipped.values()))}")
     (folder / "images.json").write_text(json.dumps({"skipped": skipped}))
+
+
+def _hint(on_error: OnError | None) -> str:
+    return "" if on_error is None else " (on_error: skip leaves such images out)"
 
 
 def _parts(items: Iterable[T]) -> Iterator[list[T]]:
