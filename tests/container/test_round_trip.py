@@ -12,7 +12,7 @@ from torch import nn
 
 import brinell
 from brinell.container import inspect, read, read_latent, write, write_latent
-from brinell.core import ConfigurationError, StoreError
+from brinell.core import ConfigurationError, StoreError, UnsupportedError
 from brinell.variants import Step, Variant
 from container.samples import SHAPE, VARIANTS, Mixed, binary, mixed, pruned, same, skeleton, weights
 
@@ -138,6 +138,8 @@ def test_the_verbs(tmp_path: Path) -> None:
     again = brinell.load(str(tmp_path / "v"))
     assert same(again.tensors, variant.tensors)
     assert again.runtime == "reference"
+    with pytest.raises(UnsupportedError, match="runtime: unknown runtime 'nonsense'; accepted: reference"):
+        brinell.load(str(tmp_path / "v"), runtime="nonsense")
 
 
 def test_latent_weights(tmp_path: Path) -> None:

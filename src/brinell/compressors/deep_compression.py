@@ -24,7 +24,8 @@ from brinell.variants import Step, Variant
 class DeepCompression(Compressor):
     """Magnitude pruning with fine-tuning, then k-means within each layer, then training of what the weights share.
 
-    Convolutions get `2^conv_bits` values, zero among them, linear layers `2^linear_bits`. A centroid's gradient is the
+    Convolutions get `2^conv_bits` values, zero among them, linear layers `2^linear_bits`; 8 bits at most, because a
+    code takes one byte of the file, and more values than that would be stored one by one. A centroid's gradient is the
     sum over its weights (section 3.3), be they ten or ten thousand; this part of the training is therefore AdamW's,
     whose steps do not depend on a gradient's scale, without weight decay and otherwise as `train` says. Biases and
     batch norm are trained along. The third part of the paper is the container's: gaps and codes in streams of their
@@ -37,8 +38,8 @@ class DeepCompression(Compressor):
     rates: Annotated[SerializeAsAny[Rates], BeforeValidator(read_rates)] = Uniform()
     rounds: int = Field(1, ge=1)
     """Of pruning, each with `train.epochs`."""
-    conv_bits: int = Field(8, ge=1, le=12)
-    linear_bits: int = Field(5, ge=1, le=12)
+    conv_bits: int = Field(8, ge=1, le=8)
+    linear_bits: int = Field(5, ge=1, le=8)
     train: Train = Train(epochs=8, batch_size=128, learning_rate=0.01)
     """Of the pruned weights."""
     sharing_epochs: int = Field(2, ge=0)

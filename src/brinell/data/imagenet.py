@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -22,6 +22,9 @@ _SPLITS: Final = {"train": ("train",), "test": ("validation", "val", "test"), "v
 """The folders and files of a split, the first that exists. ImageNet's own test labels are secret: its validation images
 are what everybody tests on."""
 
+_LISTED: Final = 8
+"""Names that an error lists of either side."""
+
 _SUFFIXES: Final = {".jpg", ".jpeg", ".png", ".bmp", ".webp"}
 
 
@@ -29,8 +32,9 @@ class ImageNet(Source):
     """Photographs, their shorter side scaled to `resize` and the middle `size` x `size` pixels cut out.
 
     `root` holds `<split>*.parquet` files as on the Hugging Face hub, or `<split>/<class>/*.jpg`, the classes numbered
-    in the order of their names. Everything is held in memory, as bytes: 3 * size * size an image. An example's id is
-    its place in the split.
+    in the order of their names. The training and the test split must have class folders of the same names, so that a
+    number means the same class in both. Everything is held in memory, as bytes: 3 * size * size an image. An example's
+    id is its index in the split.
     """
 
     kind = "imagenet"
@@ -58,12 +62,13 @@ class ImageNet(Source):
                 images, labels = read_parquet(files, ("image", "img"), (self.size, self.size), self._cut)
                 return self._dataset(split, images, labels, files, [str(label) for label in range(self.classes)])
             if (self.root / name).is_dir():
+                _check_same_classes(split, self.root, name)
                 return self._from_folder(split, self.root / name)
         names = " or ".join(_SPLITS[split])
         raise DataError(f"data.root: {self.root} holds neither {names} parquet files nor a folder of that name")
 
     def _from_folder(self, split: str, folder: Path) -> Dataset:
-        names = sorted(path.name for path in folder.iterdir() if path.is_dir())
+        names = _class_folders(folder)
         files = [
             path for name in names for path in sorted((folder / name).iterdir()) if path.suffix.lower() in _SUFFIXES
         ]
@@ -99,6 +104,47 @@ class ImageNet(Source):
             class_names=tuple(names),
             fingerprint=hashlib.sha256("".join(content).encode()).hexdigest(),
         )
+
+
+def _class_folders(folder: Path) -> list[str]:
+    """Names of the class folders, ascending; hidden folders, which tools leave behind, are no classes."""
+    return sorted(path.name for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+
+
+def _check_same_classes(split: str, root: Path, name: str) -> None:
+    """Refuse splits whose class folders differ: classes are numbered by name, so that one name more renumbers them.
+
+    Raises:
+        DataError: the folders that only one of the splits has.
+    """
+    own = _class_folders(root / name)
+    for names in (_SPLITS["train"], _SPLITS["test"]):
+        other = next((found for found in names if find_parquet(root, found) or (root / found).is_dir()), name)
+        if find_parquet(root, other):
+            raise DataError(
+                f"imagenet/{split}: {name} has class folders, and {other} has parquet files whose classes are numbers; "
+                "give both splits in one form"
+            )
+        theirs = _class_folders(root / other)
+        if own != theirs and theirs:
+            raise DataError(
+                f"imagenet/{split}: the class folders of {name} and {other} differ "
+                f"({_differences({name: own, other: theirs})}); "
+                "classes are numbered by name, so both splits need folders of the same names, empty ones where a "
+                "class has no images"
+            )
+
+
+def _differences(folders: Mapping[str, list[str]]) -> str:
+    """What only one of two splits has, both sides in words."""
+    both = set.intersection(*map(set, folders.values()))
+    only = {split: [name for name in names if name not in both] for split, names in folders.items()}
+    return "; ".join(f"only in {split}: {_listed(names)}" for split, names in only.items() if names)
+
+
+def _listed(names: list[str]) -> str:
+    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
+    return ", ".join(map(repr, names[:_LISTED])) + more
 
 
 def _contents(files: list[Path]) -> Iterator[bytes]:

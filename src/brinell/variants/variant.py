@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Final
 
 from torch import Tensor, nn
 
@@ -16,6 +16,9 @@ from brinell.nn.onnx_graph import OnnxNetwork
 from brinell.variants.structure import rebuild
 from brinell.variants.structure_change import StructureChange
 from brinell.variants.views import natural_view, set_view
+
+RUNTIMES: Final = ("reference",)
+"""What a variant can be run by."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,9 @@ class Variant:
     skeleton: nn.Module | None = None
     runtime: str = "reference"
 
+    def __post_init__(self) -> None:
+        _check_runtime(self.runtime)
+
     @classmethod
     def of(cls, module: nn.Module, *, input_shape: tuple[int, int, int], classes: int) -> Variant:
         """A variant of a module as it is: one that `brinell.models.build` made, or a user's own.
@@ -69,9 +75,7 @@ class Variant:
         Raises:
             UnsupportedError: there is no such runtime for this variant.
         """
-        runtime = runtime or self.runtime
-        if runtime != "reference":
-            raise UnsupportedError(f"runtime: unknown runtime {runtime!r}; accepted: reference")
+        _check_runtime(runtime or self.runtime)
         module = self._module(latent=False)
         _load(module, self.tensors)
         return module.eval().requires_grad_(False)
@@ -121,6 +125,11 @@ class Variant:
         else:
             raise ModelError("the network is a user's own module; load it with brinell.load(file, model=skeleton)")
         return rebuild(module, self.structure, latent=latent)
+
+
+def _check_runtime(runtime: str) -> None:
+    if runtime not in RUNTIMES:
+        raise UnsupportedError(f"runtime: unknown runtime {runtime!r}; accepted: {', '.join(RUNTIMES)}")
 
 
 def _state(module: nn.Module) -> dict[str, Tensor]:
