@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import warnings
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import yaml
 from PIL import Image
 
 from brinell.core import ConfigurationError, DataError
-from brinell.data import ImageFiles, MappedImages, build, decoding, image_files
+from brinell.data import DATASETS, Arrays, HuggingFace, ImageFiles, MappedImages, build, decoding, image_files
 from brinell.data.stratified import stratified_share
 
 RANDOM = np.random.default_rng(0)
@@ -378,3 +380,13 @@ def test_the_traffic_signs(shared: Path) -> None:
     assert data.class_names == tuple(f"{number:02}" for number in range(43))
     first = io.BytesIO((shared / "data" / "traffic-signs" / "val" / "00" / "00778.png").read_bytes())
     assert np.array_equal(data.images[0].numpy().transpose(1, 2, 0), np.asarray(Image.open(first).convert("RGB")))
+
+
+def test_the_settings_in_the_documentation_are_accepted() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "data.md").read_text()
+    found = [yaml.safe_load(block)["data"] for block in re.findall(r"```yaml\n(.*?)```", page, flags=re.DOTALL)]
+    assert {DATASETS.parse(config).kind for config in found} == {"images", "huggingface", "arrays"}
+    missing = [
+        name for kind in (ImageFiles, HuggingFace, Arrays) for name in kind.model_fields if f"`{name}" not in page
+    ]
+    assert not missing

@@ -28,7 +28,7 @@ def decode_image(data: bytes, channels: int) -> Image.Image:
         DataError: the bytes are no image of a known format, damaged, or of too many pixels.
     """
     try:
-        with Image.open(io.BytesIO(data), formats=_formats()) as image:
+        with Image.open(io.BytesIO(data), formats=known_formats()) as image:
             check_pixels(*image.size)
             return _eight_bits(ImageOps.exif_transpose(image), "RGB" if channels == 3 else "L")
     except DataError:
@@ -40,7 +40,7 @@ def decode_image(data: bytes, channels: int) -> Image.Image:
 
 
 @cache
-def _formats() -> tuple[str, ...]:
+def known_formats() -> tuple[str, ...]:
     """As many of `FORMATS` as this Pillow decodes."""
     Image.init()
     return tuple(name for name in FORMATS if name in Image.OPEN)
