@@ -16,6 +16,7 @@ from brinell.attacks.outcome import Outcome, outcome
 from brinell.attacks.trial import clean_predictions, run_trial
 from brinell.core import ConfigurationError, Progress, no_progress
 from brinell.data import check_images
+from brinell.runtimes import CompiledNetwork, Runtime
 from brinell.variants import Variant
 
 
@@ -33,6 +34,7 @@ def attack(
     seed: int = 0,
     example_ids: Tensor | None = None,
     view: str | None = None,
+    runtime: str | Runtime | None = None,
     trace_every: int | None = None,
     batch_size: BatchSize = "auto",
     device: str | torch.device | None = None,
@@ -41,7 +43,8 @@ def attack(
     """Attack `model` on float images `(N, C, H, W)` in [0, 1] with integer `labels`, and judge the result.
 
     `model` maps such images to logits, with its normalisation inside; a `Variant` is attacked through `view` (its
-    natural gradient by default) and judged as deployed. `example_ids` key the noise (0 to N-1 by default).
+    natural gradient by default) and judged as deployed in its `runtime` (its own by default). An attack through scores
+    asks a compiled runtime too, unless a `view` is given. `example_ids` key the noise (0 to N-1 by default).
     `trace_every` records loss and accuracy at every so many steps, and then nothing stops early.
 
     Raises:
@@ -52,8 +55,10 @@ def attack(
         raise ConfigurationError(f"attack: expected an attack's value, such as PGD(epsilon=8 / 255), not {shown}")
     check_images(images, labels)
     labels = labels.to(torch.int64)
-    judged: nn.Module | Scores = model.deployed() if isinstance(model, Variant) else model
+    judged: nn.Module | Scores = model.deployed(runtime) if isinstance(model, Variant) else model
     source: nn.Module | Scores = model.view(view) if isinstance(model, Variant) else model
+    if isinstance(judged, CompiledNetwork) and attack.needs == "scores" and view is None:
+        source = judged
     ids = torch.arange(len(labels)) if example_ids is None else example_ids
     clean = clean_predictions(judged, images, labels, ids, seed=seed, device=device, batch_size=batch_size)
     warn_at_chance(clean["rank"] == 0, int(clean["prediction"].max()) + 1)

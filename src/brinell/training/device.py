@@ -42,7 +42,10 @@ def isolated(place: torch.device) -> Iterator[None]:
 
 
 def takes_channels_last(module: nn.Module, data: Dataset) -> bool:
-    """Whether the module can compute in the fastest layout for small convolutions; one that calls `view` cannot.
+    """Whether the module can train in the fastest layout for small convolutions; one that calls `view` cannot.
+
+    Nor can one with a strided 1 x 1 convolution of a number of input channels that 8 does not divide: in this layout
+    oneDNN 3.12 (AVX2) writes past the end of a buffer while it computes the weights' gradient.
 
     Raises:
         ModelError: it cannot compute with these images at all, or has fewer logits than there are classes.
@@ -57,7 +60,12 @@ def takes_channels_last(module: nn.Module, data: Dataset) -> bool:
             except RuntimeError as error:
                 raise ModelError(f"the model does not accept images {data.input_shape}: {error}") from error
     _check(logits, data)
-    return possible
+    return possible and not any(_overruns_a_buffer(layer) for layer in module.modules())
+
+
+def _overruns_a_buffer(layer: nn.Module) -> bool:
+    strided = isinstance(layer, nn.Conv2d) and layer.kernel_size == (1, 1) and layer.stride != (1, 1)
+    return strided and layer.in_channels // layer.groups % 8 != 0
 
 
 def training_mode(module: nn.Module) -> None:
