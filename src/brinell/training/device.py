@@ -64,8 +64,9 @@ def takes_channels_last(module: nn.Module, data: Dataset) -> bool:
 
 
 def _overruns_a_buffer(layer: nn.Module) -> bool:
-    strided = isinstance(layer, nn.Conv2d) and layer.kernel_size == (1, 1) and layer.stride != (1, 1)
-    return strided and layer.in_channels // layer.groups % 8 != 0
+    if not isinstance(layer, nn.Conv2d) or layer.kernel_size != (1, 1) or layer.stride == (1, 1):
+        return False
+    return layer.in_channels // layer.groups % 8 != 0
 
 
 def training_mode(module: nn.Module) -> None:
