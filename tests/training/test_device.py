@@ -18,9 +18,13 @@ class Viewing(nn.Module):
         return self.linear(self.convolution(images).view(len(images), -1))
 
 
-def network(*middle: nn.Module) -> nn.Module:
+def network(*middle: nn.Conv2d) -> nn.Module:
     return nn.Sequential(
-        nn.Conv2d(1, 6, 3, padding=1), *middle, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.LazyLinear(10)
+        nn.Conv2d(1, 6, 3, padding=1),
+        *middle,
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(middle[-1].out_channels, 10),
     )
 
 
