@@ -12,7 +12,7 @@ from torch import nn
 
 import brinell
 from brinell.container import inspect, read, read_latent, write, write_latent
-from brinell.core import ConfigurationError, StoreError, UnsupportedError
+from brinell.core import ConfigurationError, StoreError
 from brinell.variants import Step, Variant
 from container.samples import SHAPE, VARIANTS, Mixed, binary, mixed, pruned, same, skeleton, weights
 
@@ -138,7 +138,7 @@ def test_the_verbs(tmp_path: Path) -> None:
     again = brinell.load(str(tmp_path / "v"))
     assert same(again.tensors, variant.tensors)
     assert again.runtime == "reference"
-    with pytest.raises(UnsupportedError, match="runtime: unknown runtime 'nonsense'; accepted: reference"):
+    with pytest.raises(ConfigurationError, match="runtime: unknown runtime 'nonsense'; accepted: reference"):
         brinell.load(str(tmp_path / "v"), runtime="nonsense")
 
 

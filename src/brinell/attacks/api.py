@@ -17,6 +17,7 @@ from brinell.attacks.outcome import Outcome, outcome
 from brinell.attacks.trial import clean_predictions, run_trial
 from brinell.core import ConfigurationError, Progress, no_progress
 from brinell.data import check_images
+from brinell.runtimes import CompiledNetwork, Runtime
 from brinell.variants import Variant
 
 
@@ -35,6 +36,7 @@ def attack(
     seed: int = 0,
     example_ids: Tensor | None = None,
     view: str | None = None,
+    runtime: str | Runtime | None = None,
     trace_every: int | None = None,
     batch_size: BatchSize = "auto",
     device: str | torch.device | None = None,
@@ -43,7 +45,8 @@ def attack(
     """Attack `model` on float images `(N, C, H, W)` in [0, 1] with integer `labels`, and judge the result.
 
     `model` maps such images to logits, with its normalisation inside; a `Variant` is attacked through `view` (its
-    natural gradient by default) and judged as deployed. `example_ids` key the noise (0 to N-1 by default).
+    natural gradient by default) and judged as deployed in its `runtime` (its own by default). An attack through scores
+    asks a compiled runtime too, unless a `view` is given. `example_ids` key the noise (0 to N-1 by default).
     `trace_every` records loss and accuracy at every so many steps, and then nothing stops early.
 
     Raises:
@@ -54,8 +57,9 @@ def attack(
         raise ConfigurationError(f"attack: expected an attack's value, such as PGD(epsilon=8 / 255), not {shown}")
     check_images(images, labels)
     device = choose_device_for(device)
-    judged = FrozenNetwork(model.deployed() if isinstance(model, Variant) else model, device)
-    source = FrozenNetwork(model.view(view), device) if isinstance(model, Variant) else judged
+    judged = FrozenNetwork(model.deployed(runtime) if isinstance(model, Variant) else model, device)
+    compiled = isinstance(judged.source, CompiledNetwork) and attack.needs == "scores" and view is None
+    source = FrozenNetwork(model.view(view), device) if isinstance(model, Variant) and not compiled else judged
     ids = torch.arange(len(labels)) if example_ids is None else example_ids
     clean = clean_predictions(judged, images, labels, ids, seed=seed, batch_size=batch_size)
     warn_at_chance(clean["rank"] == 0, int(clean["prediction"].max()) + 1)

@@ -98,5 +98,5 @@ class ABCNet(Compressor):
     def _calibrate(self, variant: Variant, module: nn.Module, layers: tuple[str, ...], run: Stages) -> None:
         chosen = run.data.order(derive_seed(run.seed, "calibration"))[: self.calibration]
         images = (run.data.subset(some).tensors()[0].to(run.device) for some in chosen.split(_AT_ONCE))
-        network = variant.deployed().to(run.device)
+        network = variant.deployed("reference").to(run.device)
         calibrate(network, module, layers, images, window=self.window)

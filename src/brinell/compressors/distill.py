@@ -109,7 +109,7 @@ class Distill(Compressor):
         run = stages(
             self, variant, data, self.train, seed=seed, device=device, checkpoint=checkpoint, progress=progress
         )
-        teacher = variant.deployed().to(run.device)
+        teacher = variant.deployed("reference").to(run.device)
         run.fit(1, module, loss=self._loss(teacher))
         figures = {
             "teacher_parameters": _parameters(teacher),

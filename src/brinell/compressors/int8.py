@@ -53,7 +53,7 @@ class Int8(Compressor):
         check_fit(variant, data)
         if data.input_shape != variant.input_shape:
             raise ModelError(f"the model takes images {variant.input_shape}; {data.name} has {data.input_shape}")
-        module = variant.deployed()
+        module = variant.deployed("reference")
         if natural_view(module) != "exact" or isinstance(module, OnnxNetwork):
             raise ModelError("int8 quantises float layers, and this network is binary or quantised already")
         order = data.order(derive_seed(seed, self.kind))

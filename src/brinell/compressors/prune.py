@@ -146,7 +146,7 @@ def _sizes(module: nn.Module, variant: Variant, parts: PrunableUnits) -> Callabl
 
 
 def _figures(module: nn.Module, parent: Variant) -> dict[str, Any]:
-    before = {layer.name: layer for layer in costs.layers(parent.deployed(), parent.input_shape)}
+    before = {layer.name: layer for layer in costs.layers(parent.deployed("reference"), parent.input_shape)}
     after = [layer for layer in costs.layers(module, parent.input_shape) if layer.kind == "float"]
     weights = sum(layer.weights for layer in before.values() if layer.kind == "float")
     return {

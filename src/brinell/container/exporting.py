@@ -33,7 +33,7 @@ def export_onnx(variant: Variant, path: Path) -> int:
         UnsupportedError: ONNX has no operation for something the network does, or ONNX Runtime computes another result.
         StoreError: the file cannot be written.
     """
-    module = variant.deployed()
+    module = variant.deployed("reference")
     graph = module.graph if isinstance(module, OnnxNetwork) else to_onnx(module, variant.input_shape)
     if not isinstance(module, OnnxNetwork):
         _check(graph, module, _random_images(variant))

@@ -40,8 +40,8 @@ class BinaryConv2d(BinaryLayer):
         weight, scale = self.bits_and_scale()
         normed = self.norm(x)
         bits = sign(normed, self.surrogate)
-        if torch.is_autocast_enabled(x.device.type):
-            # Sums would be rounded to bfloat16 in any case, and scaling them is a pass over all maps.
+        if self.training or torch.is_autocast_enabled(x.device.type):
+            # Scaling sums is a pass over all maps, and its gradient three more. Evaluation alone has to be bit-equal.
             out: Tensor = F.conv2d(bits, weight * scale.view(-1, 1, 1, 1), **self.options)
         else:
             out = F.conv2d(bits, weight, **self.options) * scale.view(-1, 1, 1)

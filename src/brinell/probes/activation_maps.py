@@ -67,7 +67,7 @@ class ActivationMaps(Probe):
         found = {0: asked.images}
         if attacked := [steps for steps in wanted if steps]:
             result = run_trial(
-                asked.variant.deployed(),
+                asked.variant.deployed("reference"),
                 asked.variant.view(),
                 asked.images,
                 asked.labels,

@@ -95,7 +95,7 @@ class Energy(Probe):
 
 def per_image(asked: ProbeInput) -> float:
     """Joules an image, by the model; a network of 8-bit integers computes with those, and moves them."""
-    module, shape = asked.variant.deployed(), asked.variant.input_shape
+    module, shape = asked.variant.deployed("reference"), asked.variant.input_shape
     integer = any(step.kind == "int8" for step in asked.variant.lineage)
     weight_bytes = asked.weight_bytes
     if weight_bytes is None:

@@ -15,7 +15,16 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim import SGD, AdamW, Optimizer
 
-from brinell.core import ConfigurationError, DataError, DivergenceError, ModelError, Progress, derive_seed, no_progress
+from brinell.core import (
+    ConfigurationError,
+    DataError,
+    DivergenceError,
+    ModelError,
+    Progress,
+    derive_seed,
+    keep_freed_memory,
+    no_progress,
+)
 from brinell.data import Dataset
 from brinell.nn import set_layout
 from brinell.training.batch import Batch, Loss
@@ -91,7 +100,7 @@ def fit(
         if checkpoint is None
         else Checkpoint(Path(checkpoint), label, identity(module, data, train, seed, context))
     )
-    with isolated(place), dropping(module, train.dropout):
+    with keep_freed_memory(), isolated(place), dropping(module, train.dropout):
         module.to(place)
         try:
             loss = loss or _cross_entropy(train)

@@ -5,20 +5,18 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import Any
 
 from torch import Tensor, nn
 
-from brinell.core import ModelError, UnsupportedError
+from brinell.core import ModelError
 from brinell.models import Architecture
 from brinell.nn import deploy
 from brinell.nn.onnx_graph import OnnxNetwork
+from brinell.runtimes import RUNTIMES, Runtime
 from brinell.variants.structure import rebuild
 from brinell.variants.structure_change import StructureChange
 from brinell.variants.views import natural_view, set_view
-
-RUNTIMES: Final = ("reference",)
-"""What a variant can be run by."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +49,7 @@ class Variant:
     runtime: str = "reference"
 
     def __post_init__(self) -> None:
-        _check_runtime(self.runtime)
+        RUNTIMES.member(self.runtime, "runtime")
 
     @classmethod
     def of(cls, module: nn.Module, *, input_shape: tuple[int, int, int], classes: int) -> Variant:
@@ -69,20 +67,26 @@ class Variant:
             skeleton=None if architecture is not None else shipped,
         )
 
-    def deployed(self, runtime: str | None = None) -> nn.Module:
-        """The module that ships, in evaluation mode with frozen weights; `runtime` is `reference` by default.
+    def deployed(self, runtime: str | Runtime | None = None) -> nn.Module:
+        """The module that ships, in evaluation mode with frozen weights.
+
+        Args:
+            runtime: what computes it, by name or as a value of `brinell.runtimes`; by default the variant's own, which
+                is `reference` where `brinell.load` was not given another.
 
         Raises:
-            UnsupportedError: there is no such runtime for this variant.
+            ConfigurationError: there is no such runtime, or it is not installed.
+            UnsupportedError: it cannot run this network, or computes other logits than the reference.
         """
-        _check_runtime(runtime or self.runtime)
+        chosen = RUNTIMES.parse(runtime, "runtime") if isinstance(runtime, str) else runtime
         module = self._module(latent=False)
         _load(module, self.tensors)
-        return module.eval().requires_grad_(False)
+        module.eval().requires_grad_(False)
+        return (chosen or RUNTIMES.parse(self.runtime)).deploy(module, self.input_shape)
 
     def view(self, gradient: str | None = None) -> nn.Module:
         """The deployed module with the gradient a white-box attacker looks at (`VIEWS`); its natural one by default."""
-        module = self.deployed()
+        module = self.deployed("reference")
         if isinstance(module, OnnxNetwork):
             module = module.fake_quantized().eval().requires_grad_(False)
         set_view(module, gradient or natural_view(module))
@@ -125,11 +129,6 @@ class Variant:
         else:
             raise ModelError("the network is a user's own module; load it with brinell.load(file, model=skeleton)")
         return rebuild(module, self.structure, latent=latent)
-
-
-def _check_runtime(runtime: str) -> None:
-    if runtime not in RUNTIMES:
-        raise UnsupportedError(f"runtime: unknown runtime {runtime!r}; accepted: {', '.join(RUNTIMES)}")
 
 
 def _state(module: nn.Module) -> dict[str, Tensor]:
