@@ -4,8 +4,10 @@ from brinell.attacks.api import BrinellWarning, attack, warn_at_chance
 from brinell.attacks.attack import Attack, Batch, Crafted
 from brinell.attacks.bim import BIM
 from brinell.attacks.carlini_wagner import CarliniWagner
+from brinell.attacks.computation import Computation
 from brinell.attacks.deepfool import DeepFool
 from brinell.attacks.fgsm import FGSM
+from brinell.attacks.frozen_network import FrozenNetwork
 from brinell.attacks.gen_attack import GenAttack
 from brinell.attacks.local_search import LocalSearch
 from brinell.attacks.outcome import Outcome
@@ -28,8 +30,10 @@ __all__ = [
     "BrinellWarning",
     "CarliniWagner",
     "Columns",
+    "Computation",
     "Crafted",
     "DeepFool",
+    "FrozenNetwork",
     "GenAttack",
     "LocalSearch",
     "Outcome",

@@ -31,7 +31,7 @@ class Computation:
         """The same adversarials, judged on `network`."""
         return replace(
             self,
-            forms={**self.forms, **{role: name for role, name in network.used.items() if role == "judged"}},
+            forms={**self.forms, **network.judged_as},
             rejected=tuple(dict.fromkeys((*self.rejected, *network.rejected))),
             remarks=tuple(dict.fromkeys((*self.remarks, *network.remarks))),
         )
@@ -63,6 +63,7 @@ class Computation:
             "gradients": self.gradients,
             "zero_gradients": self.zero_gradients,
             "infinite_gradients": self.infinite_gradients,
+            "remarks": list(self.remarks),
             "warnings": list(self.warnings),
         }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import Literal
+from typing import Final, Literal
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +19,7 @@ from brinell.nn import (
     comparison_images,
     difference,
     frozen_copy,
+    relative_difference,
     respond,
     set_layout,
 )
@@ -26,6 +27,9 @@ from brinell.nn import (
 Precision = Literal["float32", "bf16"]
 Role = Literal["scores", "gradients"]
 """What a form is for: logits without a gradient, or with one."""
+
+_TWIN: Final = 0.1
+"""What the logits of a twin may differ by, of their spread, before it counts as another network."""
 
 _Build = Callable[[nn.Module, Form], Form | None]
 
@@ -35,7 +39,7 @@ class FrozenNetwork:
 
     What it was given is never touched. Its *plain* form is the copy, called as the module would be. Others are faster:
     each is compared with the plain one on some of the first images that are asked about (`difference`), and used if it
-    computes the same. `used` says which are in use, `rejected` why others are not.
+    computes the same. `rejected` says why others are not.
 
     Raises:
         ModelError: the module cannot be copied.
@@ -77,7 +81,7 @@ class FrozenNetwork:
             return self._forms[role]
         key = f"{role}, bfloat16"
         if key not in self._forms:
-            self._forms[key] = self._in_bfloat16(role, key)
+            self._forms[key] = self._in_bfloat16(role, key, images)
         return self._forms[key]
 
     @property
@@ -91,14 +95,25 @@ class FrozenNetwork:
         """What makes figures of this network doubtful."""
         return () if self._proofs.admission is None else self._proofs.admission.remarks
 
-    def response(self, images: Tensor) -> Tensor:
-        """The network's own logits of the images that forms are compared on."""
+    def differing(self, judged: FrozenNetwork, images: Tensor) -> tuple[str, ...]:
+        """A remark where this network, which gives the gradients, is not the judged one, as a twin may not be."""
+        if self is judged:
+            return ()
+        known = self._proofs.differs.get(judged.source) if isinstance(judged.source, nn.Module) else None
+        if known is None:
+            found, expected = (network._logits(images) for network in (self, judged))
+            known = _differing(relative_difference(found, expected))
+            if isinstance(judged.source, nn.Module):
+                self._proofs.differs[judged.source] = known
+        return known
+
+    def _logits(self, images: Tensor) -> Tensor:
         return self._response(self.deployed(images), gradients=False).logits
 
     @property
-    def used(self) -> dict[str, str]:
-        """The name of the form in use, by role."""
-        return {role: form.name for role, form in self._forms.items()}
+    def judged_as(self) -> dict[str, str]:
+        """The form of verdicts, by its role; nothing before there was any."""
+        return {role: form.name for role, form in self._forms.items() if role == "judged"}
 
     @property
     def rejected(self) -> tuple[str, ...]:
@@ -161,8 +176,11 @@ class FrozenNetwork:
             )
         return verdicts[key] is None
 
-    def _in_bfloat16(self, role: Role, key: str) -> Form:
-        """The float32 form with passes in bfloat16, where that changes little."""
+    def _in_bfloat16(self, role: Role, key: str, images: Tensor) -> Form:
+        """The float32 form with passes in bfloat16, where that changes little: of the gradient, too, which shows signs
+        that turn over before the logits do."""
+        if role == "scores" and not self.form("gradients", images, "bf16").bf16:
+            return self._forms[role]
         form, deployed = self._forms[role], self._forms["judged"]
         coarse: Form | None = replace(form, bf16=True, name=f"{form.name}, bfloat16")
         if "fused" in form.name and self.module is not None:
@@ -206,6 +224,15 @@ class FrozenNetwork:
         if self._compared is None:
             raise AssertionError("forms are compared on images")
         return self._compared
+
+
+def _differing(share: float) -> tuple[str, ...]:
+    if share <= _TWIN:
+        return ()
+    return (
+        f"the gradients come from a network whose logits differ from the judged one's by {share:.0%} of their spread: "
+        "they are another network's in part, and what the attack leaves standing is not shown to be robust",
+    )
 
 
 def frozen(network: nn.Module | Scores | FrozenNetwork, device: torch.device) -> FrozenNetwork:

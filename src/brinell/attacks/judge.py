@@ -28,11 +28,19 @@ def judge(network: Scores, images: Tensor, labels: Tensor, targets: Tensor | Non
     """Run `images` through the network, `batch` at a time.
 
     Raises:
-        ModelError: the logits are of the wrong shape, NaN or infinite, or look like probabilities.
+        ModelError: the logits are of the wrong shape or type, NaN or infinite.
+    """
+    return verdict(all_scores(network, images, batch), labels, targets)
+
+
+def all_scores(network: Scores, images: Tensor, batch: int) -> Tensor:
+    """Checked logits of any number of images, `batch` at a time.
+
+    Raises:
+        ModelError: see `judge`.
     """
     with torch.no_grad():
-        logits = torch.cat([scores(network, part) for part in images.split(batch)])
-    return verdict(logits, labels, targets)
+        return torch.cat([scores(network, part) for part in images.split(batch)])
 
 
 def verdict(logits: Tensor, labels: Tensor, targets: Tensor | None) -> Verdict:

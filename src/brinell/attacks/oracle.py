@@ -40,6 +40,7 @@ class Oracle:
         self.report_progress: Callable[[float, float], None] = no_report
         """For an attack to say how many of its steps are done; cheap, and not bound to be heard."""
         self.counts = GradientCounts(device)
+        self._roles: dict[str, str] = {}
 
     def logits(self, images: Tensor) -> Tensor:
         """Logits `(N, classes)` without a graph, of any number of images."""
@@ -105,7 +106,7 @@ class Oracle:
         """Which forms were used for what, by this oracle and by the harness that judged on `judged`."""
         networks = [self.network, *([judged] if judged is not None and judged is not self.network else [])]
         return Computation(
-            forms={role: name for network in networks for role, name in network.used.items()},
+            forms={**self._roles, **({} if judged is None else judged.judged_as)},
             rejected=tuple(dict.fromkeys(reason for network in networks for reason in network.rejected)),
             gradients=self.counts.total,
             zero_gradients=int(self.counts.zero),
@@ -114,7 +115,9 @@ class Oracle:
         )
 
     def _form(self, role: Role, images: Tensor) -> Form:
-        return self.network.form(role, images, self.precision)
+        form = self.network.form(role, images, self.precision)
+        self._roles[role] = form.name
+        return form
 
     @contextmanager
     def _graph(self, images: Tensor) -> Iterator[tuple[Tensor, Tensor]]:

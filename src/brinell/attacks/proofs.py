@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
-from typing import Any
 from weakref import WeakKeyDictionary
 
 import torch
@@ -22,7 +21,8 @@ class Proofs:
 
     admission: Admission | None = None
     verdicts: dict[tuple[str, str], str | None] = field(default_factory=dict)
-    logits: dict[str, Any] = field(default_factory=dict)
+    differs: WeakKeyDictionary[nn.Module, tuple[str, ...]] = field(default_factory=WeakKeyDictionary)
+    """By a network that is judged: a remark where this one, which gives its gradients, is not the same."""
 
     def rejected(self, role: str) -> list[str]:
         """Which forms of `role` were not the same function, and why."""

@@ -21,17 +21,14 @@ from brinell.attacks.crafting import (
 )
 from brinell.attacks.fast_forms import Scores
 from brinell.attacks.frozen_network import FrozenNetwork, frozen
-from brinell.attacks.judge import judge, looks_like_probabilities, scores
+from brinell.attacks.judge import all_scores, looks_like_probabilities, verdict
 from brinell.attacks.oracle import Oracle, harness
 from brinell.attacks.results import AUTO, Columns, TrialResult, chunk_rows, host, joined, verdict_columns
 from brinell.core import DataError, ModelError, Point, Progress, derive_seed, no_progress
 from brinell.data import check_images
-from brinell.nn import relative_difference
 
 _LOOKED_AT: Final = 32
 """Images that show whether a network returns probabilities."""
-_TWIN: Final = 0.1
-"""What the logits of a twin may differ by, of their spread, before it counts as another network."""
 
 
 @torch.inference_mode(False)
@@ -58,9 +55,13 @@ def clean_predictions(
     images, labels, ids = examples_on(network.device, images, labels, ids)
     with harness(derive_seed(seed, "model"), network):
         check_images(images, labels, network.admission(images).classes)
-        form = network.deployed(images)
-        _check_kind(form, images)
-        found = judge(form, images, labels, None, AUTO if batch_size == "auto" else batch_size)
+        logits = all_scores(network.deployed(images), images, AUTO if batch_size == "auto" else batch_size)
+    if looks_like_probabilities(logits[:_LOOKED_AT]):
+        raise ModelError(
+            "model: it returns probabilities; attacks need logits (the scores before softmax), because the gradient "
+            "of a saturated softmax vanishes"
+        )
+    found = verdict(logits, labels, None)
     count = len(labels)
     nothing = np.zeros(count, dtype=np.int32)
     return {
@@ -129,30 +130,5 @@ def run_trial(
         for chunk in chunks(attack, oracle, batch, points, spare, seed, trace_every, batch_size, progress):
             parts.append(chunk_rows(attack, form, chunk, points, clean, rounded, keep_images))
             progress(attack.kind, chunk.stop, len(batch.images))
-        remarks = differing(network, source, batch.images) if white_box else ()
+        remarks = source.differing(network, batch.images) if white_box else ()
     return joined(parts, len(points), oracle.computation(network, remarks))
-
-
-def differing(judged: FrozenNetwork, crafted_on: FrozenNetwork, images: Tensor) -> tuple[str, ...]:
-    """A remark where what gives the gradients is not what is judged, as an int8 network's twin may be."""
-    if judged is crafted_on:
-        return ()
-    expected, found = (network.response(images) for network in (judged, crafted_on))
-    away = relative_difference(found, expected)
-    if not away > _TWIN:
-        return ()
-    return (
-        f"the gradients come from a network whose logits differ from the judged one's by {away:.0%} of their spread: "
-        "they are another network's in part, and what the attack leaves standing is not shown to be robust",
-    )
-
-
-def _check_kind(network: Scores, images: Tensor) -> None:
-    """Refuse probabilities, whose gradients vanish."""
-    with torch.no_grad():
-        logits = scores(network, images[:_LOOKED_AT])
-    if looks_like_probabilities(logits):
-        raise ModelError(
-            "model: it returns probabilities; attacks need logits (the scores before softmax), because the gradient "
-            "of a saturated softmax vanishes"
-        )

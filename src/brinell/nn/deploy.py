@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-import copy
 from typing import TypeVar
 
+import torch
 from torch import nn
-from torch.nn.utils import parametrize
+from torch.nn.utils import parametrize, prune
+from torch.nn.utils.prune import BasePruningMethod
+from torch.nn.utils.spectral_norm import SpectralNorm
+from torch.nn.utils.weight_norm import WeightNorm
 
+from brinell.nn.frozen_copy import copy_module
 from brinell.nn.module_utils import replace
 
 M = TypeVar("M", bound=nn.Module)
@@ -16,11 +20,18 @@ M = TypeVar("M", bound=nn.Module)
 def deploy(module: M) -> M:
     """A copy of `module` in evaluation mode that computes the same and holds only what ships.
 
-    A layer that has a method `deployed()` is replaced by what it returns; parametrised weights (masks, quantisers) are
-    baked in.
+    A layer that has a method `deployed()` is replaced by what it returns. Weights that are computed from others are
+    baked in: parametrised ones (masks, quantisers) and those of the older hooks (`weight_norm`, `spectral_norm`,
+    `utils.prune`), which are computed anew: what the attribute holds may be of another checkpoint.
+
+    Raises:
+        ModelError: the module cannot be copied.
     """
-    shipped = copy.deepcopy(module)
+    shipped = copy_module(module).eval()
     for name, layer in list(shipped.named_modules()):
+        for hook in list(layer._forward_pre_hooks.values()):
+            if isinstance(hook, _WEIGHT_HOOKS):
+                _bake(layer, hook)
         if parametrize.is_parametrized(layer):
             own = type(layer)  # shared with the original, which would lose its parametrisation as well
             layer.__class__ = type(own.__name__, own.__bases__, dict(vars(own)))
@@ -29,3 +40,17 @@ def deploy(module: M) -> M:
         if hasattr(layer, "deployed") and name:
             replace(shipped, name, layer.deployed())
     return shipped.eval()
+
+
+_WEIGHT_HOOKS = (WeightNorm, SpectralNorm, BasePruningMethod)
+
+
+@torch.no_grad()
+def _bake(layer: nn.Module, hook: WeightNorm | SpectralNorm | BasePruningMethod) -> None:
+    """Make what `hook` computes before every forward pass a parameter again."""
+    if isinstance(hook, BasePruningMethod):
+        prune.remove(layer, hook._tensor_name)
+    elif isinstance(hook, SpectralNorm):
+        nn.utils.remove_spectral_norm(layer, hook.name)
+    else:
+        nn.utils.remove_weight_norm(layer, hook.name)

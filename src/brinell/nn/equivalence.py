@@ -36,7 +36,8 @@ _SAME: Final = 0.5
 _DOUBLE: Final = 1e-6
 _COARSE_LOGITS: Final = 0.05
 _COARSE_GRADIENT: Final = 0.5
-"""Relative lengths of what rounding to 8 bits of mantissa may change in logits and gradients."""
+"""Relative lengths of what rounding to 8 bits of mantissa may change in logits and gradients: published networks of
+floats are at 0.01 and 0.2, networks of signs at 0.02 to 0.2 and at 1."""
 
 
 @dataclass(frozen=True)
@@ -120,12 +121,12 @@ def coarse_difference(form: Function, images: Tensor, expected: Response) -> str
     except Exception as error:
         return f"it cannot be computed: {_brief(error)}"
     logits = _relative(found.logits, expected.logits - expected.logits.mean(1, keepdim=True), expected.logits)
-    if not bool(logits.median() <= _COARSE_LOGITS):
-        return f"rounding changes the logits by {float(logits.median()):.0%}"
+    if not bool(logits.max() <= _COARSE_LOGITS):
+        return f"rounding changes the logits by up to {float(logits.max()):.0%}"
     if expected.gradient is not None and found.gradient is not None:
         slopes = _relative(found.gradient, expected.gradient, expected.gradient)
-        if not bool(slopes.median() <= _COARSE_GRADIENT):
-            return f"rounding changes the gradient by {float(slopes.median()):.0%}"
+        if not bool(slopes.max() <= _COARSE_GRADIENT):
+            return f"rounding changes the gradient by up to {float(slopes.max()):.0%}"
     return None
 
 

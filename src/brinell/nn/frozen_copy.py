@@ -7,7 +7,7 @@ import types
 import warnings
 from collections.abc import Iterator
 from contextlib import suppress
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +15,8 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.nn.parameter import is_lazy
 
 from brinell.core import ModelError
+
+M = TypeVar("M", bound=nn.Module)
 
 _HOOKS: Final = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 
@@ -42,7 +44,7 @@ def frozen_copy(module: nn.Module, device: torch.device | None = None) -> nn.Mod
     return copied
 
 
-def copy_module(module: nn.Module) -> nn.Module:
+def copy_module(module: M) -> M:
     """`copy.deepcopy`, which also takes modules that keep tensors with a history as attributes: they are detached.
 
     Raises:

@@ -63,6 +63,7 @@ def bands(figures: Sequence[Figure], tables: Mapping[str, Sequence[Table]], plat
         (of("training"), False),
         (of("search", "rates"), False),
         (of("surgery"), False),
+        (of("computation"), True),
         (of("notes"), True),
         (of("comparison"), True),
     )

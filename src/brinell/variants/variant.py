@@ -132,12 +132,15 @@ class Variant:
 
 
 def _state(module: nn.Module) -> dict[str, Tensor]:
-    return {name: tensor.detach().cpu().contiguous().clone() for name, tensor in module.state_dict().items()}
+    """Tensors by name. Extra state that is none (`get_extra_state`) stays with the skeleton."""
+    state = module.state_dict().items()
+    return {name: value.detach().cpu().contiguous().clone() for name, value in state if isinstance(value, Tensor)}
 
 
 def _load(module: nn.Module, tensors: Mapping[str, Tensor]) -> None:
+    extra = {name: value for name, value in module.state_dict().items() if not isinstance(value, Tensor)}
     try:
-        module.load_state_dict(dict(tensors))
+        module.load_state_dict({**extra, **tensors})
     except RuntimeError as error:
         reason = " ".join(str(error).split())
         raise ModelError(f"the tensors do not fit the model: {reason}") from None

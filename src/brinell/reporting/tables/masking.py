@@ -57,7 +57,8 @@ def table(evaluation: Evaluation) -> Table:
         title="Is the robustness real?",
         caption="The probe runs attacks that do not need the network's own gradient, and compares. The readings "
         "give away: "
-        "gradients that are exactly zero, accuracy that rises with the radius, one step that beats many. A masked "
+        "gradients that are exactly zero, infinite or undefined, "
+        "accuracy that rises with the radius, one step that beats many. A masked "
         "network "
         "is no better defended; its attacker only cannot see. No variant with such a sign is named the best trade-off.",
         columns=(
