@@ -1,0 +1,7 @@
+"""Networks as graphs of known operators: read from files without running anybody's code, computed as modules."""
+
+from brinell.nn.graph.exported_program import read_exported
+from brinell.nn.graph.graph_network import GraphNetwork, count_classes
+from brinell.nn.graph.network_graph import GraphNode, NetworkGraph, TensorKind
+
+__all__ = ["GraphNetwork", "GraphNode", "NetworkGraph", "TensorKind", "count_classes", "read_exported"]
