@@ -20,7 +20,7 @@ from brinell.container.codings import Coding
 from brinell.container.deflate import inflate
 from brinell.container.header import Header, Section, StreamEntry, read_header
 from brinell.core import BrinellError, StoreError
-from brinell.models import MODELS, Architecture
+from brinell.models import ARCHITECTURES, Architecture
 from brinell.nn import deploy
 from brinell.variants import CHANGES, Step, StructureChange, Variant, rebuild
 
@@ -79,7 +79,7 @@ def _network(header: Header, model: nn.Module | None) -> Architecture | nn.Modul
         return architecture if isinstance(architecture, Architecture) else deploy(model)
     if header.architecture is None:
         raise StoreError("it holds a user's own module; load it with model=<an instance of that module>")
-    return MODELS.parse(header.architecture, "architecture")
+    return ARCHITECTURES.parse(header.architecture, "architecture")
 
 
 def _frame(network: Architecture | nn.Module, structure: tuple[StructureChange, ...]) -> nn.Module:

@@ -53,8 +53,9 @@ class GraphNetwork(nn.Module):
         last: dict[int, int] = {graph.output: len(graph.nodes)}
         for place, node in enumerate(graph.nodes):
             for reference in references([node.arguments, list(node.keywords.values())]):
-                if "value" in reference and reference["value"] != graph.output:
-                    last[reference["value"]] = place
+                value = 0 if "images" in reference else reference.get("value", graph.output)
+                if value != graph.output:
+                    last[value] = place
         self._spent: list[list[int]] = [[] for _ in graph.nodes]
         for value, place in last.items():
             if place < len(graph.nodes):
