@@ -20,6 +20,7 @@ from brinell.models.mobilenet import MobileNetV1
 from brinell.models.network_source import LoadedNetwork, NetworkSource
 from brinell.models.normalization_check import find_normalization
 from brinell.models.normalized import Normalized
+from brinell.models.onnx import OnnxFile
 from brinell.models.squeezenet import SqueezeNet10
 from brinell.models.squeezenet1_1 import SqueezeNet11
 from brinell.models.timm_network import TimmNetwork
@@ -50,7 +51,7 @@ ARCHITECTURES: Registry[Architecture] = Registry("architecture", *(MODELS[kind] 
 """`MODELS`, and the graphs that files of other networks hold."""
 
 NETWORK_SOURCES: Registry[NetworkSource] = Registry(
-    "network source", CustomNetwork, ExportedNetwork, TimmNetwork, TorchvisionNetwork
+    "network source", CustomNetwork, ExportedNetwork, OnnxFile, TimmNetwork, TorchvisionNetwork
 )
 """Networks that are not built in."""
 
@@ -88,6 +89,7 @@ __all__ = [
     "MobileNetV1",
     "NetworkSource",
     "Normalized",
+    "OnnxFile",
     "ResNet8",
     "ResNet18",
     "ResNet20",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import importlib.util
+import json
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping
@@ -48,6 +49,9 @@ class CustomNetwork(NetworkSource):
         if self.file is not None and self.module is not None:
             raise ValueError("file and module exclude each other: give a Python file or an importable module")
         return self
+
+    def __hash__(self) -> int:
+        return hash(json.dumps(self.config(), sort_keys=True, default=str))
 
     def describe_code(self) -> str:
         """The file, the function and its arguments."""

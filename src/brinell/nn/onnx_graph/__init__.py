@@ -3,11 +3,13 @@
 from brinell.nn.onnx_graph.exporting import to_onnx
 from brinell.nn.onnx_graph.fake_quantized import FakeQuantized, check_size
 from brinell.nn.onnx_graph.network import OnnxNetwork
+from brinell.nn.onnx_graph.operations import OPERATIONS
 from brinell.nn.onnx_graph.quantizing import Calibration, int8_share, quantize
 from brinell.nn.onnx_graph.reading import Graph, Node, parse
 from brinell.nn.onnx_graph.session import open_session, open_stranger, run_session
 
 __all__ = [
+    "OPERATIONS",
     "Calibration",
     "FakeQuantized",
     "Graph",
