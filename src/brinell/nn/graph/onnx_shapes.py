@@ -57,9 +57,17 @@ def _expand(t: Translation, node: Node) -> Any:
 def _concat(t: Translation, node: Node) -> Any:
     parts = []
     for name in node.inputs:
-        part = t.operand(name)
-        parts.append(part if isinstance(part, dict) else t.tensor(name, t.constant(name), trained=False))
+        parts.append(_for_any_batch(t, name) if name in t.constants else t.operand(name))
     return t.call("cat", parts, node.attributes["axis"])
+
+
+def _for_any_batch(t: Translation, name: str) -> Any:
+    """A constant, whose rows are equal where a file of a fixed number of images repeats one row for each of them."""
+    value, batch = t.constant(name), t.source.batch
+    if batch is None or value.dim() < 2 or len(value) != batch or not bool((value == value[:1]).all()):
+        return t.tensor(name, value, trained=False)
+    row = t.tensor(name, value[:1])
+    return t.call("expand", row, [{"images": 1}, *value.shape[1:]])
 
 
 def _split(t: Translation, node: Node) -> Any:
