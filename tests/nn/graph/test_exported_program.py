@@ -63,9 +63,9 @@ class Attention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.embed(x).flatten(2).transpose(1, 2)
-        x = self.norm(torch.cat([self.token.expand(len(x), -1, -1), x], 1))
-        q, k, v = self.qkv(x).reshape(len(x), -1, 3, 2, 8).permute(2, 0, 3, 1, 4).unbind(0)
-        x = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).reshape(len(x), -1, 16)
+        x = self.norm(torch.cat([self.token.expand(x.shape[0], -1, -1), x], 1))
+        q, k, v = self.qkv(x).reshape(x.shape[0], -1, 3, 2, 8).permute(2, 0, 3, 1, 4).unbind(0)
+        x = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).reshape(x.shape[0], -1, 16)
         return self.head(F.gelu(x[:, 0]))
 
 

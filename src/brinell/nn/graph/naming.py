@@ -76,11 +76,14 @@ def _layer_path(given: Sequence[str | None], roles: Sequence[str], fallback: str
 
 
 def _free(name: str, taken: set[str]) -> str:
-    """The name, or the first one after it that nothing has and that is no layer's inside."""
-    number, free = 0, name
-    while free in taken or any(free.startswith(f"{other}.") or other.startswith(f"{free}.") for other in taken):
+    """The name, where nothing has it, is in it or has it inside; else one of a single part that is free."""
+    if not any(f"{name}.".startswith(f"{other}.") or other.startswith(f"{name}.") for other in taken):
+        return name
+    base, number = name.replace(".", "_"), 0
+    free = base
+    while any(free == other or other.startswith(f"{free}.") for other in taken):
         number += 1
-        free = f"{name}_{number}"
+        free = f"{base}_{number}"
     return free
 
 
