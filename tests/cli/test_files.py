@@ -63,7 +63,7 @@ def test_sizes_compares_files(brinell, tmp_path):
     said = brinell("sizes", tmp_path / "pruned.brinell", tmp_path / "binary.brinell")
     assert said.status == 0, said.err
     header, first, second = said.out.splitlines()
-    assert header.split() == ["file", "dense", "file", "nominal", "entropy", "deflate", "xz", "zstd", "zpaq"]
+    assert header.split() == ["file", "dense", "file", "nominal", "entropy", "deflate", "xz", "zstd", "brotli", "zpaq"]
     assert first.split()[0] == "pruned.brinell"
     assert f"{(tmp_path / 'binary.brinell').stat().st_size:,}" in second
     assert "$ brinell sizes" in brinell("sizes", "--help").out
