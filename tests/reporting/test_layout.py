@@ -88,6 +88,6 @@ def test_an_entry_point_that_fails_is_named(monkeypatch: pytest.MonkeyPatch) -> 
     broken = EntryPoint("mine", "no_such_module:table", "brinell.tables")
     monkeypatch.setattr(plugins, "entry_points", lambda group: [broken])
     with pytest.raises(
-        ConfigurationError, match="'no_such_module:table' under 'brinell.tables', which cannot be imported"
+        ConfigurationError, match=r"'no_such_module:table' under 'brinell\.tables', which cannot be imported"
     ):
         list(MemberList("brinell.tables"))
