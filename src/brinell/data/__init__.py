@@ -3,13 +3,17 @@
 from typing import Any
 
 from brinell.core import Registry
+from brinell.data.arrays import Arrays
 from brinell.data.cifar10 import Cifar10
 from brinell.data.dataset import Dataset, check_images, from_tensors
 from brinell.data.digits import Digits
+from brinell.data.huggingface import HuggingFace
+from brinell.data.image_files import ImageFiles
 from brinell.data.imagenet import ImageNet
+from brinell.data.mapped_images import MappedImages
 from brinell.data.source import Source
 
-DATASETS: Registry[Source] = Registry("data set", Digits, Cifar10, ImageNet)
+DATASETS: Registry[Source] = Registry("data set", Digits, Cifar10, ImageNet, ImageFiles, HuggingFace, Arrays)
 
 
 def build(kind: str, split: str = "train", examples: int | None = None, seed: int = 0, **fields: Any) -> Dataset:
@@ -23,4 +27,18 @@ def build(kind: str, split: str = "train", examples: int | None = None, seed: in
     return dataset if examples is None else dataset.take(examples, seed)
 
 
-__all__ = ["DATASETS", "Cifar10", "Dataset", "Digits", "ImageNet", "Source", "build", "check_images", "from_tensors"]
+__all__ = [
+    "DATASETS",
+    "Arrays",
+    "Cifar10",
+    "Dataset",
+    "Digits",
+    "HuggingFace",
+    "ImageFiles",
+    "ImageNet",
+    "MappedImages",
+    "Source",
+    "build",
+    "check_images",
+    "from_tensors",
+]

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from brinell.core import DataError, derive_seed
+from brinell.data.mapped_images import MappedImages
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,12 +19,15 @@ class Dataset:
 
     name: str
     split: str
-    images: Tensor
+    images: Tensor | MappedImages
+    """In memory, or in a file of which only what is indexed is read."""
     labels: Tensor
     ids: Tensor
     class_names: tuple[str, ...]
     fingerprint: str
     """Hash of the whole split's content, whatever part of it this is."""
+    skipped: tuple[str, ...] = ()
+    """Why images of the split are not among these: their names, and what is wrong with each."""
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -41,11 +45,22 @@ class Dataset:
 
     def tensors(self) -> tuple[Tensor, Tensor]:
         """Float32 images in [0, 1] and int64 labels."""
-        return self.images.to(torch.float32) / 255, self.labels
+        return self.images[:].to(torch.float32) / 255, self.labels
 
     def subset(self, index: Tensor | slice) -> Dataset:
         """The examples at `index`, with their ids."""
-        return replace(self, images=self.images[index], labels=self.labels[index], ids=self.ids[index])
+        images = self.images.select(index) if isinstance(self.images, MappedImages) else self.images[index]
+        return replace(self, images=images, labels=self.labels[index], ids=self.ids[index])
+
+    def part(self, examples: int, seed: int = 0) -> Dataset:
+        """As `take`, for training: in the order of the split, and under a fingerprint of its own.
+
+        Raises:
+            DataError: there are fewer.
+        """
+        chosen = self.take(examples, seed)
+        content = hashlib.sha256(f"{self.fingerprint}/{seed}/{sorted(chosen.ids.tolist())}".encode()).hexdigest()
+        return replace(chosen.subset(chosen.ids.argsort()), fingerprint=content)
 
     def order(self, seed: int) -> Tensor:
         """A permutation that only `seed` and the number of examples decide."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -13,7 +13,10 @@ from PIL import Image
 from pydantic import Field, model_validator
 
 from brinell.core import DataError, NotInKey, file_digest
+from brinell.data.class_folders import check_same_classes, list_class_folders
 from brinell.data.dataset import Dataset
+from brinell.data.decoding import check_pixels
+from brinell.data.files import read_regular
 from brinell.data.images import decode
 from brinell.data.parquet import find_parquet, read_parquet
 from brinell.data.source import Source, check_split
@@ -21,9 +24,6 @@ from brinell.data.source import Source, check_split
 _SPLITS: Final = {"train": ("train",), "test": ("validation", "val", "test"), "validation": ("validation", "val")}
 """The folders and files of a split, the first that exists. ImageNet's own test labels are secret: its validation images
 are what everybody tests on."""
-
-_LISTED: Final = 8
-"""Names that an error lists of either side."""
 
 _SUFFIXES: Final = {".jpg", ".jpeg", ".png", ".bmp", ".webp"}
 
@@ -68,7 +68,7 @@ class ImageNet(Source):
         raise DataError(f"data.root: {self.root} holds neither {names} parquet files nor a folder of that name")
 
     def _from_folder(self, split: str, folder: Path) -> Dataset:
-        names = _class_folders(folder)
+        names = list_class_folders(folder)
         files = [
             path for name in names for path in sorted((folder / name).iterdir()) if path.suffix.lower() in _SUFFIXES
         ]
@@ -82,6 +82,7 @@ class ImageNet(Source):
         shorter = min(image.size)
         if shorter != self.resize:
             width, height = (max(self.resize, round(side * self.resize / shorter)) for side in image.size)
+            check_pixels(width, height)
             image = image.resize((width, height), Image.Resampling.BILINEAR)
         left, top = (round((side - self.size) / 2) for side in image.size)
         return image.crop((left, top, left + self.size, top + self.size))
@@ -106,18 +107,13 @@ class ImageNet(Source):
         )
 
 
-def _class_folders(folder: Path) -> list[str]:
-    """Names of the class folders, ascending; hidden folders, which tools leave behind, are no classes."""
-    return sorted(path.name for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
-
-
 def _check_same_classes(split: str, root: Path, name: str) -> None:
     """Refuse splits whose class folders differ: classes are numbered by name, so that one name more renumbers them.
 
     Raises:
         DataError: the folders that only one of the splits has.
     """
-    own = _class_folders(root / name)
+    own = list_class_folders(root / name)
     for names in (_SPLITS["train"], _SPLITS["test"]):
         other = next((found for found in names if find_parquet(root, found) or (root / found).is_dir()), name)
         if find_parquet(root, other):
@@ -125,31 +121,14 @@ def _check_same_classes(split: str, root: Path, name: str) -> None:
                 f"imagenet/{split}: {name} has class folders, and {other} has parquet files whose classes are numbers; "
                 "give both splits in one form"
             )
-        theirs = _class_folders(root / other)
-        if own != theirs and theirs:
-            raise DataError(
-                f"imagenet/{split}: the class folders of {name} and {other} differ "
-                f"({_differences({name: own, other: theirs})}); "
-                "classes are numbered by name, so both splits need folders of the same names, empty ones where a "
-                "class has no images"
-            )
-
-
-def _differences(folders: Mapping[str, list[str]]) -> str:
-    """What only one of two splits has, both sides in words."""
-    both = set.intersection(*map(set, folders.values()))
-    only = {split: [name for name in names if name not in both] for split, names in folders.items()}
-    return "; ".join(f"only in {split}: {_listed(names)}" for split, names in only.items() if names)
-
-
-def _listed(names: list[str]) -> str:
-    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
-    return ", ".join(map(repr, names[:_LISTED])) + more
+        theirs = list_class_folders(root / other)
+        if theirs and other != name:
+            check_same_classes({name: own, other: theirs}, f"imagenet/{split}")
 
 
 def _contents(files: list[Path]) -> Iterator[bytes]:
     for path in files:
         try:
-            yield path.read_bytes()
-        except OSError as error:
-            raise DataError(f"cannot read {path}: {error}") from error
+            yield read_regular(path)
+        except DataError as error:
+            raise DataError(f"{path}: {error}") from error

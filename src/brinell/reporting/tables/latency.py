@@ -45,6 +45,8 @@ def table(evaluation: Evaluation) -> Table:
     heads = list(dict.fromkeys((runtime, batch) for _, runtime, batch in cells))
     return Table(
         name="latency",
+        section="latency",
+        order=1,
         title="Latency",
         caption=f"Median milliseconds a batch on {'; '.join(machines(evaluation))}; beneath, the "
         "middle half of the runs.",
