@@ -79,6 +79,7 @@ class Energy(Probe):
     ) -> dict[str, Any]:
         return {
             "machine": asked.machine,
+            "runtime": asked.variant.runtime,
             "source": "modelled" if meter is None else "measured",
             "meter": "model" if meter is None else meter.name,
             "runs": self.runs,

@@ -27,6 +27,7 @@ class Auto(Runtime):
     """
 
     kind = "auto"
+    stable: ClassVar[bool] = False
 
     batch: int = Field(8, ge=1)
     """Images a pass that is timed."""
