@@ -41,11 +41,17 @@ class CarliniWagner(Attack):
     skips_misclassified: ClassVar[bool] = True
 
     steps: int = Field(200, ge=1)
+    """Iterations of Adam for each value of c."""
     binary_search_steps: int = Field(9, ge=1)
+    """Number of values of c that are tried for each example; 1 keeps `initial_const`."""
     initial_const: float = Field(1e-3, gt=0)
+    """First value of c, the weight of misclassification against distance."""
     learning_rate: float = Field(0.01, gt=0)
+    """Step size of Adam."""
     confidence: float = Field(0.0, ge=0)
+    """Margin between logits that counts as success inside the loss, in logits."""
     abort_early: bool = True
+    """End the iterations of an example that has succeeded once its loss stops falling."""
 
     @property
     def point(self) -> Point:

@@ -34,9 +34,13 @@ class DeepFool(Attack):
     skips_misclassified: ClassVar[bool] = True
 
     steps: int = Field(50, ge=1)
+    """Largest number of steps."""
     candidates: int = Field(10, ge=2)
+    """Number of classes with the highest logits that are considered, the label included."""
     overshoot: float = Field(0.02, ge=0)
+    """Relative extension of the perturbation beyond the linearised boundary."""
     norm: Norm = "l2"
+    """Norm that is minimised: `l2` or `linf`."""
 
     @property
     def point(self) -> Point:

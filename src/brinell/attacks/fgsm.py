@@ -31,9 +31,13 @@ class FGSM(Attack):
     shares_gradient: ClassVar[bool] = True
 
     epsilon: Fraction = Field(ge=0)
+    """Radius of the ball in input units; images are in [0, 1]."""
     norm: Norm = "linf"
+    """Norm of the ball: `linf` or `l2`."""
     loss: Loss = "cross_entropy"
+    """Loss that is raised: `cross_entropy`, `margin` or `dlr`."""
     label: Literal["true", "predicted"] = "true"
+    """Class whose loss is raised: the `true` one, or the one `predicted` for the clean image."""
 
     @property
     def point(self) -> Point:

@@ -35,16 +35,21 @@ class DeepCompression(Compressor):
     kind = "deep_compression"
 
     budget: Budget = Budget(sparsity=0.9)
+    """What pruning keeps or removes."""
     rates: Annotated[SerializeAsAny[Rates], BeforeValidator(read_rates)] = Uniform()
+    """How the budget is divided among layers."""
     rounds: int = Field(1, ge=1)
-    """Of pruning, each with `train.epochs`."""
+    """Rounds of pruning, each with `train.epochs`."""
     conv_bits: int = Field(8, ge=1, le=8)
+    """Bits of a code in convolutions: 2^bits shared values."""
     linear_bits: int = Field(5, ge=1, le=8)
+    """Bits of a code in linear layers: 2^bits shared values."""
     train: Train = Train(epochs=8, batch_size=128, learning_rate=0.01)
-    """Of the pruned weights."""
+    """Training settings of each round of pruning."""
     sharing_epochs: int = Field(2, ge=0)
+    """Epochs of training of the shared values."""
     sharing_rate: Fraction = Field(1e-4, gt=0)
-    """Learning rate of the centroids."""
+    """Learning rate of the shared values."""
 
     @property
     def epochs(self) -> int:

@@ -24,6 +24,7 @@ class FineTune(Compressor):
     kind = "fine_tune"
 
     train: Train = Train(epochs=8, batch_size=128, learning_rate=0.01)
+    """Training settings; a mapping changes these defaults."""
 
     @property
     def epochs(self) -> int:

@@ -32,8 +32,11 @@ class Int8(Compressor):
     kind = "int8"
 
     calibration: Calibration = "minmax"
+    """How ranges of activations are found: `minmax`, `percentile` or `entropy`."""
     calibration_examples: int = Field(512, ge=1)
+    """Training images that the ranges are measured on."""
     per_channel: bool = True
+    """One scale for each filter instead of one for each layer."""
 
     def view_from(self, parent: str) -> str:
         """Rounding has no gradient of its own."""

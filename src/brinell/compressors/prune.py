@@ -40,10 +40,15 @@ class Prune(Compressor):
     kind = "prune"
 
     granularity: Granularity = "weight"
+    """What is removed: a `weight`, `kernel`, `filter` or `channel`."""
     budget: Budget = Budget(macs=0.5)
+    """What is kept or removed."""
     rates: Annotated[SerializeAsAny[Rates], BeforeValidator(read_rates)] = Uniform()
+    """How the budget is divided among layers."""
     rounds: int = Field(1, ge=1)
+    """Rounds of pruning along a cubic schedule, each with `train.epochs`."""
     train: Train = Train(epochs=8, batch_size=128, learning_rate=0.01)
+    """Training settings; a mapping changes these defaults."""
 
     @property
     def epochs(self) -> int:

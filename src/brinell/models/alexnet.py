@@ -51,10 +51,15 @@ class AlexNet(Architecture):
     kind = "alexnet"
 
     classes: int = Field(1000, ge=1)
+    """Number of logits."""
     in_channels: int = Field(3, ge=1)
+    """Number of channels of the images."""
     size: int = Field(224, ge=63)
+    """Default height and width of images in pixels; convolutional networks accept others."""
     mean: tuple[float, ...] = IMAGENET_MEAN
+    """Mean that is subtracted from each channel; images are in [0, 1]."""
     std: tuple[float, ...] = IMAGENET_STD
+    """Standard deviation that each channel is divided by."""
 
     def network(self) -> nn.Module:
         """The bare network."""

@@ -69,11 +69,17 @@ class _CifarResNet(Architecture):
     """Residual blocks a stage; the depth is 6 * blocks + 2."""
 
     classes: int = Field(10, ge=1)
+    """Number of logits."""
     in_channels: int = Field(3, ge=1)
+    """Number of channels of the images."""
     size: int = Field(32, ge=4)
+    """Default height and width of images in pixels; convolutional networks accept others."""
     width: int = Field(16, ge=1)
+    """Channels of the first stage; the second and third have two and four times as many."""
     mean: tuple[float, ...] = (0.485, 0.456, 0.406)
+    """Mean that is subtracted from each channel; images are in [0, 1]."""
     std: tuple[float, ...] = (0.229, 0.224, 0.225)
+    """Standard deviation that each channel is divided by."""
 
     def network(self) -> nn.Module:
         """The bare network."""
@@ -122,6 +128,10 @@ class ResNet8(_CifarResNet):
     blocks = 1
 
     in_channels: int = Field(1, ge=1)
+    """Number of channels of the images."""
     size: int = Field(8, ge=4)
+    """Default height and width of images in pixels; convolutional networks accept others."""
     mean: tuple[float, ...] = (0.3,)
+    """Mean that is subtracted from each channel; images are in [0, 1]."""
     std: tuple[float, ...] = (0.4,)
+    """Standard deviation that each channel is divided by."""

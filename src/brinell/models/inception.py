@@ -154,10 +154,15 @@ class InceptionV3(Architecture):
     spare = ("AuxLogits.",)
 
     classes: int = Field(1000, ge=1)
+    """Number of logits."""
     in_channels: int = Field(3, ge=1)
+    """Number of channels of the images."""
     size: int = Field(299, ge=75)
+    """Default height and width of images in pixels; convolutional networks accept others."""
     mean: tuple[float, ...] = (0.5, 0.5, 0.5)
+    """Mean that is subtracted from each channel; images are in [0, 1]."""
     std: tuple[float, ...] = (0.5, 0.5, 0.5)
+    """Standard deviation that each channel is divided by."""
 
     def network(self) -> nn.Module:
         """The bare network."""

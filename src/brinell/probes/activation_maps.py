@@ -38,7 +38,9 @@ class ActivationMaps(Probe):
     steps: tuple[int, ...] = (0, 1, 5)
     """Iterations of the attack; 0 is the clean image."""
     examples: int = Field(100, ge=1)
+    """Test images that the interval is computed from."""
     shown: int = Field(0, ge=0)
+    """Index of the test image whose maps are shown."""
 
     def ask(self, asked: ProbeInput) -> ProbeResult:
         """Attack, and look."""

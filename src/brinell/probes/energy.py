@@ -48,7 +48,9 @@ class Energy(Probe):
     exclusive: ClassVar[bool] = True
 
     examples: int = Field(1000, ge=1)
+    """Images of an evaluation."""
     runs: int = Field(10, ge=2)
+    """Number of evaluations."""
 
     def ask(self, asked: ProbeInput) -> ProbeResult:
         """Evaluate so many times, with an eye on the meter."""

@@ -22,9 +22,11 @@ class Gallery(Probe):
     random: ClassVar[bool] = True
 
     attack: Annotated[SerializeAsAny[Attack], BeforeValidator(ATTACKS.read)]
+    """Attack that makes the adversarial examples."""
     examples: int = Field(8, ge=1)
+    """Number of test images shown."""
     name: Annotated[str, NotInKey()] = ""
-    """What the attack is called; its kind where nobody says."""
+    """Name of the attack in the report; by default its kind."""
 
     def ask(self, asked: ProbeInput) -> ProbeResult:
         """Attack them and keep the images."""

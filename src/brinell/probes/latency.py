@@ -36,7 +36,9 @@ class Latency(Probe):
     exclusive: ClassVar[bool] = True
 
     batches: tuple[int, ...] = (1, 256)
+    """Batch sizes that are timed."""
     runs: int = Field(30, ge=1)
+    """Timed forward passes for each batch size."""
     examples: int = Field(1, ge=1)
     """Images that the batches are filled with, over and over, and on which the runtimes' predictions are compared."""
 

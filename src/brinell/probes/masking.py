@@ -89,7 +89,9 @@ class Masking(Probe):
     random: ClassVar[bool] = True
 
     epsilon: Fraction = Field(gt=0)
+    """Radius of the linf ball in input units; images are in [0, 1]."""
     examples: int = Field(100, ge=1)
+    """Test images that are attacked."""
 
     def ask(self, asked: ProbeInput) -> ProbeResult:
         """The verdict, with the evidence of every check."""

@@ -25,8 +25,11 @@ class Distillation(Spec):
     kind = "distillation"
 
     temperature: Fraction = Field(4.0, gt=0)
+    """Temperature that softens the logits of both networks."""
     temperature_squared: bool = True
+    """Multiply the divergence by the squared temperature."""
     hard_label_weight: Fraction = Field(0.1, ge=0, le=1)
+    """Weight of the cross-entropy to the labels, in [0, 1]; the rest is the divergence."""
 
     def loss(self, teacher: nn.Module, *, label_smoothing: float = 0.0, clean: bool = True, bf16: bool = False) -> Loss:
         """The loss of learning from `teacher`, a module in evaluation mode; `clean`: it is shown the clean images."""
