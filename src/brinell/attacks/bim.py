@@ -24,6 +24,13 @@ class BIM(Attack):
     robustness paper does. Steps and step size are not printed there; 10 steps of 0.5/255 are the default here
     (CleverHans's own default of 10 steps of 0.05 on a 0-255 scale would stop at a quarter of its epsilon of 2). An
     example that is broken is kept as it is.
+
+    Examples:
+        >>> import brinell
+        >>> images, labels = brinell.data.build("digits", split="test", examples=4).tensors()
+        >>> attack = brinell.attacks.BIM(epsilon=2 / 255, steps=3)
+        >>> brinell.attack(brinell.models.build("resnet8"), images, labels, attack).success.shape
+        torch.Size([4])
     """
 
     kind = "bim"

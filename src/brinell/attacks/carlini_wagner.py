@@ -33,6 +33,13 @@ class CarliniWagner(Attack):
     authors' code ends the search of a whole batch, whether or not anything has succeeded; on binary networks the loss
     stands still for many iterations before the first success. The nearest success over all iterations is kept; without
     one, the clean image.
+
+    Examples:
+        >>> import brinell
+        >>> images, labels = brinell.data.build("digits", split="test", examples=4).tensors()
+        >>> attack = brinell.attacks.CarliniWagner(steps=5, binary_search_steps=1)
+        >>> brinell.attack(brinell.models.build("resnet8"), images, labels, attack).success.shape
+        torch.Size([4])
     """
 
     kind = "carlini_wagner"

@@ -26,6 +26,13 @@ class DeepFool(Attack):
     Minimum-norm: there is no epsilon, the distance is the result. Algorithm 2 of the paper for `l2`, its section 3.3
     for `linf`. The authors' code goes `overshoot` beyond with the whole perturbation so far at every step, and so does
     this one. The `candidates` are the label and the best other classes on the clean image. Untargeted only.
+
+    Examples:
+        >>> import brinell
+        >>> images, labels = brinell.data.build("digits", split="test", examples=4).tensors()
+        >>> attack = brinell.attacks.DeepFool(steps=2, candidates=3)
+        >>> brinell.attack(brinell.models.build("resnet8"), images, labels, attack).success.shape
+        torch.Size([4])
     """
 
     kind = "deepfool"

@@ -24,6 +24,13 @@ class FGSM(Attack):
     adversarially trained network can learn to read it off the perturbation (label leaking, Kurakin 2017, section 4).
     Every example is attacked, misclassified ones too, as the definition has it. Targeted, the step goes down the
     target's loss.
+
+    Examples:
+        >>> import brinell
+        >>> images, labels = brinell.data.build("digits", split="test", examples=4).tensors()
+        >>> attack = brinell.attacks.FGSM(epsilon=8 / 255)
+        >>> brinell.attack(brinell.models.build("resnet8"), images, labels, attack).success.shape
+        torch.Size([4])
     """
 
     kind = "fgsm"

@@ -32,6 +32,13 @@ class GenAttack(Attack):
     than 100 generations in which the margin did not grow, 300 while it is below -0.4; the margin is the target's
     probability less the highest one, the best of all members so far. rho is 1 for the first 10 generations. The paper
     uses it for ImageNet; for CIFAR-10 rho is 0.05 and the range 0.25 throughout, the defaults here.
+
+    Examples:
+        >>> import brinell
+        >>> images, labels = brinell.data.build("digits", split="test", examples=4).tensors()
+        >>> attack = brinell.attacks.GenAttack(epsilon=8 / 255, steps=2, population=4)
+        >>> brinell.attack(brinell.models.build("resnet8"), images, labels, attack).success.shape
+        torch.Size([4])
     """
 
     kind = "gen_attack"

@@ -37,6 +37,13 @@ class LocalSearch(Attack):
     in its own direction first, to the other side where that leaves the box or it is there already. The paper adapts p
     without saying how: here it halves where no candidate of a round lowers the probability, and returns to 1 where one
     does. Untargeted only.
+
+    Examples:
+        >>> import brinell
+        >>> images, labels = brinell.data.build("digits", split="test", examples=4).tensors()
+        >>> attack = brinell.attacks.LocalSearch(epsilon=16 / 255, steps=2)
+        >>> brinell.attack(brinell.models.build("resnet8"), images, labels, attack).success.shape
+        torch.Size([4])
     """
 
     kind = "local_search"

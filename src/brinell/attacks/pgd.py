@@ -24,6 +24,13 @@ class PGD(Attack):
     gradient, but a step of 0.5/255 only makes sense for the sign. `step_size` is a radius and never a function of
     `steps`: epsilon / 4 by default, the ratio of the paper's loss study. An example that is broken is kept and costs
     nothing more; without a success the last iterate of the first start is kept.
+
+    Examples:
+        >>> import brinell
+        >>> images, labels = brinell.data.build("digits", split="test", examples=4).tensors()
+        >>> attack = brinell.attacks.PGD(epsilon=8 / 255, steps=3, restarts=2)
+        >>> brinell.attack(brinell.models.build("resnet8"), images, labels, attack).success.shape
+        torch.Size([4])
     """
 
     kind = "pgd"

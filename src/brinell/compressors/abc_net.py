@@ -34,6 +34,11 @@ class ABCNet(Compressor):
     `calibration` training images show each layer what its inputs are like: without them thresholds start evenly
     spaced, behind batch norms that know nothing yet, and training takes several times as long. With few activation
     bases a `window` of 2 learns much faster than the default.
+
+    Examples:
+        >>> import brinell
+        >>> brinell.compressors.ABCNet(weight_bases=3, activation_bases=3).calibration
+        512
     """
 
     kind = "abc_net"

@@ -30,6 +30,11 @@ class DeepCompression(Compressor):
     whose steps do not depend on a gradient's scale, without weight decay and otherwise as `train` says. Biases and
     batch norm are trained along. The third part of the paper is the container's: gaps and codes in streams of their
     own, in the Huffman codes of DEFLATE.
+
+    Examples:
+        >>> import brinell
+        >>> brinell.compressors.DeepCompression(budget={"sparsity": 0.8}).linear_bits
+        5
     """
 
     kind = "deep_compression"

@@ -38,6 +38,11 @@ class Distill(Compressor):
     KL is multiplied by the temperature's square, without which its gradient falls with that square (a factor of 900
     at 30) and `learning_rate` would have to make up for it. BreakingBED does not say which it used. The student
     answers at temperature 1.
+
+    Examples:
+        >>> import brinell
+        >>> brinell.compressors.Distill(student={"kind": "resnet8"}).temperature
+        30.0
     """
 
     kind = "distill"

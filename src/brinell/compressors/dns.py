@@ -38,6 +38,11 @@ class DNS(Compressor):
 
     A number as `sparsity` or `c` is for all float convolutions and linear layers: one c for all, so that a layer with
     heavy tails keeps more. By layer, those that are not named stay dense.
+
+    Examples:
+        >>> import brinell
+        >>> brinell.compressors.DNS(sparsity=0.95).train.epochs
+        4
     """
 
     kind = "dns"

@@ -19,6 +19,11 @@ class FineTune(Compressor):
 
     What a compressor gains by its epochs alone, or by the adversarial examples in them, is what the same network gains
     here. Zeros of an earlier pruning fill up again.
+
+    Examples:
+        >>> import brinell
+        >>> brinell.compressors.FineTune(train={"epochs": 2}).train.learning_rate
+        0.01
     """
 
     kind = "fine_tune"

@@ -38,6 +38,11 @@ class INQ(Compressor):
     All float convolutions and linear layers are quantised; biases and batch norm stay float. A layer's levels are set
     by its weights at the start and never change. After each step `train` runs with a fresh optimiser; after the
     last one, where no weight is free, it settles biases and batch norm only.
+
+    Examples:
+        >>> import brinell
+        >>> brinell.compressors.INQ(weight_bits=5, train={"epochs": 1}).train.epochs
+        1
     """
 
     kind = "inq"

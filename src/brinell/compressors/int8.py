@@ -27,6 +27,11 @@ class Int8(Compressor):
     that is judged, run by ONNX Runtime. A white-box attacker looks at its twin in PyTorch, built from the very graph,
     which rounds forwards and lets gradients straight through (Jacob 2018); how often the two agree is a figure of the
     step. Later steps are not possible.
+
+    Examples:
+        >>> import brinell
+        >>> brinell.compressors.Int8(calibration="percentile").per_channel
+        True
     """
 
     kind = "int8"

@@ -35,6 +35,11 @@ class Prune(Compressor):
 
     With several `rounds` the pruned share rises along the cubic curve of Zhu & Gupta 2017 (equation 1), and every
     round trains for `train.epochs`.
+
+    Examples:
+        >>> import brinell
+        >>> brinell.compressors.Prune(granularity="channel", budget={"macs": 0.5}).budget.macs
+        0.5
     """
 
     kind = "prune"

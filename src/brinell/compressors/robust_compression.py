@@ -27,6 +27,11 @@ class RobustCompression(Compressor):
     it with epochs and a learning rate of its own, and without `adversarial`: the paper's algorithm prunes on clean
     images (`train.adversarial` would be for the surgery). With `train.distillation` both learn the answers of the
     variant that is given, where quantisation alone would learn those of the pruned one.
+
+    Examples:
+        >>> import brinell
+        >>> brinell.compressors.RobustCompression(weight_bits=4).adversarial.label
+        'predicted'
     """
 
     kind = "robust_compression"

@@ -26,6 +26,11 @@ class XNORNet(Compressor):
     the paper's ResNet-18 row those are the downsampling convolutions, in its ABC-Net rows none. The latent weights
     are centred and clipped after every step. Weight decay pulls them towards zero, where signs flip easily, so there is
     none by default.
+
+    Examples:
+        >>> import brinell
+        >>> brinell.compressors.XNORNet(float_layers=("*.downsample.*",)).gradient
+        'product'
     """
 
     kind = "xnor_net"

@@ -46,7 +46,13 @@ class _AlexNet(nn.Module):
 
 
 class AlexNet(Architecture):
-    """61,100,840 parameters, 61,090,496 of them weights; images of 63 x 63 and more."""
+    """61,100,840 parameters, 61,090,496 of them weights; images of 63 x 63 and more.
+
+    Examples:
+        >>> import brinell
+        >>> brinell.models.AlexNet(classes=7).input_shape
+        (3, 224, 224)
+    """
 
     kind = "alexnet"
 

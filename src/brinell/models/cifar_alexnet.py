@@ -49,6 +49,11 @@ class CifarAlexNet(Architecture):
     Five convolutions of 3 x 3 (64 with stride 2, 192, 384, 256, 256 channels) with three poolings, and three fully
     connected layers 1024 -> 4096 -> 4096 -> classes behind dropout; no batch norm, as in Krizhevsky 2012. Images have
     to be of `size`, which sets the first fully connected layer's inputs.
+
+    Examples:
+        >>> import brinell
+        >>> brinell.models.CifarAlexNet(classes=7).input_shape
+        (3, 32, 32)
     """
 
     kind = "cifar_alexnet"

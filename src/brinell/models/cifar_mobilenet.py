@@ -15,6 +15,11 @@ class CifarMobileNet(Architecture):
 
     MobileNet v1 (Howard 2017) whose first convolution has stride 1, so that maps are 32, 16, 8, 4 and 2 pixels wide:
     the network of the collection pytorch-cifar (K. Liu).
+
+    Examples:
+        >>> import brinell
+        >>> brinell.models.CifarMobileNet(classes=7).input_shape
+        (3, 32, 32)
     """
 
     kind = "cifar_mobilenet"

@@ -55,6 +55,11 @@ class CifarSqueezeNet(Architecture):
     The Fire modules of SqueezeNet 1.0 (Iandola 2016) behind a convolution of 3 x 3 with stride 1, each convolution with
     batch norm; poolings halve the maps as in 1.0, to 16, 8 and 4 pixels. Logits are
     not rectified, so that no class can lose its gradient.
+
+    Examples:
+        >>> import brinell
+        >>> brinell.models.CifarSqueezeNet(classes=7).input_shape
+        (3, 32, 32)
     """
 
     kind = "cifar_squeezenet"

@@ -109,7 +109,13 @@ class _ImageNetResNet(Architecture):
 
 
 class ResNet18(_ImageNetResNet):
-    """18 layers, 11,678,912 weights, 1,814.07 million multiply-accumulates an image of 224 x 224."""
+    """18 layers, 11,678,912 weights, 1,814.07 million multiply-accumulates an image of 224 x 224.
+
+    Examples:
+        >>> import brinell
+        >>> brinell.models.ResNet18(classes=7).input_shape
+        (3, 224, 224)
+    """
 
     kind = "resnet18"
     block = _Basic
@@ -117,7 +123,13 @@ class ResNet18(_ImageNetResNet):
 
 
 class ResNet50(_ImageNetResNet):
-    """50 layers, 25,502,912 weights, 4,089.18 million multiply-accumulates an image of 224 x 224."""
+    """50 layers, 25,502,912 weights, 4,089.18 million multiply-accumulates an image of 224 x 224.
+
+    Examples:
+        >>> import brinell
+        >>> brinell.models.ResNet50(classes=7).input_shape
+        (3, 224, 224)
+    """
 
     kind = "resnet50"
     block = _Bottleneck

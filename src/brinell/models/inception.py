@@ -148,7 +148,13 @@ class _Inception(nn.Module):
 
 
 class InceptionV3(Architecture):
-    """23,834,568 parameters, 5,713 million multiply-accumulates an image of 299 x 299; images of 75 x 75 and more."""
+    """23,834,568 parameters, 5,713 million multiply-accumulates an image of 299 x 299; images of 75 x 75 and more.
+
+    Examples:
+        >>> import brinell
+        >>> brinell.models.InceptionV3(classes=7).input_shape
+        (3, 299, 299)
+    """
 
     kind = "inception_v3"
     spare = ("AuxLogits.",)

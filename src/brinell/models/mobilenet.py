@@ -108,6 +108,11 @@ class MobileNetV1(Architecture):
 
     Google's published weights need `activation: relu6`, `padding: tensorflow`, `batch_norm_epsilon: 0.001`, and `mean`
     and `std` of 0.5. TensorFlow pads only the bottom and the right where a stride of 2 meets an even size.
+
+    Examples:
+        >>> import brinell
+        >>> brinell.models.MobileNetV1(classes=7).input_shape
+        (3, 224, 224)
     """
 
     kind = "mobilenet_v1"

@@ -74,7 +74,13 @@ def initialize(network: nn.Module) -> None:
 
 
 class SqueezeNet10(Architecture):
-    """1,248,424 parameters, 1,244,448 of them weights; images of 21 x 21 and more."""
+    """1,248,424 parameters, 1,244,448 of them weights; images of 21 x 21 and more.
+
+    Examples:
+        >>> import brinell
+        >>> brinell.models.SqueezeNet10(classes=7).input_shape
+        (3, 224, 224)
+    """
 
     kind = "squeezenet1_0"
 

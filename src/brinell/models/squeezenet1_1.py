@@ -32,6 +32,11 @@ class SqueezeNet11(Architecture):
     """1,235,496 parameters, 1,231,552 of them weights; images of 17 x 17 and more.
 
     The accuracy of SqueezeNet 1.0 at 2.4 times fewer multiply-accumulates: 349.15 million an image of 224 x 224.
+
+    Examples:
+        >>> import brinell
+        >>> brinell.models.SqueezeNet11(classes=7).input_shape
+        (3, 224, 224)
     """
 
     kind = "squeezenet1_1"

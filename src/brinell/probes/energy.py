@@ -42,6 +42,11 @@ class Energy(Probe):
     Measured by NVML on an NVIDIA GPU, by RAPL on a processor that lets its counters be read. Elsewhere the time is
     measured and the energy is `modelled`: what it would be on a plain 45 nm accelerator, which ranks variants and
     says nothing about this machine.
+
+    Examples:
+        >>> import brinell
+        >>> brinell.probes.Energy(runs=5).examples
+        1000
     """
 
     kind = "energy"

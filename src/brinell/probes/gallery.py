@@ -16,7 +16,13 @@ from brinell.probes.probe import Probe, ProbeInput, ProbeResult
 
 
 class Gallery(Probe):
-    """The first `examples` with their adversarials of one attack at one point."""
+    """The first `examples` with their adversarials of one attack at one point.
+
+    Examples:
+        >>> import brinell
+        >>> brinell.probes.Gallery(attack={"kind": "fgsm", "epsilon": "8/255"}).examples
+        8
+    """
 
     kind = "gallery"
     random: ClassVar[bool] = True

@@ -30,6 +30,11 @@ class Latency(Probe):
 
     Three passes warm caches and allocators before. A run that takes long is repeated less often, five times at least.
     Of each runtime it counts the images to which the reference gives another class.
+
+    Examples:
+        >>> import brinell
+        >>> brinell.probes.Latency(batches=(1, 8)).runs
+        30
     """
 
     kind = "latency"

@@ -83,7 +83,13 @@ class Verdict:
 
 
 class Masking(Probe):
-    """`verify` on the first `examples`, with the uncompressed network as the reference."""
+    """`verify` on the first `examples`, with the uncompressed network as the reference.
+
+    Examples:
+        >>> import brinell
+        >>> brinell.probes.Masking(epsilon="8/255").examples
+        100
+    """
 
     kind = "masking"
     random: ClassVar[bool] = True

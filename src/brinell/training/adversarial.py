@@ -33,6 +33,11 @@ class Adversarial(Spec):
 
     The default is the robustness paper's Algorithm 1: half of the batch, one step (FGSM) that raises the loss of the
     *predicted* class, so that the label cannot be read off the perturbation (label leaking), and Kurakin's weight.
+
+    Examples:
+        >>> import brinell
+        >>> brinell.training.Adversarial(epsilon="4/255").fraction
+        0.5
     """
 
     kind = "adversarial"

@@ -20,6 +20,11 @@ class Distillation(Spec):
     changed is shown to the network alone; its teacher answers to the clean image.
 
     Binary networks gain most: Martinez 2020 (section 4.2) and ReActNet (Liu 2020, section 4.4) train theirs so.
+
+    Examples:
+        >>> import brinell
+        >>> brinell.training.Train(distillation={}).distillation.temperature
+        4.0
     """
 
     kind = "distillation"
@@ -52,7 +57,19 @@ class Distillation(Spec):
 
 
 def divergence(logits: Tensor, teacher: Tensor, temperature: float) -> Tensor:
-    """Mean over the batch of KL(teacher || student), both softened; logits `(N, classes)`."""
+    """Mean over the batch of KL(teacher || student), both softened by `temperature`.
+
+    Args:
+        logits: Logits of the student, `(N, classes)`.
+        teacher: Logits of the teacher, `(N, classes)`.
+        temperature: Positive temperature.
+
+    Examples:
+        >>> import torch
+        >>> logits = torch.tensor([[1.0, 2.0]])
+        >>> float(divergence(logits, logits, temperature=4.0))
+        0.0
+    """
     return F.kl_div(
         F.log_softmax(logits / temperature, 1),
         F.log_softmax(teacher / temperature, 1),

@@ -20,6 +20,11 @@ class Train(Spec):
 
     `augment` moves the images of each batch at random: `shift` by up to an eighth of their size in each direction
     (4 of 32 pixels; what comes in is black), `crop_flip` mirrors half of them as well.
+
+    Examples:
+        >>> import brinell
+        >>> brinell.training.Train(epochs=5, adversarial={"epsilon": "8/255"}).adversarial.steps
+        1
     """
 
     kind = "train"
