@@ -28,19 +28,25 @@ class CustomNetwork(NetworkSource):
 
     Loading it runs that code, so that `load` needs `trusted=True`.
 
-    Example:
-        `{kind: custom, file: networks.py, factory: resnet4b, weights: resnet4b.safetensors}`
+    In a study: `{kind: custom, file: networks.py, factory: resnet4b, weights: resnet4b.safetensors}`.
+
+    Examples:
+        >>> source = CustomNetwork(module="torch.nn", factory="Linear", arguments={"in_features": 3, "out_features": 2})
+        >>> source.describe_code()
+        'torch.nn:Linear(in_features=3, out_features=2)'
     """
 
     kind = "custom"
     runs_code = True
 
     file: Path | None = None
+    """A Python file, which may import what lies beside it."""
     module: str | None = None
     """An importable one, such as `my_package.models`."""
     factory: str = "build"
     """A function, or a class, of the file; it is called with `arguments`."""
     arguments: Mapping[str, Any] = Field(default_factory=dict)
+    """Of the factory, by name."""
     weights: Path | None = None
     """A checkpoint, where the factory does not load one itself."""
 

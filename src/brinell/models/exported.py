@@ -16,13 +16,23 @@ class ExportedNetwork(NetworkSource):
     Export it in evaluation mode: `torch.export.save(torch.export.export(model.eval(), (images,)), "model.pt2")`. The
     number of images may be dynamic or fixed. It trains, is attacked and is compressed as any network.
 
-    Example:
-        `{kind: exported, file: resnet4b.pt2}`
+    In a study: `{kind: exported, file: resnet4b.pt2}`.
+
+    Examples:
+        >>> import pathlib, tempfile, torch
+        >>> module = build("resnet8")
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     file = pathlib.Path(folder, "a.pt2")
+        ...     torch.export.save(torch.export.export(module, (torch.rand(2, 1, 8, 8),)), file)
+        ...     network = ExportedNetwork(file=file).load()
+        >>> network.input_shape, network.classes
+        ((1, 8, 8), 10)
     """
 
     kind = "exported"
 
     file: Path
+    """The `.pt2` file."""
 
     def load(self, input_shape: tuple[int, int, int] | None = None, *, trusted: bool = False) -> LoadedNetwork:
         """The network, of images of the shape that it was exported with."""

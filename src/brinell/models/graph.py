@@ -19,16 +19,27 @@ class GraphArchitecture(Architecture):
     """Any network of known operators, as `.pt2` and `.onnx` files hold it; its weights are the state of the module.
 
     What it may contain is checked when it is parsed: a graph may come from anywhere.
+
+    Examples:
+        >>> from brinell.nn.graph import GraphNode, NetworkGraph
+        >>> node = GraphNode("mean.dim", ({"value": 0}, [2, 3]))  # of the images, over their sides
+        >>> graph = NetworkGraph((node,), {}, output=1, input_shape=(3, 8, 8))
+        >>> GraphArchitecture.of(graph).classes
+        3
     """
 
     kind = "graph"
 
     classes: int = Field(ge=1)
+    """Logits."""
     in_channels: int = Field(ge=1)
+    """Channels of the images."""
     size: int = Field(ge=1)
     """The height; `input_shape` has both sides."""
     mean: tuple[float, ...]
+    """Of each channel, subtracted from images in [0, 1]."""
     std: tuple[float, ...]
+    """Of each channel, by which images are divided then."""
     graph: str
     """The graph as JSON (`NetworkGraph.to_json`)."""
 
@@ -86,7 +97,25 @@ def build_graph(
     mean: tuple[float, ...] | None = None,
     std: tuple[float, ...] | None = None,
 ) -> Normalized:
-    """The module of a graph with its weights, in evaluation mode."""
+    """The module of a graph with its weights, in evaluation mode.
+
+    Args:
+        graph: What is computed.
+        tensors: Of the state, by the names that the graph has for them.
+        mean: Of each channel, subtracted from images in [0, 1].
+        std: Of each channel, by which images are divided then.
+
+    Raises:
+        ModelError: The graph is no classifier.
+
+    Examples:
+        >>> import torch
+        >>> from brinell.nn.graph import GraphNode, NetworkGraph
+        >>> node = GraphNode("mean.dim", ({"value": 0}, [2, 3]))  # of the images, over their sides
+        >>> graph = NetworkGraph((node,), {}, output=1, input_shape=(3, 8, 8))
+        >>> build_graph(graph, {})(torch.ones(1, 3, 8, 8)).tolist()
+        [[1.0, 1.0, 1.0]]
+    """
     module = GraphArchitecture.of(graph, mean, std).module()
     state: dict[str, Any] = {name: tensor.detach() for name, tensor in tensors.items()}
     module.model.load_state_dict(state)

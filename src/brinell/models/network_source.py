@@ -34,7 +34,9 @@ class NetworkSource(Spec):
     mean: tuple[float, ...] | None = None
     """Of each channel, subtracted from images in [0, 1] before the network sees them; with `std`."""
     std: tuple[float, ...] | None = None
+    """Of each channel, by which images are divided once `mean` is subtracted."""
     channel_order: ChannelOrder = "rgb"
+    """In which the network takes colours; images, `mean` and `std` are red, green, blue in any case."""
 
     @model_validator(mode="after")
     def _normalisation_is_whole(self) -> NetworkSource:

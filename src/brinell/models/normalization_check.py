@@ -36,6 +36,12 @@ def find_normalization(module: nn.Module, images: Tensor, labels: Tensor) -> str
 
     Returns:
         A sentence with both accuracies, and the `mean` and `std` to set.
+
+    Examples:
+        >>> import brinell
+        >>> images, labels = brinell.data.build("digits", "test", 50).tensors()
+        >>> find_normalization(brinell.models.build("resnet8"), images, labels) is None  # untrained: nothing helps
+        True
     """
     as_is = _accuracy(module, images, labels)
     found = {name: _accuracy(module, _normalized(images, *values), labels) for name, values in _USUAL.items()}

@@ -17,13 +17,15 @@ class OnnxFile(NetworkSource):
     It becomes a network of PyTorch's layers, which trains, is attacked and is compressed as any. Tensors in other files
     must lie in the folder of the file, or in one inside it.
 
-    Example:
-        `{kind: onnx, file: resnet4b.onnx}`
+    Examples:
+        >>> OnnxFile(file="resnet4b.onnx", mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5)).kind
+        'onnx'
     """
 
     kind = "onnx"
 
     file: Path
+    """The `.onnx` file."""
 
     def load(self, input_shape: tuple[int, int, int] | None = None, *, trusted: bool = False) -> LoadedNetwork:
         """The network, of images of the shape that the file declares."""

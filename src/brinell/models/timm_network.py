@@ -18,13 +18,15 @@ class TimmNetwork(NetworkSource):
     Images have the size, and are normalised by the mean and the deviation, that the model declares there; `mean` and
     `std` set others.
 
-    Example:
-        `{kind: timm, name: resnet18.a1_in1k, pretrained: true}`
+    Examples:
+        >>> TimmNetwork(name="resnet18.a1_in1k", pretrained=True).kind
+        'timm'
     """
 
     kind = "timm"
 
     name: str
+    """Of the model there, such as `resnet18.a1_in1k`."""
     pretrained: bool = False
     """Whether its weights are fetched from the hub."""
     classes: int | None = Field(None, ge=1)

@@ -19,16 +19,19 @@ class TorchvisionNetwork(NetworkSource):
     Images have the size, and are normalised by the mean and the deviation, that its weights declare (ImageNet's, where
     there are none); `mean` and `std` set others.
 
-    Example:
-        `{kind: torchvision, name: resnet18, pretrained: true}`
+    Examples:
+        >>> TorchvisionNetwork(name="resnet18", pretrained=True).kind
+        'torchvision'
     """
 
     kind = "torchvision"
 
     name: str
+    """Of the model there, such as `resnet18`."""
     pretrained: bool = False
     """Whether its default weights are fetched."""
     classes: int | None = Field(None, ge=1)
+    """By default as many as the model has."""
     weights: Path | None = None
     """A checkpoint of your own."""
 

@@ -32,8 +32,21 @@ def load_weights(model: nn.Module, path: Path) -> None:
     The tensors may lie under `state_dict`, `model_state_dict`, `model`, `net` or `ema`. Their names may carry `module.`
     and `_orig_mod.`, and may be those of the bare network inside a `Normalized`.
 
+    Args:
+        model: The network.
+        path: Checkpoint of PyTorch, or `.safetensors` file.
+
     Raises:
-        ModelError: the file is missing or unreadable, or names or shapes differ (the message gives the first few).
+        ModelError: The file is missing or unreadable, or names or shapes differ (the message gives the first few).
+
+    Examples:
+        >>> import brinell, pathlib, tempfile, torch
+        >>> one, other = brinell.models.build("resnet8"), brinell.models.build("resnet8")
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     torch.save(one.state_dict(), f"{folder}/model.pt")
+        ...     load_weights(other, pathlib.Path(folder, "model.pt"))
+        >>> all(torch.equal(a, b) for a, b in zip(one.parameters(), other.parameters()))
+        True
     """
     architecture = getattr(model, "architecture", None)
     spare = tuple(getattr(architecture, "spare", ()))
