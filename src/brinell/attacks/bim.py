@@ -40,6 +40,7 @@ class BIM(Attack):
     precision: Precision = "float32"
     early_stop: Annotated[bool, OmitDefaultFromKey()] = True
     """`False`: what is broken walks on for all `steps`, and its latest success is kept: that transfers better."""
+    samples: Annotated[int, OmitDefaultFromKey()] = Field(1, ge=1)
 
     @property
     def point(self) -> Point:
