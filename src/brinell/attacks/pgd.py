@@ -13,6 +13,7 @@ from brinell.attacks.losses import Loss
 from brinell.attacks.oracle import Oracle, Precision
 from brinell.attacks.projected_gradient import ProjectedGradient, projected_gradient
 from brinell.attacks.projection import clip_to_ball
+from brinell.attacks.targets import Targets
 from brinell.core import Fraction, OmitDefaultFromKey, Point
 from brinell.nn import Norm
 
@@ -42,6 +43,10 @@ class PGD(Attack):
     precision: Precision = "float32"
     early_stop: Annotated[bool, OmitDefaultFromKey()] = True
     """`False`: what is broken walks on for all `steps`, and its latest success is kept: that transfers better."""
+    targets: Annotated[Targets, OmitDefaultFromKey()] = None
+    """Go towards so many other classes in turn, the likeliest first, each with all restarts; success is any
+    misclassification."""
+    samples: Annotated[int, OmitDefaultFromKey()] = Field(1, ge=1)
 
     @property
     def random(self) -> bool:
@@ -71,5 +76,6 @@ class PGD(Attack):
             early_stop=self.early_stop,
             seed=seed,
             trace_every=trace_every,
+            targets=self.targets,
         )
         return projected_gradient(oracle, batch, points, settings)
