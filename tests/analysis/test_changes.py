@@ -27,6 +27,21 @@ def after(before: RunStore, tmp_path: Path) -> RunStore:
     return RunStore(shutil.copytree(before.root, tmp_path / "after"))
 
 
+def test_two_runtimes_are_told_with_the_predictions_that_differ(before: RunStore, after: RunStore) -> None:
+    plan = json.loads((after.root / "study.json").read_text())
+    for trial in plan["trials"]:
+        trial["runtime"] = "openvino"
+    (after.root / "study.json").write_text(json.dumps(plan))
+    clean = next(trial for trial in after.plan().trials if trial.kind == "clean")
+    path = after.rows_path(clean.key, clean.blocks[0].name)
+    frame = pl.read_parquet(path)
+    turned = pl.when(pl.col("example_id") < 3).then((pl.col("prediction") + 1) % 10).otherwise("prediction")
+    frame.with_columns(turned.cast(pl.Int32).alias("prediction")).write_parquet(path)
+    notes = changes(before, after).notes
+    assert any("their predictions differ on 3 of 200 images" in note for note in notes)
+    assert any("judged by reference in the first run, by openvino in the second" in note for note in notes)
+
+
 def at(frame: pl.DataFrame, metric: str, variant: str, **where: object) -> dict[str, object]:
     chosen = frame.filter((pl.col("metric") == metric) & (pl.col("variant") == variant))
     for name, value in where.items():
@@ -117,7 +132,7 @@ def trial_of(store: RunStore, attack: str, variant: str) -> PlannedTrial:
 
 
 def test_a_reading_that_the_second_run_lacks_has_every_metric(before: RunStore, after: RunStore) -> None:
-    shutil.rmtree(after.rows_path(trial_of(after, "fgsm", "pruned").key, "x").parent)
+    shutil.rmtree(after.root / "trials" / trial_of(after, "fgsm", "pruned").key)
     frame = changes(before, after).frame
     for metric in ("robust_accuracy", "top5_accuracy"):
         rows = frame.filter((pl.col("metric") == metric) & (pl.col("variant") == "pruned"))
@@ -169,7 +184,7 @@ def test_what_the_second_run_has_measured_in_part_is_lacking(before: RunStore, a
 
 
 def test_the_worst_case_says_which_attacks_it_lacks(before: RunStore, after: RunStore) -> None:
-    shutil.rmtree(after.rows_path(trial_of(after, "fgsm", "pruned").key, "x").parent)
+    shutil.rmtree(after.root / "trials" / trial_of(after, "fgsm", "pruned").key)
     frame = changes(before, after).frame.filter(pl.col("metric") == "worst_case")
     rows = frame.filter(pl.col("variant") == "pruned")
     assert set(rows["lacking"]) == {"fgsm: in the second run 0 of 200 examples are measured"}
@@ -231,7 +246,7 @@ def test_runs_that_share_no_example_are_not_compared(before: RunStore, after: Ru
 
 
 def test_what_the_first_run_planned_and_never_measured_is_lacking(before: RunStore, after: RunStore) -> None:
-    shutil.rmtree(after.rows_path(trial_of(after, "fgsm", "pruned").key, "x").parent)
+    shutil.rmtree(after.root / "trials" / trial_of(after, "fgsm", "pruned").key)
     for one, other, run in ((after, before, "first"), (before, after, "second")):
         row = at(changes(one, other).frame, "robust_accuracy", "pruned", attack="fgsm")
         assert row["lacking"] == f"in the {run} run 0 of 200 examples are measured"
@@ -251,14 +266,14 @@ def test_what_only_the_second_run_plans_is_new(before: RunStore, after: RunStore
     assert row["after"] is not None
     assert set(frame["lacking"]) == {None}
     for variant in plan.variants:  # planned, and not there yet
-        shutil.rmtree(after.rows_path(trial_of(after, "fgsm", variant.name).key, "x").parent)
+        shutil.rmtree(after.root / "trials" / trial_of(after, "fgsm", variant.name).key)
     assert changes(fewer, after).frame.filter(pl.col("attack") == "fgsm").is_empty()
 
 
 def test_a_variant_without_any_attack_has_no_worst_case(before: RunStore, after: RunStore) -> None:
     for trial in after.plan().trials:
         if trial.attack != "clean" and trial.judged_on == trial_of(after, "fgsm", "pruned").judged_on:
-            shutil.rmtree(after.rows_path(trial.key, "x").parent)
+            shutil.rmtree(after.root / "trials" / trial.key)
     worst = load(before).worst.filter(pl.col("variant") == "pruned")
     rows = changes(before, after).frame.filter((pl.col("metric") == "worst_case") & (pl.col("variant") == "pruned"))
     assert rows["after"].null_count() == len(rows) == len(worst)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import math
+import os
 import random
 import shutil
 from collections.abc import Callable
@@ -123,7 +124,8 @@ def test_children_of_what_failed_are_blocked_and_unsupported_says_so(tmp_path: P
     store = RunStore(tmp_path)
     store.write_study("", plan, {})
     store.write_failure(Failure(plan.variants[0].key, "variant baseline", "boom\nmore", "", unsupported=False))
-    store.write_failure(Failure(plan.trials[0].key + "-0000", "clean on baseline", "no gradient", "", unsupported=True))
+    clean = f"{plan.trials[0].key}.{plan.trials[0].blocks[0].name}"
+    store.write_failure(Failure(clean, "clean on baseline", "no gradient", "", unsupported=True))
     found = load(store)
     assert found.variants["state"].to_list() == ["failed", "blocked", "blocked"]
     assert found.variants["reason"].to_list() == ["boom", "waits for baseline", "waits for child"]
@@ -307,14 +309,19 @@ def test_a_failure_whose_record_is_odd_is_still_one(small: RunStore, record: str
     assert "its record is damaged" in row["reason"]
 
 
-def test_keys_that_no_file_can_have_are_of_nothing_that_is_there(small: RunStore) -> None:
+def test_a_key_that_is_none_is_one_clear_error(small: RunStore) -> None:
     plan = json.loads(small.plan_path.read_bytes())
-    plan["trials"][0]["key"] = plan["trials"][1]["blocks"][0]["name"] = "a\0b"
+    plan["trials"][0]["key"] = "a\0b"
+    small.plan_path.write_text(json.dumps(plan))
+    with pytest.raises(StoreError, match=r"study\.json is damaged: trials\.0\.key: .*should match pattern"):
+        load(small)
+
+
+def test_more_classes_than_a_column_counts_are_read(small: RunStore) -> None:
+    plan = json.loads(small.plan_path.read_bytes())
     plan["classes"] = 10**30
     small.plan_path.write_text(json.dumps(plan))
-    found = load(small)
-    states = dict(zip(found.coverage["attack"], found.coverage["state"], strict=True))
-    assert found.coverage["state"].to_list()[:2] == ["missing", "partial"], states
+    assert set(load(small).coverage["state"]) == {"done"}
 
 
 @pytest.mark.parametrize("place", ["trials", "variants", "probes", "failures"])
@@ -322,14 +329,13 @@ def test_a_folder_that_may_not_be_read_is_said(small: RunStore, monkeypatch: pyt
     forbidden = small.root / place
     forbidden.mkdir(exist_ok=True)
 
-    def refuse(path: Path) -> None:
-        if path == forbidden or (place != "failures" and forbidden in path.parents):
+    def refuse(path: str) -> None:
+        if Path(path) == forbidden or (place != "failures" and forbidden in Path(path).parents):
             raise PermissionError(errno.EACCES, "Permission denied", str(path))
 
-    stat, iterdir, read = Path.stat, Path.iterdir, Path.read_bytes
-    monkeypatch.setattr(Path, "stat", lambda path, **how: refuse(path) or stat(path, **how))
-    monkeypatch.setattr(Path, "iterdir", lambda path: refuse(path) or iterdir(path))
-    monkeypatch.setattr(Path, "read_bytes", lambda path: refuse(path) or read(path))
+    lstat, scandir = os.lstat, os.scandir
+    monkeypatch.setattr(os, "lstat", lambda path, **how: refuse(path) or lstat(path, **how))
+    monkeypatch.setattr(os, "scandir", lambda path: refuse(path) or scandir(path))
     problems = load(small).problems
     if place == "probes":  # this study asks none
         assert problems == ()

@@ -12,7 +12,7 @@ from torch import Tensor
 
 import brinell
 from brinell.attacks import GenAttack, run_trial
-from brinell.attacks.gen_attack import _Herd
+from brinell.attacks.gen_attack import _Population
 from brinell.core import ConfigurationError, Point
 from oracles import Linear, many_classes, two_classes
 
@@ -98,14 +98,14 @@ def test_reads_generations_and_radii_in_one_pass() -> None:
 def test_adaptive_rates_decay_a_plateau_at_a_time(chance: float, patience: int, monkeypatch) -> None:
     """Nothing improves: margins of -0.3 and -0.6 stay, and the first plateau is over after 100 or 300 generations."""
     rates = []
-    original = _Herd._mutation
+    original = _Population._mutation
 
-    def recorded(self: _Herd, attack: GenAttack, generation: int) -> tuple[Tensor, Tensor]:
+    def recorded(self: _Population, attack: GenAttack, generation: int) -> tuple[Tensor, Tensor]:
         rate, reach = original(self, attack, generation)
         rates.append((float(rate[0]), float(reach[0])))
         return rate, reach
 
-    monkeypatch.setattr(_Herd, "_mutation", recorded)
+    monkeypatch.setattr(_Population, "_mutation", recorded)
     network = Linear(torch.zeros(2, 48), torch.tensor([1 - chance, chance]).log())
     images, labels = torch.full((1, 3, 4, 4), 0.5), torch.tensor([0])
     attack = GenAttack(epsilon=0.1, steps=320, population=2, adaptive=True)

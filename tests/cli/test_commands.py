@@ -200,13 +200,13 @@ def test_status_of_a_run_that_goes_on(brinell, done, tmp_path):
     shutil.rmtree(store.root / "trials")
     now = time.time()
     store.write_time_remaining(300.0, now - 5)
-    store.write_running(Running("x", "pruned · pgd", 1, 4, now - 10, now))
+    store.write_running(Running("0" * 20, "pruned · pgd", 1, 4, now - 10, now))
     dead = brinell("status", store.root).out
     assert "2 of 14 results done\n" in dead
     assert "running the same study again computes what is left" in dead
     with store.lock():
         store.write_time_remaining(300.0, now - 5)
-        store.write_running(Running("x", "pruned · pgd", 1, 4, now - 10, now))
+        store.write_running(Running("0" * 20, "pruned · pgd", 1, 4, now - 10, now))
         said = brinell("status", store.root)
         assert "2 of 14 results done, 1 running" in said.out
         assert "running: pruned · pgd: 25%, said 0 s ago" in said.out

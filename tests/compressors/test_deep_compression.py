@@ -147,7 +147,8 @@ def test_the_file_counts_in_code_books(baseline: Variant, sample: Dataset, tmp_p
     ("fields", "message"),
     [
         ({"conv_bits": 0}, "conv_bits: input should be greater than or equal to 1"),
-        ({"linear_bits": 13}, "linear_bits: input should be less than or equal to 12"),
+        ({"linear_bits": 9}, "linear_bits: input should be less than or equal to 8"),
+        ({"conv_bits": 9}, "conv_bits: input should be less than or equal to 8"),
         ({"budget": {"sparsity": 1}}, r"budget\.sparsity: input should be less than 1"),
         ({"sharing_rate": 0}, "sharing_rate: input should be greater than 0"),
     ],

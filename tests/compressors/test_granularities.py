@@ -18,7 +18,7 @@ from brinell.data import Dataset
 from brinell.models import ResNet8
 from brinell.training import Train
 from brinell.variants import PrunedChannels, Variant
-from compressors.nets import STRUCTURES, Grouped, structure
+from compressors.networks import STRUCTURES, Grouped, structure
 
 STILL = Train(epochs=0)
 QUICK = Train(epochs=1, batch_size=50, learning_rate=0.01)

@@ -138,6 +138,8 @@ def test_the_verbs(tmp_path: Path) -> None:
     again = brinell.load(str(tmp_path / "v"))
     assert same(again.tensors, variant.tensors)
     assert again.runtime == "reference"
+    with pytest.raises(ConfigurationError, match="runtime: unknown runtime 'nonsense'; accepted: reference"):
+        brinell.load(str(tmp_path / "v"), runtime="nonsense")
 
 
 def test_latent_weights(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from brinell.core import NotInKey, Registry, Spec
 from brinell.data import Cifar10
 
 IDENTITY = {
+    *("least_sparsity", "batch"),
     *("epsilon", "steps", "step_size", "norm", "loss", "label", "restarts", "random_start"),
     *("binary_search_steps", "initial_const", "confidence", "abort_early", "candidates", "overshoot"),
     *("population", "mutation_rate", "mutation_range", "adaptive", "max_queries"),
@@ -46,11 +47,13 @@ IDENTITY = {
     *("resize", "calibration_examples", "per_channel"),
     *("weight_bases", "activation_bases", "scales", "calibration", "window", "input_scale", "gradient"),
     *("teacher_input", "student_weights", "multiplier", "activation", "padding", "batch_norm_epsilon"),
+    *("crop", "interpolation", "channels", "test_share", "split_seed", "class_names", "subset", "image_column"),
+    *("label_column", "images", "labels", "layout"),
     *("examples", "shown", "attack", "batches", "runs"),
 }
 """Fields that decide a result, and so enter the key. `batch_size` is `Train`'s: a step's gradient is its batch's."""
 
-EXECUTION = {"root", "hub", "name"}
+EXECUTION = {"root", "hub", "name", "csv", "on_error", "cache"}
 """Fields that change only speed or place (what a folder holds enters by its fingerprint), and so stay out."""
 
 REQUIRED = {

@@ -136,12 +136,12 @@ def test_plans_survive_json_and_ignore_what_later_versions_add() -> None:
         variants=(),
         trials=(
             PlannedTrial(
-                key="k",
+                key="a" * 20,
                 attack="pgd",
                 kind="pgd",
                 spec={"epsilon": 0.1},
-                judged_on="v",
-                crafted_on="v",
+                judged_on="b" * 20,
+                crafted_on="b" * 20,
                 seed=0,
                 view="exact",
                 runtime="reference",

@@ -64,6 +64,50 @@ def test_folders_of_classes(tmp_path: Path) -> None:
     assert found.images[:, 0, 0, 0].tolist() == [0, 10, 5]
 
 
+def _folders(root: Path, split: str, names: list[str]) -> None:
+    for shade, name in enumerate(names):
+        (root / split / name).mkdir(parents=True)
+        picture(40 + shade, 40).save(root / split / name / "image.png")
+
+
+@pytest.mark.parametrize("split", ["train", "test", "validation"])
+def test_classes_of_another_name_are_not_renumbered(tmp_path: Path, split: str) -> None:
+    """`dog` renamed to `zdog` in one split would make every class after `cat` another number there."""
+    _folders(tmp_path, "train", ["ant", "cat", "dog", "eel"])
+    _folders(tmp_path, "val", ["ant", "cat", "eel", "zdog"])
+    own, other = ("train", "val") if split == "train" else ("val", "train")
+    only = {"train": "only in train: 'dog'", "val": "only in val: 'zdog'"}
+    source = ImageNet(root=tmp_path, classes=4, size=40, resize=40)
+    with pytest.raises(DataError, match=rf"imagenet/{split}: .* differ \({only[own]}; {only[other]}\)"):
+        source.load(split)
+
+
+def test_a_class_that_one_split_lacks_is_named(tmp_path: Path) -> None:
+    _folders(tmp_path, "train", ["ant", "cat", "dog"])
+    _folders(tmp_path, "val", ["ant", "dog"])
+    with pytest.raises(DataError, match=r"differ \(only in train: 'cat'\)"):
+        ImageNet(root=tmp_path, classes=2, size=40, resize=40).load("test")
+    (tmp_path / "val" / "cat").mkdir()
+    assert ImageNet(root=tmp_path, classes=3, size=40, resize=40).load("test").labels.tolist() == [0, 2]
+
+
+def test_folders_that_are_no_split_or_no_class_do_not_count(tmp_path: Path) -> None:
+    """Hidden folders are left by tools; a flat `test` beside `val` holds images without labels."""
+    _folders(tmp_path, "train", ["ant", "cat"])
+    _folders(tmp_path, "val", ["ant", "cat"])
+    _folders(tmp_path, "test", ["unknown"])
+    (tmp_path / "val" / ".ipynb_checkpoints").mkdir()
+    found = [ImageNet(root=tmp_path, classes=2, size=40, resize=40).load(split) for split in ("train", "test")]
+    assert [split.class_names for split in found] == [("ant", "cat")] * 2
+
+
+def test_folders_beside_parquet_files_cannot_be_matched(tmp_path: Path) -> None:
+    _folders(tmp_path, "train", ["ant", "cat"])
+    table(tmp_path / "validation.parquet", [picture(40, 40)], [1])
+    with pytest.raises(DataError, match="train has class folders, and validation has parquet files"):
+        ImageNet(root=tmp_path, classes=2, size=40, resize=40).load("train")
+
+
 def test_the_cut_is_part_of_the_fingerprint(tmp_path: Path) -> None:
     table(tmp_path / "test.parquet", [picture(60, 50)], [0])
     sources = [ImageNet(root=tmp_path, classes=1, size=size, resize=40) for size in (40, 30)]

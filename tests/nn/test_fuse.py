@@ -41,6 +41,7 @@ def test_all_convolutions_of_a_residual_network_are_fused_and_compute_the_same()
     assert torch.allclose(ask(fused, images), ask(network, images), atol=1e-4)
 
 
+@pytest.mark.skipif(not can_fuse(torch.bfloat16), reason="this processor does not fuse bfloat16")
 def test_bfloat16_weights_compute_in_bfloat16() -> None:
     torch.manual_seed(0)
     network = traced(nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.ReLU()))

@@ -44,7 +44,7 @@ def drawn(evaluation: Evaluation) -> dict[str, Figure]:
 
 @pytest.fixture(scope="module")
 def tabled(evaluation: Evaluation) -> dict[str, Table]:
-    return {table.name: table for section in tables(evaluation).values() for table in section}
+    return {table.name: table for table in tables(evaluation)}
 
 
 @pytest.fixture(scope="module")
@@ -249,7 +249,7 @@ def test_half_of_everything_is_drawn_and_the_rest_is_missing(tmp_path: Path) -> 
     drawn = [*figures(found, styles(found.variants)), *image_grids(found, problems)]
     assert len(drawn) == 12
     assert not problems
-    tabled = {table.name: table for section in tables(found).values() for table in section}
+    tabled = {table.name: table for table in tables(found)}
     assert any(cell.text.startswith("probe:") for row in tabled["coverage"].rows for cell in row[:1])
     assert any(cell.missing for row in tabled["latency"].rows for cell in row)
 
@@ -298,9 +298,8 @@ def test_nothing_of_it_yet(tmp_path: Path) -> None:
     assert figures(found, styles(found.variants)) == []
     assert image_grids(found, []) == []
     assert len(found.unanswered) == len(rich_plan().probes)
-    for section in tables(found).values():
-        for table in section:
-            assert all(len(row) == len(table.columns) for row in table.rows)
+    for table in tables(found):
+        assert all(len(row) == len(table.columns) for row in table.rows)
 
 
 @pytest.mark.parametrize(("attack", "norm", "steps"), [("deepfool", "l2", 20), ("carlini_wagner", "l2", 50)])

@@ -13,7 +13,7 @@ import pytest
 
 from brinell.core import StoreError
 from brinell.store import atomic_folder, atomic_path, read_table, write_bytes, write_table, write_text
-from brinell.store.atomic import TEMPORARY, sweep
+from brinell.store.layout import TEMPORARY
 
 KILLER = """
 import os, pathlib, shutil, signal, sys
@@ -84,8 +84,6 @@ def test_a_writer_killed_at_any_line_leaves_the_old_or_the_new(what: str, tmp_pa
             assert whole(folder) == ["file", "table"]
             done = values == new
         renamed.append(done)
-        sweep(folder)
-        assert seen(folder) == whole(folder)
     assert renamed == sorted(renamed), "first the old at every moment, then the new"
     assert {renamed[0], renamed[-1]} == {False, True}
 
@@ -200,12 +198,3 @@ def test_parents_are_made_and_long_names_fit(tmp_path: Path) -> None:
     name = "n" * 250
     write_text(tmp_path / "a" / "b" / name, "x")
     assert (tmp_path / "a" / "b" / name).read_text() == "x"
-
-
-def test_the_sweep_takes_what_is_half_written_and_nothing_else(tmp_path: Path) -> None:
-    write_text(tmp_path / "a" / "kept", "x")
-    (tmp_path / "a" / f"{TEMPORARY}1-2-file").write_text("half")
-    (tmp_path / f"{TEMPORARY}1-2-folder" / "deep").mkdir(parents=True)
-    (tmp_path / f"{TEMPORARY}1-2-folder" / "deep" / f"{TEMPORARY}1-3-file").write_text("half")
-    sweep(tmp_path)
-    assert sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*")) == ["a", "a/kept"]

@@ -12,6 +12,7 @@ import pytest
 
 from brinell.core import StoreError, StudyPlan
 from brinell.store import Failure, Running, RunStore, table
+from brinell.store.layout import temporary_name
 
 PLAN = StudyPlan(
     name="s",
@@ -24,8 +25,10 @@ PLAN = StudyPlan(
     variants=(),
     trials=(),
 )
-FAILURE = Failure("task", "prune", "it diverged", "Traceback ...", unsupported=False)
-RUNNING = Running("task", "prune", 1.5, 3.0, 100.0, 101.0)
+KEY, OTHER = "0" * 19 + "a", "0" * 19 + "b"
+BLOCK = "0000-2-" + "c" * 10
+FAILURE = Failure(KEY, "prune", "it diverged", "Traceback ...", unsupported=False)
+RUNNING = Running(KEY, "prune", 1.5, 3.0, 100.0, 101.0)
 
 
 @pytest.fixture
@@ -66,21 +69,21 @@ def test_a_damaged_plan_is_not_quoted_whole(store: RunStore) -> None:
 
 
 def test_a_variant_is_made_when_its_folder_is_there(store: RunStore) -> None:
-    assert not store.has_variant("v")
-    assert store.costs("v") is None
-    with store.new_variant("v") as folder:
+    assert not store.has_variant(KEY)
+    assert store.costs(KEY) is None
+    with store.new_variant(KEY) as folder:
         (folder / "costs.json").write_text(json.dumps({"macs": 3}))
-        assert not store.has_variant("v")
-    assert store.has_variant("v")
-    assert store.costs("v") == {"macs": 3}
+        assert not store.has_variant(KEY)
+    assert store.has_variant(KEY)
+    assert store.costs(KEY) == {"macs": 3}
 
 
 @pytest.mark.parametrize("text", ["{", "3", "\udcff"])
 def test_damaged_costs_are_a_clear_error(store: RunStore, text: str) -> None:
-    with store.new_variant("v") as folder:
+    with store.new_variant(KEY) as folder:
         (folder / "costs.json").write_bytes(text.encode(errors="surrogateescape"))
     with pytest.raises(StoreError, match=r"costs\.json"):
-        store.costs("v")
+        store.costs(KEY)
 
 
 def test_rows_say_that_a_block_is_done_and_come_after_its_traces(
@@ -88,41 +91,41 @@ def test_rows_say_that_a_block_is_done_and_come_after_its_traces(
 ) -> None:
     rows = table({"a": [1, 2]}, {"a": "int32"})
     traces = table({"b": [3]}, {"b": "int32"})
-    assert not store.has_rows("t", "block")
+    assert not store.has_rows(KEY, BLOCK)
     with monkeypatch.context() as patch:
         patch.setattr(RunStore, "rows_path", lambda self, trial, block: self.root / "study.json" / "no folder")
         with pytest.raises(StoreError):
-            store.write_rows("t", "block", rows, {"seed": 1}, traces)
-    assert store.traces_path("t", "block").is_file()
-    assert not store.has_rows("t", "block")
-    store.write_rows("t", "block", rows, {"seed": 1}, traces)
-    assert store.has_rows("t", "block")
-    assert store.read_rows("t", "block").equals(rows)
-    assert store.read_traces("t", "block").equals(traces)
-    assert store.has_whole_rows("t", "block")
-    path = store.rows_path("t", "block")
+            store.write_rows(KEY, BLOCK, rows, {"seed": 1}, traces)
+    assert store.traces_path(KEY, BLOCK).is_file()
+    assert not store.has_rows(KEY, BLOCK)
+    store.write_rows(KEY, BLOCK, rows, {"seed": 1}, traces)
+    assert store.has_rows(KEY, BLOCK)
+    assert store.read_rows(KEY, BLOCK).equals(rows)
+    assert store.read_traces(KEY, BLOCK).equals(traces)
+    assert store.has_whole_rows(KEY, BLOCK)
+    path = store.rows_path(KEY, BLOCK)
     path.write_bytes(path.read_bytes()[:-1])
-    assert store.has_rows("t", "block")
-    assert not store.has_whole_rows("t", "block")
-    assert not store.has_whole_rows("t", "other")
+    assert store.has_rows(KEY, BLOCK)
+    assert not store.has_whole_rows(KEY, BLOCK)
+    assert not store.has_whole_rows(OTHER, BLOCK)
 
 
 def test_failures_are_kept_until_cleared(store: RunStore) -> None:
     assert store.failures() == {}
     store.write_failure(FAILURE)
-    store.write_failure(replace(FAILURE, task="other", unsupported=True))
-    assert store.failures() == {"task": FAILURE, "other": replace(FAILURE, task="other", unsupported=True)}
-    store.clear_failure("task")
-    store.clear_failure("never was")
-    assert list(store.failures()) == ["other"]
+    store.write_failure(replace(FAILURE, task=OTHER, unsupported=True))
+    assert store.failures() == {KEY: FAILURE, OTHER: replace(FAILURE, task=OTHER, unsupported=True)}
+    store.clear_failure(KEY)
+    store.clear_failure("d" * 20)
+    assert list(store.failures()) == [OTHER]
 
 
 def test_what_runs_is_told_and_forgotten(store: RunStore) -> None:
     store.write_running(RUNNING)
     store.write_running(replace(RUNNING, done=2.0))
-    assert store.running() == {"task": replace(RUNNING, done=2.0)}
-    store.clear_running("task")
-    store.clear_running("task")
+    assert store.running() == {KEY: replace(RUNNING, done=2.0)}
+    store.clear_running(KEY)
+    store.clear_running(KEY)
     assert store.running() == {}
 
 
@@ -138,32 +141,36 @@ def test_progress_that_cannot_be_told_stops_nothing(store: RunStore, monkeypatch
 def test_a_failure_is_one_whatever_its_record_holds(store: RunStore) -> None:
     store.write_failure(FAILURE)
     folder = store.root / "failures"
-    (folder / "half.json").write_text("{")
-    (folder / "older.json").write_text('{"task": "older", "message": "the disk was full"}')
-    (folder / "later.json").write_text(json.dumps({**asdict(FAILURE), "task": "later", "since": "version 9"}))
+    half, older, later, moved = (letter * 20 for letter in "1234")
+    (folder / f"{half}.json").write_text("{")
+    (folder / f"{older}.json").write_text(json.dumps({"task": older, "message": "the disk was full"}))
+    (folder / f"{later}.json").write_text(json.dumps({**asdict(FAILURE), "task": later, "since": "version 9"}))
+    (folder / f"{moved}.json").write_text(json.dumps({**asdict(FAILURE), "task": "../../secret"}))
     (folder / ".tmp-1.json").write_text("{")
+    (folder / "notes.json").write_text("{")
     found = store.failures()
-    assert set(found) == {"task", "half", "older", "later"}
-    assert found["later"] == replace(FAILURE, task="later")
-    assert found["older"].message == "the disk was full (its record is damaged: no label)"
-    assert found["half"].message.startswith("it is not known why (its record is damaged: cannot read")
+    assert set(found) == {KEY, half, older, later, moved}
+    assert found[later] == replace(FAILURE, task=later)
+    assert found[older].message == "the disk was full (its record is damaged: no label)"
+    assert found[moved].task == moved
+    assert found[half].message.startswith("it is not known why (its record is damaged: cannot read")
 
 
 def test_what_runs_is_passed_over_where_its_record_is_odd(store: RunStore) -> None:
     store.write_running(RUNNING)
     folder = store.root / "scratch" / "running"
-    (folder / "half.json").write_text("{")
-    (folder / "older.json").write_text('{"task": "older"}')
-    (folder / "odd.json").write_text(json.dumps({**asdict(RUNNING), "done": "some"}))
-    assert store.running() == {"task": RUNNING}
+    (folder / f"{'1' * 20}.json").write_text("{")
+    (folder / f"{'2' * 20}.json").write_text(json.dumps({"task": "2" * 20}))
+    (folder / f"{'3' * 20}.json").write_text(json.dumps({**asdict(RUNNING), "task": "3" * 20, "done": "some"}))
+    assert store.running() == {KEY: RUNNING}
 
 
 def test_a_new_run_sweeps_what_a_killed_one_left(store: RunStore) -> None:
     store.write_running(RUNNING)
-    half = store.root / "trials" / "t" / ".tmp-1-2-block.parquet"
+    half = store.root / "trials" / KEY / temporary_name(f"{BLOCK}.parquet")
     half.parent.mkdir(parents=True)
     half.write_text("half")
-    checkpoint = store.scratch("v") / "state"
+    checkpoint = store.scratch(KEY) / "training.safetensors"
     checkpoint.write_text("kept: training goes on from it")
     with store.lock():
         assert store.running() == {}
@@ -184,29 +191,29 @@ def test_two_runs_on_one_folder_are_refused(store: RunStore) -> None:
 
 
 def test_checkpoints_go_when_the_variant_is_made(store: RunStore) -> None:
-    (store.scratch("v") / "state").write_text("x")
-    store.clear_scratch("v")
-    assert not (store.root / "scratch" / "v").exists()
+    (store.scratch(KEY) / "training.safetensors").write_text("x")
+    store.clear_scratch(KEY)
+    assert not (store.root / "scratch" / KEY).exists()
 
 
 def test_a_probe_is_done_when_its_record_is_there(tmp_path):
     store = RunStore(tmp_path)
-    assert not store.has_probe("p")
-    store.write_probe("p", {"masked": True}, {"image": np.arange(6, dtype=np.uint8).reshape(1, 2, 3)})
-    assert store.has_probe("p")
-    assert store.read_probe("p") == {"masked": True}
-    assert store.read_arrays("p")["image"].tolist() == [[[0, 1, 2], [3, 4, 5]]]
-    store.arrays_path("p").write_bytes(store.arrays_path("p").read_bytes()[:50])
+    assert not store.has_probe(KEY)
+    store.write_probe(KEY, {"masked": True}, {"image": np.arange(6, dtype=np.uint8).reshape(1, 2, 3)})
+    assert store.has_probe(KEY)
+    assert store.read_probe(KEY) == {"masked": True}
+    assert store.read_arrays(KEY)["image"].tolist() == [[[0, 1, 2], [3, 4, 5]]]
+    store.arrays_path(KEY).write_bytes(store.arrays_path(KEY).read_bytes()[:50])
     for damage in (b"", b"PK", b"\x93NUMPY", None):
         if damage is not None:
-            store.arrays_path("p").write_bytes(damage)
+            store.arrays_path(KEY).write_bytes(damage)
         with pytest.raises(StoreError, match="arrays"):
-            store.read_arrays("p")
+            store.read_arrays(KEY)
 
 
 def test_arrays_are_never_unpickled(tmp_path):
     store = RunStore(tmp_path)
-    store.arrays_path("p").parent.mkdir()
-    np.savez(store.arrays_path("p"), bad=np.array([{"a": 1}], dtype=object))
+    store.arrays_path(KEY).parent.mkdir()
+    np.savez(store.arrays_path(KEY), bad=np.array([{"a": 1}], dtype=object))
     with pytest.raises(StoreError, match="cannot read the arrays"):
-        store.read_arrays("p")
+        store.read_arrays(KEY)

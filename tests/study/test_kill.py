@@ -64,7 +64,7 @@ def half_made(root: Path) -> set[str]:
     found = {"write" for _ in root.rglob(".tmp-*")}
     store = RunStore(root)
     for folder in (root / "scratch").glob("*"):
-        if not store.has_variant(folder.name) and histories(folder):
+        if folder.name != "running" and not store.has_variant(folder.name) and histories(folder):
             found.add("training")
     return found
 

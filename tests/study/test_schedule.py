@@ -9,7 +9,7 @@ from brinell.study.schedule import execute
 from brinell.study.tasks import Task, TaskResult
 
 VARIANT = PlannedVariant(
-    name="v", key="v", seed=0, parent=None, baseline="v", family="model", architecture="resnet8", settings={}
+    name="v", key="0" * 20, seed=0, parent=None, baseline="0" * 20, family="model", architecture="resnet8", settings={}
 )
 
 

@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from brinell.analysis import mcnemar
 from brinell.attacks import FGSM, PGD, run_trial
 from brinell.compressors import INQ, XNORNet
 from brinell.core import ConfigurationError
@@ -248,10 +249,11 @@ def test_it_hardens(digits: Dataset) -> None:
         train = Train(epochs=15, batch_size=50, learning_rate=0.1, schedule="one_cycle", adversarial=adversarial)
         fit(module, digits, train, seed=0)
         rows = run_trial(module, module, images, labels, digits.ids, attack, seed=0).rows
-        found.append((accuracy(module, digits), float((torch.as_tensor(rows["prediction"]) == labels).float().mean())))
-    (clean, broken), (still_clean, held) = found
+        found.append((accuracy(module, digits), torch.as_tensor(rows["prediction"]) == labels))
+    (clean, plain), (still_clean, hardened) = found
     assert min(clean, still_clean) > 0.95
-    assert held > broken + 0.2
+    assert mcnemar(int((hardened & ~plain).sum()), int((plain & ~hardened).sum())) < 0.001
+    assert int(hardened.sum()) > int(plain.sum())
 
 
 @pytest.mark.parametrize("precision", ["float32", "bf16"])

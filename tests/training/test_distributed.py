@@ -15,7 +15,7 @@ from torch import Tensor
 from brinell.core import ConfigurationError
 from brinell.study import Study, run
 from brinell.training import Batch, ProcessGroup, fit, process_group
-from training.ranked import LINEAR
+from training.distributed_program import LINEAR
 from training.test_fit import blobs, linear
 
 PROCESSES = 2

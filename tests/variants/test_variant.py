@@ -108,7 +108,7 @@ def test_tensors_that_do_not_fit_are_refused() -> None:
 
 
 def test_unknown_runtimes_are_refused() -> None:
-    with pytest.raises(UnsupportedError, match="unknown runtime 'packd'; accepted: reference"):
+    with pytest.raises(ConfigurationError, match="unknown runtime 'packd'; accepted: reference"):
         of(build("resnet8")).deployed("packd")
 
 

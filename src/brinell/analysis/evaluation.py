@@ -124,7 +124,7 @@ def load(store: RunStore) -> Evaluation:
     names = labels(plan)
     measured = aggregate(store, plan, names)
     failures: dict[str, Failure] = _or_nothing("Failures are", store.failures, {}, store, measured.problems)
-    made: set[str] = _or_nothing("Variants are", lambda: _made(store, plan), set(), store, measured.problems)
+    made = _made(store, plan, measured.problems)
     states = variant_states(plan, made, failures, names)
     every = stack(measured.readings, READING_SCHEMA)
     attacked = _planned_order(every.filter(pl.col("kind") != CLEAN), plan, names)
@@ -172,8 +172,15 @@ def _or_nothing(what: str, read: Callable[[], T], nothing: T, store: RunStore, p
         return nothing
 
 
-def _made(store: RunStore, plan: StudyPlan) -> set[str]:
-    return {variant.key for variant in plan.variants if store.has_variant(variant.key)}
+def _made(store: RunStore, plan: StudyPlan, problems: list[str]) -> set[str]:
+    found = set()
+    for variant in plan.variants:
+        try:
+            if store.has_variant(variant.key):
+                found.add(variant.key)
+        except BrinellError as error:
+            problems.append(f"Variants are left out: {first_line(store, error)}")
+    return found
 
 
 def _can_break(plan: StudyPlan, problems: list[str]) -> bool:

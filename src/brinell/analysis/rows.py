@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 import polars as pl
 
@@ -32,14 +31,14 @@ class Read:
 
 def read_rows(store: RunStore, trial: PlannedTrial, classes: int) -> Read:
     """The trial's rows, `ROW_SCHEMA`."""
-    return _read(store, trial, ROW_SCHEMA, partial(_block_rows, store, trial, classes), store.rows_path)
+    return _read(store, trial, ROW_SCHEMA, partial(_block_rows, store, trial, classes), "trials")
 
 
 def read_traces(store: RunStore, trial: PlannedTrial) -> Read:
     """The trial's traces, `TRACE_SCHEMA`; none where none were asked for."""
     if trial.trace_every is None:
         return Read(conform(pl.DataFrame(), TRACE_SCHEMA))
-    return _read(store, trial, TRACE_SCHEMA, partial(_block_traces, store, trial), store.traces_path)
+    return _read(store, trial, TRACE_SCHEMA, partial(_block_traces, store, trial), "traces")
 
 
 def judged_blocks(store: RunStore, trial: PlannedTrial, block: Block, classes: int) -> bool:
@@ -72,7 +71,7 @@ def _read(
     trial: PlannedTrial,
     schema: dict[str, str],
     read: Callable[[Block], pl.DataFrame],
-    path: Callable[[str, str], Path],
+    folder: str,
 ) -> Read:
     frames, problems = [conform(pl.DataFrame(), schema)], []
     for block in trial.blocks:
@@ -80,7 +79,7 @@ def _read(
             if store.has_rows(trial.key, block.name):
                 frames.append(read(block))
         except BrinellError as error:
-            place = path(trial.key, block.name).relative_to(store.root)
+            place = f"{folder}/{trial.key}/{block.name}.parquet"
             reason = first_line(store, error).removeprefix(f"cannot read the table {place}: ")
             problems.append(f"{place} is left out: {reason}")
     return Read(pl.concat(frames), tuple(problems))

@@ -37,6 +37,13 @@ class APGD(Attack):
     success is then still any misclassification. An example that is broken is kept and costs nothing more; without a
     success the iterate of the highest loss is kept. The schedule depends on `steps`, so that each number of steps is a
     run of its own.
+
+    Examples:
+        >>> import brinell
+        >>> images, labels = brinell.data.build("digits", split="test", examples=4).tensors()
+        >>> attack = brinell.attacks.APGD(epsilon=4 / 255, steps=3)
+        >>> brinell.attack(brinell.models.build("resnet8"), images, labels, attack).success.shape
+        torch.Size([4])
     """
 
     kind = "apgd"
@@ -44,13 +51,21 @@ class APGD(Attack):
     skips_misclassified: ClassVar[bool] = True
 
     epsilon: Fraction = Field(ge=0)
+    """Radius of the ball in input units; images are in [0, 1]."""
     steps: int = Field(100, ge=1)
+    """Number of steps of each run; the schedule of step sizes follows from it."""
     norm: BallNorm = "linf"
+    """Norm of the ball: `linf`, `l2` or `l1`."""
     loss: Loss = "cross_entropy"
+    """Loss that is raised: `cross_entropy`, `margin` or `dlr`."""
     targets: Targets = None
+    """Number of other classes to go towards in turn, the likeliest first, or `all`; `None`: away from the label."""
     restarts: int = Field(1, ge=1)
+    """Number of random starts for each example, and for each target class."""
     precision: Precision = "float32"
+    """Precision of gradients and scores; success is confirmed in float32 in any case."""
     samples: int = Field(1, ge=1)
+    """Passes that each gradient and each look at the logits is the mean of, for networks that draw random numbers."""
 
     @property
     def random(self) -> bool:

@@ -67,6 +67,13 @@ class AutoAttack(Attack):
     `steps` and `queries` change the budgets, and then the figure is no longer AutoAttack's. Unlike there an example
     leaves the batch in the step that breaks it, squares are drawn for each image, and with too few classes for the DLR
     loss the margin stands in. Untargeted only.
+
+    Examples:
+        >>> import brinell
+        >>> images, labels = brinell.data.build("digits", split="test", examples=4).tensors()
+        >>> attack = brinell.attacks.AutoAttack(epsilon=4 / 255, steps=2, queries=5)
+        >>> brinell.attack(brinell.models.build("resnet8"), images, labels, attack).success.shape
+        torch.Size([4])
     """
 
     kind = "auto_attack"
@@ -75,11 +82,17 @@ class AutoAttack(Attack):
     takes_targets: ClassVar[bool] = False
 
     epsilon: Fraction = Field(ge=0)
+    """Radius of the ball in input units; images are in [0, 1]."""
     norm: Norm = "linf"
+    """Norm of the ball: `linf` or `l2`."""
     version: Version = "standard"
+    """Sequence of attacks: `standard`, `plus` or `rand`."""
     steps: int = Field(100, ge=1)
+    """Number of steps of each run of APGD and FAB; 100 in the original."""
     queries: int = Field(5000, ge=1)
+    """Number of queries of Square; 5,000 in the original."""
     precision: Precision = "float32"
+    """Precision of gradients and scores; success is confirmed in float32 in any case."""
 
     @property
     def samples(self) -> int:

@@ -27,6 +27,13 @@ class DDN(Attack):
     and grows by 1 + `gamma` otherwise, from `initial_norm` on. `levels` rounds every iterate to so many grey levels, as
     the paper does for images (0: none). Where the gradient is zero the step is random. The schedule depends on
     `steps`, so that each number of steps is a run of its own.
+
+    Examples:
+        >>> import brinell
+        >>> images, labels = brinell.data.build("digits", split="test", examples=4).tensors()
+        >>> attack = brinell.attacks.DDN(steps=3)
+        >>> brinell.attack(brinell.models.build("resnet8"), images, labels, attack).success.shape
+        torch.Size([4])
     """
 
     kind = "ddn"
@@ -34,12 +41,19 @@ class DDN(Attack):
     skips_misclassified: ClassVar[bool] = True
 
     steps: int = Field(100, ge=1)
+    """Number of steps."""
     gamma: float = Field(0.05, gt=0, lt=1)
+    """Relative change of the length in each step."""
     initial_norm: float = Field(1.0, gt=0)
+    """Length of the first perturbation, in input units."""
     levels: int = Field(256, ge=0)
+    """Number of grey levels that iterates are rounded to; 0: no rounding."""
     loss: Loss = "cross_entropy"
+    """Loss that is raised: `cross_entropy`, `margin` or `dlr`."""
     precision: Precision = "float32"
+    """Precision of gradients and scores; success is confirmed in float32 in any case."""
     samples: int = Field(1, ge=1)
+    """Passes that each gradient and each look at the logits is the mean of, for networks that draw random numbers."""
 
     @property
     def random(self) -> bool:

@@ -33,6 +33,13 @@ class FAB(Attack):
     classes in turn, and success is any misclassification (FAB-T, as in AutoAttack); without, the nearest of the
     boundaries to all classes, which takes a backward pass for each. `restarts` after the first begin at random, at half
     of the nearest distance so far. The paper's final search along the line is left out, as in AutoAttack's code.
+
+    Examples:
+        >>> import brinell
+        >>> images, labels = brinell.data.build("digits", split="test", examples=4).tensors()
+        >>> attack = brinell.attacks.FAB(steps=2, targets=2)
+        >>> brinell.attack(brinell.models.build("resnet8"), images, labels, attack).success.shape
+        torch.Size([4])
     """
 
     kind = "fab"
@@ -41,14 +48,24 @@ class FAB(Attack):
     takes_targets: ClassVar[bool] = False
 
     steps: int = Field(100, ge=1)
+    """Number of steps of each run."""
     norm: BallNorm = "linf"
+    """Norm that is minimised: `linf`, `l2` or `l1`."""
     targets: Targets = 9
+    """Number of other classes whose boundary is approached in turn, the likeliest first, or `all`; `None`: the nearest
+    boundary of all classes in every step."""
     restarts: int = Field(1, ge=1)
+    """Number of runs for each class; those after the first start at random."""
     bias: float = Field(0.1, ge=0, le=1)
+    """Largest weight of the clean image's projection."""
     overshoot: float = Field(0.05, ge=0)
+    """Relative extension of a projection beyond the boundary."""
     backward: float = Field(0.9, gt=0, lt=1)
+    """Share of its distance that a success keeps before the next step."""
     precision: Precision = "float32"
+    """Precision of gradients and scores; success is confirmed in float32 in any case."""
     samples: int = Field(1, ge=1)
+    """Passes that each gradient and each look at the logits is the mean of, for networks that draw random numbers."""
 
     @property
     def random(self) -> bool:

@@ -32,6 +32,13 @@ class FMN(Attack):
     For `l0`, which counts values (of pixels in channels), the radius changes by one at least. The l1 ball is projected
     on together with the box; the authors' code clips to the box afterwards. The paper's optional start from
     adversarial images is left out. The schedule depends on `steps`, so that each number of steps is a run of its own.
+
+    Examples:
+        >>> import brinell
+        >>> images, labels = brinell.data.build("digits", split="test", examples=4).tensors()
+        >>> attack = brinell.attacks.FMN(steps=3, norm="linf")
+        >>> brinell.attack(brinell.models.build("resnet8"), images, labels, attack).success.shape
+        torch.Size([4])
     """
 
     kind = "fmn"
@@ -39,12 +46,19 @@ class FMN(Attack):
     skips_misclassified: ClassVar[bool] = True
 
     steps: int = Field(100, ge=1)
+    """Number of steps."""
     norm: DistanceNorm = "l2"
+    """Norm that is minimised: `linf`, `l2`, `l1` or `l0`."""
     step_size: float = Field(1.0, gt=0)
+    """Length of the first step in l2, in input units."""
     gamma: float = Field(0.05, gt=0, lt=1)
+    """Relative change of the radius in the first step."""
     last_gamma: float = Field(0.001, gt=0, lt=1)
+    """Relative change of the radius in the last step."""
     precision: Precision = "float32"
+    """Precision of gradients and scores; success is confirmed in float32 in any case."""
     samples: int = Field(1, ge=1)
+    """Passes that each gradient and each look at the logits is the mean of, for networks that draw random numbers."""
 
     @property
     def point(self) -> Point:

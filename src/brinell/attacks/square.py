@@ -35,6 +35,13 @@ class Square(Attack):
     AutoAttack's code keeps the schedule of 10,000 queries whatever their number. `steps` is the number of queries, the
     first image included; each number is a run of its own. Every image has squares of its own, as in the paper;
     AutoAttack's code shares them in a batch. It stops where the image is broken.
+
+    Examples:
+        >>> import brinell
+        >>> images, labels = brinell.data.build("digits", split="test", examples=4).tensors()
+        >>> attack = brinell.attacks.Square(epsilon=4 / 255, steps=5)
+        >>> brinell.attack(brinell.models.build("resnet8"), images, labels, attack).success.shape
+        torch.Size([4])
     """
 
     kind = "square"
@@ -43,12 +50,19 @@ class Square(Attack):
     skips_misclassified: ClassVar[bool] = True
 
     epsilon: Fraction = Field(ge=0)
+    """Radius of the ball in input units; images are in [0, 1]."""
     steps: int = Field(5000, ge=1)
+    """Number of queries, the first image included."""
     norm: Norm = "linf"
+    """Norm of the ball: `linf` or `l2`."""
     initial_share: Fraction = Field(0.8, gt=0, le=1)
+    """Share of the pixels in the first square."""
     schedule: int | None = Field(None, ge=1)
+    """Number of queries over which the squares shrink; `None`: `steps`."""
     restarts: int = Field(1, ge=1)
+    """Number of runs for each example."""
     precision: Precision = "float32"
+    """Precision of gradients and scores; success is confirmed in float32 in any case."""
 
     @property
     def random(self) -> bool:

@@ -17,10 +17,12 @@ from brinell.study import Kind, Splits, Study, Task, missing, plan, tasks, train
 
 def print_plan(study: Study, root: Path) -> None:
     """Variants, trials and estimated forward passes, and how much of it `root` lacks. Writes nothing."""
+    store = RunStore(root)
+    store.check_own()
     splits = Splits(study.data)
     planned = plan(study, splits)
     everything = tasks(planned, training_examples=training_examples(planned, splits))
-    left = missing(everything, RunStore(root), planned.classes)
+    left = missing(everything, store, planned.classes)
     names = labels(planned)
     kinds = get_args(Kind)
     table = Table("variant", "trials", "readings", *(f"passes: {kind}" for kind in kinds), box=None, pad_edge=False)

@@ -33,7 +33,9 @@ def report(
 ) -> None:
     """See `HELP`."""
     if watch:
-        _watch(RunStore.open(folder), every)
+        store = RunStore.open_for_report(RunStore.open(folder).root)
+        store.check_report()
+        _watch(store, every)
     elif not _draw(folder):
         raise typer.Exit(1)
 

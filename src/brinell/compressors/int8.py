@@ -27,13 +27,21 @@ class Int8(Compressor):
     that is judged, run by ONNX Runtime. A white-box attacker looks at its twin in PyTorch, built from the very graph,
     which rounds forwards and lets gradients straight through (Jacob 2018); how often the two agree is a figure of the
     step. Later steps are not possible.
+
+    Examples:
+        >>> import brinell
+        >>> brinell.compressors.Int8(calibration="percentile").per_channel
+        True
     """
 
     kind = "int8"
 
     calibration: Calibration = "minmax"
+    """How ranges of activations are found: `minmax`, `percentile` or `entropy`."""
     calibration_examples: int = Field(512, ge=1)
+    """Training images that the ranges are measured on."""
     per_channel: bool = True
+    """One scale for each filter instead of one for each layer."""
 
     def view_from(self, parent: str) -> str:
         """Rounding has no gradient of its own."""
@@ -53,7 +61,7 @@ class Int8(Compressor):
         check_fit(variant, data)
         if data.input_shape != variant.input_shape:
             raise ModelError(f"the model takes images {variant.input_shape}; {data.name} has {data.input_shape}")
-        module = variant.deployed()
+        module = variant.deployed("reference")
         if natural_view(module) != "exact" or isinstance(module, OnnxNetwork):
             raise ModelError("int8 quantises float layers, and this network is binary or quantised already")
         order = data.order(derive_seed(seed, self.kind))

@@ -80,7 +80,7 @@ class Stages:
         train = self.train
         if train.distillation is None:
             return None
-        teacher = self.teacher.deployed().to(self.device)
+        teacher = self.teacher.deployed("reference").to(self.device)
         bf16 = train.precision == "bf16"
         return train.distillation.loss(teacher, label_smoothing=train.label_smoothing, bf16=bf16)
 

@@ -37,5 +37,6 @@ def load(path: str | os.PathLike[str], *, model: nn.Module | None = None, runtim
 
     Raises:
         StoreError: the file is missing, damaged, not a `.brinell` file, needs `model`, or does not fit the one given.
+        UnsupportedError: there is no such runtime.
     """
     return replace(read(Path(path), model=model), runtime=runtime)

@@ -61,7 +61,7 @@ def _encoded(tensors: Mapping[str, Tensor], effort: Effort) -> Iterator[tuple[li
 def _joined(tensors: Mapping[str, Tensor], effort: Effort) -> Iterator[tuple[list[str], Encoded]]:
     """Sections of which neighbours are joined where their tables cost more than they differ; `fast` joins none."""
     last: tuple[list[str], Encoded] | None = None
-    for names in _sections(tensors):
+    for names in sections_of(tensors):
         fresh = names, encode(_vector(tensors, names), effort)
         if last is None:
             last = fresh
@@ -83,8 +83,8 @@ def _vector(tensors: Mapping[str, Tensor], names: list[str]) -> BitVector:
     return BitVector.of([tensors[name] for name in names])
 
 
-def _sections(tensors: Mapping[str, Tensor]) -> Iterator[list[str]]:
-    """Every matrix by itself; small vectors together with those of the same type and last name (`running_mean`)."""
+def sections_of(tensors: Mapping[str, Tensor]) -> Iterator[list[str]]:
+    """Names of tensors that are encoded together: a matrix alone, small vectors by type and last name."""
     small: dict[tuple[torch.dtype, str], list[str]] = {}
     for name, tensor in tensors.items():
         _check(name, tensor)

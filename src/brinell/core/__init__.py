@@ -1,5 +1,6 @@
 """Values that every room shares: specs, keys, seeds, records, errors. No torch."""
 
+from brinell.core.allocator import keep_freed_memory
 from brinell.core.errors import (
     BrinellError,
     ConfigurationError,
@@ -54,6 +55,7 @@ __all__ = [
     "derive_seed",
     "explain",
     "file_digest",
+    "keep_freed_memory",
     "no_progress",
     "require",
 ]

@@ -13,6 +13,12 @@ from numpy.typing import NDArray
 SCHEMA = 1
 """Raised when rows, plans or keys change meaning; every key made before it is then another key."""
 
+KEY_PATTERN = "[0-9a-f]{20}"
+"""What `content_key` gives, and nothing else: keys come back from files that strangers may have written."""
+
+BLOCK_PATTERN = "[0-9]{4,12}-[0-9]{1,12}-[0-9a-f]{10}"
+"""What `block_name` gives."""
+
 
 def content_key(kind: str, **parts: Any) -> str:
     """Hash `kind` and JSON-able `parts` to 20 hexadecimal digits, independent of the order of mappings."""

@@ -5,7 +5,9 @@ from __future__ import annotations
 import unicodedata
 from typing import Annotated, Any, Final, NamedTuple
 
-from pydantic import AfterValidator, BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from brinell.core.keys import BLOCK_PATTERN, KEY_PATTERN
 
 ROW_SCHEMA: Final[dict[str, str]] = {
     "example_id": "int64",
@@ -68,6 +70,9 @@ def _shown(letter: str) -> bool:
 Name = Annotated[str, AfterValidator(printable)]
 """A name in a plan, which may come from a stranger: pages, pictures and terminals have to survive it."""
 
+Key = Annotated[str, Field(pattern=f"^{KEY_PATTERN}$")]
+"""A key in a plan; it names a file or folder of the run."""
+
 
 class Point(NamedTuple):
     """What a reading is read at: a radius in [0, 1] input units (`None`: minimum-norm) and a number of steps."""
@@ -83,7 +88,7 @@ class _Record(BaseModel):
 class Block(_Record):
     """A slice of the test examples: what one task computes and one file holds."""
 
-    name: str
+    name: Annotated[str, Field(pattern=f"^{BLOCK_PATTERN}$")]
     """File stem, from the block's index, length and example ids."""
     start: int
     stop: int
@@ -93,11 +98,11 @@ class PlannedVariant(_Record):
     """A variant as the plan names it; its folder is `variants/<key>`."""
 
     name: Name
-    key: str
+    key: Key
     seed: int
-    parent: str | None
+    parent: Key | None
     """Key of the variant it was made from; `None` for one made from an architecture."""
-    baseline: str
+    baseline: Key
     """Key of the variant it is compared with (its own key, if that is itself): the root of its lineage, unless the
     study names another."""
     family: str
@@ -112,16 +117,16 @@ class PlannedTrial(_Record):
     The clean predictions of a variant are the trial whose `kind` is `clean`.
     """
 
-    key: str
+    key: Key
     attack: Name
     """The attack's name in the study."""
     kind: str
     spec: dict[str, Any]
     norm: str | None = None
     """The norm that the attack is bounded in, or minimises; `None` in plans made before it was kept."""
-    judged_on: str
+    judged_on: Key
     """Key of the variant that was judged."""
-    crafted_on: str
+    crafted_on: Key
     """Key of the variant that the adversarials were made on (the same one: white-box)."""
     seed: int
     view: str
@@ -135,10 +140,10 @@ class PlannedTrial(_Record):
 class PlannedProbe(_Record):
     """One question to one variant; its answer is `probes/<key>.json`, with `arrays/<key>.npz` where it has pictures."""
 
-    key: str
+    key: Key
     kind: str
     """`masking`, `activation_maps`, `latency`, `energy` or `gallery`."""
-    variant: str
+    variant: Key
     """Key of the variant that is asked."""
     spec: dict[str, Any]
     seed: int

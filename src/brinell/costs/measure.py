@@ -58,7 +58,7 @@ def measure(model: Any, input_shape: Sequence[int] | None = None, *, sparse: boo
     shape = input_shape or getattr(model, "input_shape", None) or _architecture_shape(model)
     if shape is None:
         raise ConfigurationError("input_shape: missing; this model does not say it, give (channels, height, width)")
-    module: nn.Module = model if isinstance(model, nn.Module) else model.deployed()
+    module: nn.Module = model if isinstance(model, nn.Module) else model.deployed("reference")
     int8 = isinstance(module, OnnxNetwork)
     if isinstance(module, OnnxNetwork):
         module = module.fake_quantized()

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from brinell.core import DataError, derive_seed
+from brinell.data.mapped_images import MappedImages
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,12 +19,15 @@ class Dataset:
 
     name: str
     split: str
-    images: Tensor
+    images: Tensor | MappedImages
+    """In memory, or in a file of which only what is indexed is read."""
     labels: Tensor
     ids: Tensor
     class_names: tuple[str, ...]
     fingerprint: str
     """Hash of the whole split's content, whatever part of it this is."""
+    skipped: tuple[str, ...] = ()
+    """Why images of the split are not among these: their names, and what is wrong with each."""
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -41,11 +45,22 @@ class Dataset:
 
     def tensors(self) -> tuple[Tensor, Tensor]:
         """Float32 images in [0, 1] and int64 labels."""
-        return self.images.to(torch.float32) / 255, self.labels
+        return self.images[:].to(torch.float32) / 255, self.labels
 
     def subset(self, index: Tensor | slice) -> Dataset:
         """The examples at `index`, with their ids."""
-        return replace(self, images=self.images[index], labels=self.labels[index], ids=self.ids[index])
+        images = self.images.select(index) if isinstance(self.images, MappedImages) else self.images[index]
+        return replace(self, images=images, labels=self.labels[index], ids=self.ids[index])
+
+    def part(self, examples: int, seed: int = 0) -> Dataset:
+        """As `take`, for training: in the order of the split, and under a fingerprint of its own.
+
+        Raises:
+            DataError: there are fewer.
+        """
+        chosen = self.take(examples, seed)
+        content = hashlib.sha256(f"{self.fingerprint}/{seed}/{sorted(chosen.ids.tolist())}".encode()).hexdigest()
+        return replace(chosen.subset(chosen.ids.argsort()), fingerprint=content)
 
     def order(self, seed: int) -> Tensor:
         """A permutation that only `seed` and the number of examples decide."""
@@ -77,12 +92,23 @@ class Dataset:
 def from_tensors(
     images: Tensor, labels: Tensor, class_names: Sequence[str] | None = None, *, name: str = "tensors"
 ) -> Dataset:
-    """A data set of your own: float images `(N, C, H, W)` in [0, 1], kept in 8 bits, and int64 labels.
+    """Make a data set of tensors.
 
-    Classes are numbered from 0 where they have no names. An example's id is its place.
+    Classes without names are numbered from 0. The id of an example is its index.
+
+    Args:
+        images: `(N, C, H, W)`, float in [0, 1]; stored in 8 bits.
+        labels: `(N,)`, int64.
+        class_names: Names of the classes in the order of their numbers.
+        name: Name of the data set.
 
     Raises:
-        DataError: images or labels are not what is expected.
+        DataError: Images or labels are invalid.
+
+    Examples:
+        >>> import torch
+        >>> len(from_tensors(torch.rand(3, 1, 8, 8), torch.tensor([0, 1, 1])))
+        3
     """
     if class_names is None:
         class_names = [str(label) for label in range(int(labels.max()) + 1 if len(labels) else 0)]
@@ -94,10 +120,19 @@ def from_tensors(
 
 
 def check_images(images: Tensor, labels: Tensor, classes: int | None = None) -> None:
-    """Refuse images outside [0, 1], of the wrong shape or type, and labels out of range.
+    """Check images and labels.
+
+    Args:
+        images: `(N, C, H, W)`, float in [0, 1].
+        labels: `(N,)`, int64.
+        classes: Number of classes; by default labels are only checked for their sign.
 
     Raises:
-        DataError: what is wrong, with the value found and what would be accepted.
+        DataError: Wrong shape or type, a value out of range; the message gives the value and the accepted range.
+
+    Examples:
+        >>> import torch
+        >>> check_images(torch.rand(2, 1, 8, 8), torch.tensor([0, 9]), classes=10)
     """
     for name, value in (("images", images), ("labels", labels)):
         if not isinstance(value, Tensor):

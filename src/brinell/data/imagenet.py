@@ -13,7 +13,10 @@ from PIL import Image
 from pydantic import Field, model_validator
 
 from brinell.core import DataError, NotInKey, file_digest
+from brinell.data.class_folders import check_same_classes, list_class_folders
 from brinell.data.dataset import Dataset
+from brinell.data.decoding import check_pixels
+from brinell.data.files import read_regular
 from brinell.data.images import decode
 from brinell.data.parquet import find_parquet, read_parquet
 from brinell.data.source import Source, check_split
@@ -29,16 +32,21 @@ class ImageNet(Source):
     """Photographs, their shorter side scaled to `resize` and the middle `size` x `size` pixels cut out.
 
     `root` holds `<split>*.parquet` files as on the Hugging Face hub, or `<split>/<class>/*.jpg`, the classes numbered
-    in the order of their names. Everything is held in memory, as bytes: 3 * size * size an image. An example's id is
-    its place in the split.
+    in the order of their names. The training and the test split must have class folders of the same names, so that a
+    number means the same class in both. Everything is held in memory, as bytes: 3 * size * size an image. An example's
+    id is its index in the split.
     """
 
     kind = "imagenet"
 
     root: Annotated[Path | None, NotInKey()] = None
+    """Folder of parquet files, or of `train/<class>/` and `val/<class>/`."""
     classes: int = Field(1000, ge=1)
+    """Number of classes."""
     size: int = Field(224, ge=1)
+    """Height and width of the central crop in pixels."""
     resize: int = Field(256, ge=1)
+    """Length in pixels to which the shorter side is scaled before the crop."""
 
     @model_validator(mode="after")
     def _fits(self) -> ImageNet:
@@ -58,12 +66,13 @@ class ImageNet(Source):
                 images, labels = read_parquet(files, ("image", "img"), (self.size, self.size), self._cut)
                 return self._dataset(split, images, labels, files, [str(label) for label in range(self.classes)])
             if (self.root / name).is_dir():
+                _check_same_classes(split, self.root, name)
                 return self._from_folder(split, self.root / name)
         names = " or ".join(_SPLITS[split])
         raise DataError(f"data.root: {self.root} holds neither {names} parquet files nor a folder of that name")
 
     def _from_folder(self, split: str, folder: Path) -> Dataset:
-        names = sorted(path.name for path in folder.iterdir() if path.is_dir())
+        names = list_class_folders(folder)
         files = [
             path for name in names for path in sorted((folder / name).iterdir()) if path.suffix.lower() in _SUFFIXES
         ]
@@ -77,6 +86,7 @@ class ImageNet(Source):
         shorter = min(image.size)
         if shorter != self.resize:
             width, height = (max(self.resize, round(side * self.resize / shorter)) for side in image.size)
+            check_pixels(width, height)
             image = image.resize((width, height), Image.Resampling.BILINEAR)
         left, top = (round((side - self.size) / 2) for side in image.size)
         return image.crop((left, top, left + self.size, top + self.size))
@@ -101,9 +111,28 @@ class ImageNet(Source):
         )
 
 
+def _check_same_classes(split: str, root: Path, name: str) -> None:
+    """Refuse splits whose class folders differ: classes are numbered by name, so that one name more renumbers them.
+
+    Raises:
+        DataError: the folders that only one of the splits has.
+    """
+    own = list_class_folders(root / name)
+    for names in (_SPLITS["train"], _SPLITS["test"]):
+        other = next((found for found in names if find_parquet(root, found) or (root / found).is_dir()), name)
+        if find_parquet(root, other):
+            raise DataError(
+                f"imagenet/{split}: {name} has class folders, and {other} has parquet files whose classes are numbers; "
+                "give both splits in one form"
+            )
+        theirs = list_class_folders(root / other)
+        if theirs and other != name:
+            check_same_classes({name: own, other: theirs}, f"imagenet/{split}")
+
+
 def _contents(files: list[Path]) -> Iterator[bytes]:
     for path in files:
         try:
-            yield path.read_bytes()
-        except OSError as error:
-            raise DataError(f"cannot read {path}: {error}") from error
+            yield read_regular(path)
+        except DataError as error:
+            raise DataError(f"{path}: {error}") from error

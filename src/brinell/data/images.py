@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image
 
 from brinell.core import DataError
+from brinell.data.decoding import check_pixels, known_formats
 
 Fit = Callable[[Image.Image], Image.Image]
 
@@ -24,7 +25,8 @@ def decode(
     images = np.empty((count, 3, *size), dtype=np.uint8)
     for row, data in enumerate(encoded):
         try:
-            with Image.open(io.BytesIO(data)) as image:
+            with Image.open(io.BytesIO(data), formats=known_formats()) as image:
+                check_pixels(*image.size)
                 pixels = np.asarray(fit(image.convert("RGB")))
         except Exception as error:
             raise DataError(f"{where}: the image in row {row} cannot be decoded: {error}") from error

@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from brinell.nn.binary_activation import normed_staircase
 from brinell.nn.binary_layer import BinaryLayer
-from brinell.nn.staircase import staircase
 from brinell.nn.straight_through import signs
 
 RIDGE: Final = 1e-6
@@ -39,7 +39,7 @@ class ABCConv2d(BinaryLayer):
 
     def forward(self, x: Tensor) -> Tensor:
         """`(N, in, H, W)` to `(N, out, H', W')`."""
-        activations = staircase(self.norm(x), self.shifts, self.heights, self.surrogate)
+        activations = normed_staircase(self.norm, x, self.shifts, self.heights, self.surrogate)
         return F.conv2d(activations, self.kernel(), self.bias, **self.options)
 
     def kernel(self) -> Tensor:

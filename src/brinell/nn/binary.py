@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from brinell.nn.binary_activation import normed_signs
 from brinell.nn.binary_layer import BinaryLayer
 from brinell.nn.straight_through import sign, signs
 
@@ -38,14 +39,14 @@ class BinaryConv2d(BinaryLayer):
     def forward(self, x: Tensor) -> Tensor:
         """`(N, in, H, W)` to `(N, out, H', W')`."""
         weight, scale = self.bits_and_scale()
-        normed = self.norm(x)
-        bits = sign(normed, self.surrogate)
-        if torch.is_autocast_enabled(x.device.type):
-            # Sums would be rounded to bfloat16 in any case, and scaling them is a pass over all maps.
+        normed = self.norm(x) if self.input_scale else None
+        bits = normed_signs(self.norm, x, self.surrogate) if normed is None else sign(normed, self.surrogate)
+        if self.training or torch.is_autocast_enabled(x.device.type):
+            # Scaling sums is a pass over all maps, and its gradient three more. Evaluation alone has to be bit-equal.
             out: Tensor = F.conv2d(bits, weight * scale.view(-1, 1, 1, 1), **self.options)
         else:
             out = F.conv2d(bits, weight, **self.options) * scale.view(-1, 1, 1)
-        if self.input_scale:
+        if normed is not None:
             out = out * self.input_scales(normed)
         return out if self.bias is None else out + self.bias.view(-1, 1, 1)
 

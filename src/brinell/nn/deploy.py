@@ -8,6 +8,7 @@ from typing import TypeVar
 from torch import nn
 from torch.nn.utils import parametrize
 
+from brinell.nn.fold_statistics import fold_binary_statistics
 from brinell.nn.module_utils import replace
 
 M = TypeVar("M", bound=nn.Module)
@@ -17,7 +18,7 @@ def deploy(module: M) -> M:
     """A copy of `module` in evaluation mode that computes the same and holds only what ships.
 
     A layer that has a method `deployed()` is replaced by what it returns; parametrised weights (masks, quantisers) are
-    baked in.
+    baked in. Batch norms of a binary network ship as slope and offset (`fold_statistics`).
     """
     shipped = copy.deepcopy(module)
     for name, layer in list(shipped.named_modules()):
@@ -28,4 +29,5 @@ def deploy(module: M) -> M:
                 parametrize.remove_parametrizations(layer, str(tensor), leave_parametrized=True)
         if hasattr(layer, "deployed") and name:
             replace(shipped, name, layer.deployed())
-    return shipped.eval()
+    fold_binary_statistics(shipped.eval())
+    return shipped

@@ -60,7 +60,7 @@ def fuse_relu(module: nn.Module, dtype: torch.dtype) -> nn.Module:
 
     It is for forward passes on a processor only: a fused convolution has no gradient.
     """
-    if not isinstance(module, fx.GraphModule) or not can_fuse():
+    if not isinstance(module, fx.GraphModule) or not can_fuse(dtype):
         return module
     fused = copy.deepcopy(module)
     graph, parts = fused.graph, dict(fused.named_modules())
@@ -84,9 +84,11 @@ def fuse_relu(module: nn.Module, dtype: torch.dtype) -> nn.Module:
     return fused.eval()
 
 
-def can_fuse() -> bool:
-    """Whether this PyTorch has the operator; it is one of its own, and may go."""
-    return torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_convolution_pointwise")
+def can_fuse(dtype: torch.dtype = torch.float32) -> bool:
+    """Whether this PyTorch has the operator, a private one, and this processor runs it in `dtype`."""
+    if not torch.backends.mkldnn.is_available() or not hasattr(torch.ops.mkldnn, "_convolution_pointwise"):
+        return False
+    return dtype != torch.bfloat16 or bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
 def _pattern(node: fx.Node, parts: dict[str, nn.Module]) -> tuple[fx.Node, fx.Node | None] | None:

@@ -1,11 +1,9 @@
-"""Figures, tables and plates as files of their own: SVG, PDF, CSV and LaTeX, each with what made it."""
+"""Figures, tables and image grids as files of their own: SVG, PDF, CSV and LaTeX, each with what made it."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from html import escape
-from pathlib import Path
 
 import polars as pl
 import vl_convert
@@ -17,7 +15,6 @@ from brinell.reporting.image_grid import ImageGrid
 from brinell.reporting.latex import float_of, latex
 from brinell.reporting.table import Table
 from brinell.reporting.theme import plain
-from brinell.store import write_bytes, write_text
 
 Exhibit = Figure | Table | ImageGrid
 KINDS = ("svg", "pdf", "csv", "tex")
@@ -33,24 +30,21 @@ def caption(exhibit: Exhibit) -> str:
     return exhibit.caption if isinstance(exhibit, Table) else f"{exhibit.reading} {exhibit.made}"
 
 
-def write_exhibit(exhibit: Exhibit, report: Path, command: str) -> list[Path]:
-    """`<name>` as SVG, PDF, CSV (unrounded numbers) and LaTeX in the report's folder; `command` made it."""
-    stem = report / folder_of(exhibit) / slug(exhibit.name)
+def exhibit_files(exhibit: Exhibit, command: str) -> dict[str, bytes]:
+    """The exhibit as SVG, PDF, CSV (unrounded numbers) and LaTeX, by their names in the report's folder.
+
+    `command` is what made it.
+    """
+    stem = slug(exhibit.name)
     picture = _legal(_described(_svg(exhibit), f"{exhibit.title}. {caption(exhibit)} Made by: {command}"))
-    text = latex(exhibit) if isinstance(exhibit, Table) else float_of(stem.name, exhibit.title, caption(exhibit))
-    writers: dict[str, Callable[[Path], None]] = {
-        "svg": lambda path: write_text(path, picture),
-        "pdf": lambda path: write_bytes(path, vl_convert.svg_to_pdf(picture)),
-        "csv": lambda path: write_text(path, csv(exhibit.frame)),
-        "tex": lambda path: write_text(
-            path, f"% made by: {_one_line(command)}\n% {_one_line(caption(exhibit))}\n{text}"
-        ),
+    text = latex(exhibit) if isinstance(exhibit, Table) else float_of(stem, exhibit.title, caption(exhibit))
+    contents = {
+        "svg": picture.encode(),
+        "pdf": vl_convert.svg_to_pdf(picture),
+        "csv": csv(exhibit.frame).encode(),
+        "tex": f"% made by: {_one_line(command)}\n% {_one_line(caption(exhibit))}\n{text}".encode(),
     }
-    paths = []
-    for kind in KINDS:
-        paths.append(stem.with_name(f"{stem.name}.{kind}"))
-        writers[kind](paths[-1])
-    return paths
+    return {f"{folder_of(exhibit)}/{stem}.{kind}": contents[kind] for kind in KINDS}
 
 
 def _svg(exhibit: Exhibit) -> str:
@@ -83,5 +77,5 @@ def csv(frame: pl.DataFrame) -> str:
 
 def slug(name: str) -> str:
     """A file name made of what every system takes; different names keep different files."""
-    safe = re.sub(r"[^A-Za-z0-9.+-]+", "_", name)[:80]
-    return safe if safe == name else f"{safe}-{content_key('file name', name=name)[:6]}"
+    safe = re.sub(r"^\.+|[^A-Za-z0-9.+-]+", "_", name)[:80]
+    return safe if safe == name != "" else f"{safe}-{content_key('file name', name=name)[:6]}"

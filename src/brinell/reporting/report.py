@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from brinell.analysis import load
 from brinell.analysis.papers import unread
 from brinell.core import StoreError
-from brinell.reporting.export import Exhibit, write_exhibit
+from brinell.reporting.export import Exhibit, exhibit_files
 from brinell.reporting.figures import figures
 from brinell.reporting.image_grids import image_grids
 from brinell.reporting.page import command, render, render_nothing
 from brinell.reporting.palette import styles
 from brinell.reporting.tables import tables
-from brinell.store import RunStore, write_text
-
-MARKS = ("study.json", "study.yaml", "environment.json", "variants", "trials", "failures", "report")
-"""What the folder of a run holds, or held: one of these, or nothing at all."""
+from brinell.store import RunStore
 
 
 @dataclass(frozen=True)
@@ -36,7 +32,7 @@ def write(root: str | os.PathLike[str]) -> Path:
     What cannot be read is left out and named on the page.
 
     Raises:
-        StoreError: `root` is no run's folder, or the report cannot be written.
+        StoreError: `root` is no run's folder, or the report cannot be written, or would overwrite a file of another.
     """
     return draw(root).page
 
@@ -45,42 +41,21 @@ def draw(root: str | os.PathLike[str]) -> Report:
     """`write`, and what it had to leave out.
 
     Raises:
-        StoreError: `root` is no run's folder, or the report cannot be written.
+        StoreError: `root` is no run's folder, or the report cannot be written, or would overwrite a file of another.
     """
-    store = _store(Path(root))
+    store = RunStore.open_for_report(Path(root))
+    store.check_report()
     name = Path(root).resolve().name
-    page = store.report / "index.html"
     try:
         evaluation = load(store)
     except StoreError as error:
         problem = str(error).replace(f"{store.root}/", "")
-        write_text(page, render_nothing(name, problem))
-        return Report(page, (problem,))
+        return Report(store.write_report(render_nothing(name, problem), {}, keep_others=True), (problem,))
     problems = [*evaluation.problems, *unread(evaluation)]
     look = styles(evaluation.variants)
-    charts, pictures, tabled = figures(evaluation, look), image_grids(evaluation, problems), tables(evaluation)
-    written: list[Path] = []
-    exhibits: list[Exhibit] = [*charts, *pictures, *(table for section in tabled.values() for table in section)]
+    exhibits: list[Exhibit] = [*figures(evaluation, look), *image_grids(evaluation, problems), *tables(evaluation)]
+    files: dict[str, bytes] = {}
     for exhibit in exhibits:
-        written += write_exhibit(exhibit, store.report, command(name))
-    _sweep(store.report, written)
-    write_text(page, render(evaluation, look, charts, tabled, pictures, problems, name))
+        files |= exhibit_files(exhibit, command(name))
+    page = store.write_report(render(evaluation, look, exhibits, problems, name), files)
     return Report(page, tuple(problems))
-
-
-def _store(root: Path) -> RunStore:
-    """The run, even where there is too little of it to open."""
-    entries = {path.name for path in root.iterdir()} if root.is_dir() else None
-    if entries is None or (entries and not entries.intersection(MARKS)):
-        return RunStore.open(root)
-    return RunStore(root)
-
-
-def _sweep(report: Path, written: Iterable[Path]) -> None:
-    """Take away what an earlier report drew and this one does not."""
-    kept = set(written)
-    for folder in ("figures", "tables"):
-        for path in (report / folder).glob("*"):
-            unfinished = path.name.startswith(".")  # another process may be writing it at this moment
-            if path not in kept and path.is_file() and not unfinished:
-                path.unlink(missing_ok=True)

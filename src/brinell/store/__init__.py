@@ -1,7 +1,6 @@
 """The only room that knows paths: rows, arrays and bytes, written atomically, under one lock a run. No torch."""
 
 from brinell.store.atomic import atomic_folder, atomic_path, write_bytes, write_text
-from brinell.store.filesystem import is_file
 from brinell.store.lock import locked
 from brinell.store.run import RunStore
 from brinell.store.tables import read_footer, read_table, table, write_table
@@ -13,7 +12,6 @@ __all__ = [
     "Running",
     "atomic_folder",
     "atomic_path",
-    "is_file",
     "locked",
     "read_footer",
     "read_table",

@@ -5,15 +5,12 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from brinell.core import BrinellError, StoreError
-
-TEMPORARY = ".tmp-"
-"""Prefix of names that are not yet whole; readers skip them and the next writer sweeps them away."""
+from brinell.store.layout import temporary_name
 
 
 @contextmanager
@@ -23,7 +20,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
     Raises:
         StoreError: the folder cannot be written or the disk is full; `path` is then as it was.
     """
-    temporary = _temporary(path)
+    temporary = path.with_name(temporary_name(path.name))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
@@ -42,7 +39,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
 @contextmanager
 def atomic_folder(path: Path) -> Iterator[Path]:
     """As `atomic_path`, for a folder; a `path` that exists already is kept and the new one dropped."""
-    temporary = _temporary(path)
+    temporary = path.with_name(temporary_name(path.name))
     try:
         temporary.mkdir(parents=True)
         yield temporary
@@ -71,17 +68,16 @@ def write_text(path: Path, text: str) -> None:
     write_bytes(path, text.encode())
 
 
-def sweep(folder: Path) -> None:
-    """Remove what killed writers left in `folder`. Only its one writer (the holder of the lock) may call this."""
-    for left in folder.rglob(f"{TEMPORARY}*"):
-        if left.is_dir():
-            shutil.rmtree(left, ignore_errors=True)
-        else:
-            left.unlink(missing_ok=True)
+def make_folder(path: Path) -> None:
+    """Make a folder where there is none.
 
-
-def _temporary(path: Path) -> Path:
-    return path.parent / f"{TEMPORARY}{os.getpid()}-{uuid.uuid4().hex[:8]}-{path.name[-80:]}"
+    Raises:
+        StoreError: it cannot be made.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(f"cannot write {path}: {error.strerror or error}") from error
 
 
 def _sync(path: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import shutil
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
@@ -20,16 +19,24 @@ from pydantic import ValidationError
 
 from brinell.core import BrinellError, StoreError, StudyPlan, explain
 from brinell.store import task_status
-from brinell.store.atomic import atomic_folder, sweep, write_bytes, write_text
-from brinell.store.filesystem import is_file, is_folder
+from brinell.store.atomic import atomic_folder, make_folder, write_bytes, write_text
+from brinell.store.change_token import change_token
+from brinell.store.layout import temporary_name
 from brinell.store.lock import is_locked, locked
+from brinell.store.ownership import check_own_folder, check_reported_folder
+from brinell.store.report_files import check_report, write_report
+from brinell.store.safe_paths import check_tree, exists, safe_path
+from brinell.store.sweep import check_entries, remove_known, sweep
 from brinell.store.tables import read_footer, read_table, write_table
 from brinell.store.task_status import Failure, Running, read_json
 
 
 @dataclass(frozen=True)
 class RunStore:
-    """The folder of one run. Reading needs no lock; writing is done by the one process that holds `lock()`."""
+    """The folder of one run. Reading needs no lock; writing is done by the one process that holds `lock()`.
+
+    Every path is made by `safe_path`: a name that is not of its pattern, and a link on the way, is a `StoreError`.
+    """
 
     root: Path
 
@@ -41,26 +48,55 @@ class RunStore:
             StoreError: `root` is not the folder of a run.
         """
         store = cls(Path(root))
-        if not is_file(store.plan_path):
+        if not store._exists("study.json"):
             raise StoreError(f"{root} is not a run's folder (it holds no study.json); `brinell run STUDY` makes one")
         return store
+
+    @classmethod
+    def open_for_report(cls, root: Path) -> Self:
+        """A run, even where too little of it is left to open.
+
+        Raises:
+            StoreError: `root` is not the folder of a run.
+        """
+        check_reported_folder(Path(root))
+        return cls(Path(root))
+
+    def check_own(self) -> None:
+        """See that a run may be written here, which makes nothing.
+
+        Raises:
+            StoreError: the folder holds something that is no run, or a link where a run has a file or folder.
+        """
+        check_own_folder(self.root)
+        check_entries(self.root)
+
+    def _path(self, *parts: str) -> Path:
+        return safe_path(self.root, *parts)
+
+    def _exists(self, *parts: str) -> bool:
+        return exists(self.root, *parts)
 
     @property
     def plan_path(self) -> Path:
         """The resolved study."""
-        return self.root / "study.json"
+        return self._path("study.json")
 
     @property
     def report(self) -> Path:
         """Derived pages, tables and figures; may be deleted at will."""
-        return self.root / "report"
+        return self._path("report")
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """Be the only writer, and sweep away what a killed one left half-written."""
-        with locked(self.root / ".lock"):
+        """Be the only writer, and remove what a killed one left half-written.
+
+        Raises:
+            StoreError: as `check_own`, or another process holds the lock, or the folder cannot be written.
+        """
+        self.check_own()
+        with locked(self._path(".lock")):
             sweep(self.root)
-            shutil.rmtree(self.root / "scratch" / "running", ignore_errors=True)
             try:
                 yield
             finally:
@@ -69,15 +105,18 @@ class RunStore:
     @property
     def in_use(self) -> bool:
         """Whether a run is at work on this folder; one that was killed is not."""
-        return is_locked(self.root / ".lock")
+        return is_locked(self._path(".lock"))
 
     # The study
 
     def write_study(self, source: str, plan: StudyPlan, environment: Mapping[str, Any]) -> None:
-        """Keep the study as it was written, as it was resolved, and the machine it runs on."""
-        write_text(self.root / "study.yaml", source)
-        write_text(self.root / "environment.json", _json(environment))
+        """Keep the study as it was written, as it was resolved, and the machine it runs on.
+
+        The plan is first: it tells the folder of a run that is killed here from a stranger's.
+        """
         write_text(self.plan_path, plan.model_dump_json(indent=1))
+        write_text(self._path("study.yaml"), source)
+        write_text(self._path("environment.json"), _json(environment))
 
     def plan(self) -> StudyPlan:
         """The resolved study.
@@ -94,27 +133,25 @@ class RunStore:
 
     def environment(self) -> dict[str, Any]:
         """Versions, commit and machine of the run; empty where they were never written."""
-        path = self.root / "environment.json"
-        return read_json(path) if is_file(path) else {}
+        return read_json(self._path("environment.json")) if self._exists("environment.json") else {}
 
     def change_token(self) -> frozenset[tuple[str, int]]:
         """What tells whether results have landed, failed or gone since: every finished one with its time of writing."""
-        found = set()
-        for pattern in ("study.json", "variants/[!.]*", "trials/*/[!.]*", "probes/[!.]*", "failures/[!.]*"):
-            for path in self.root.glob(pattern):
-                with suppress(OSError):  # gone while we look
-                    found.add((str(path.relative_to(self.root)), path.stat().st_mtime_ns))
-        return frozenset(found)
+        return change_token(self.root)
 
     # Variants: a folder that exists is done
 
     def variant(self, key: str) -> Path:
         """Folder of a variant: `variant.brinell`, `costs.json`, `figures.json`, and more where it has them."""
-        return self.root / "variants" / key
+        return self._path("variants", key)
+
+    def variant_file(self, key: str, name: str) -> Path | None:
+        """A file in the variant's folder; `None` where it has none of this name."""
+        return self._path("variants", key, name) if self._exists("variants", key, name) else None
 
     def has_variant(self, key: str) -> bool:
         """Whether the variant is made."""
-        return is_folder(self.variant(key))
+        return self._exists("variants", key)
 
     def new_variant(self, key: str) -> AbstractContextManager[Path]:
         """A temporary folder that becomes the variant's when the block ends well."""
@@ -122,8 +159,8 @@ class RunStore:
 
     def costs(self, key: str) -> dict[str, Any] | None:
         """What the variant costs; `None` while it is not made."""
-        path = self.variant(key) / "costs.json"
-        return read_json(path) if is_file(path) else None
+        path = self.variant_file(key, "costs.json")
+        return None if path is None else read_json(path)
 
     def figures(self, key: str) -> list[dict[str, Any]]:
         """What the steps that made the variant noted, the oldest first: records of `kind` and `figures`.
@@ -131,8 +168,8 @@ class RunStore:
         Raises:
             StoreError: the file is not what was written.
         """
-        path = self.variant(key) / "figures.json"
-        steps = read_json(path).get("steps") if is_file(path) else []
+        path = self.variant_file(key, "figures.json")
+        steps = [] if path is None else read_json(path).get("steps")
         if not isinstance(steps, list):
             raise StoreError(f"{path} holds no list of steps")
         return steps
@@ -141,15 +178,15 @@ class RunStore:
 
     def rows_path(self, trial: str, block: str) -> Path:
         """File of one block of one trial."""
-        return self.root / "trials" / trial / f"{block}.parquet"
+        return self._path("trials", trial, f"{block}.parquet")
 
     def traces_path(self, trial: str, block: str) -> Path:
         """File of one block's traces."""
-        return self.root / "traces" / trial / f"{block}.parquet"
+        return self._path("traces", trial, f"{block}.parquet")
 
     def has_rows(self, trial: str, block: str) -> bool:
         """Whether the block is judged."""
-        return is_file(self.rows_path(trial, block))
+        return self._exists("trials", trial, f"{block}.parquet")
 
     def has_whole_rows(self, trial: str, block: str) -> bool:
         """Whether the block's file is there to its last bytes, which say what made it; the rows are not read."""
@@ -186,15 +223,15 @@ class RunStore:
 
     def probe_path(self, key: str) -> Path:
         """File of a probe's record."""
-        return self.root / "probes" / f"{key}.json"
+        return self._path("probes", f"{key}.json")
 
     def arrays_path(self, key: str) -> Path:
         """File of a probe's arrays."""
-        return self.root / "arrays" / f"{key}.npz"
+        return self._path("arrays", f"{key}.npz")
 
     def has_probe(self, key: str) -> bool:
         """Whether the probe is answered."""
-        return is_file(self.probe_path(key))
+        return self._exists("probes", f"{key}.json")
 
     def write_probe(self, key: str, record: Mapping[str, Any], arrays: Mapping[str, Any] | None = None) -> None:
         """Keep an answer. Its arrays are written first: the record is what says that the probe is done."""
@@ -227,19 +264,19 @@ class RunStore:
 
     def write_failure(self, failure: Failure) -> None:
         """Keep a failure until the task succeeds."""
-        write_text(self.root / "failures" / f"{failure.task}.json", _json(asdict(failure)))
+        write_text(self._path("failures", f"{failure.task}.json"), _json(asdict(failure)))
 
     def clear_failure(self, task: str) -> None:
         """Forget a failure: the task is tried again or has succeeded."""
-        (self.root / "failures" / f"{task}.json").unlink(missing_ok=True)
+        self._path("failures", f"{task}.json").unlink(missing_ok=True)
 
     def failures(self) -> dict[str, Failure]:
         """Failures by task."""
-        return task_status.failures(self.root / "failures")
+        return task_status.failures(self.root)
 
     @property
     def _left_path(self) -> Path:
-        return self.root / "scratch" / "running" / "left"
+        return self._path("scratch", "running", "left")
 
     def write_time_remaining(self, seconds: float, now: float) -> None:
         """Say how many seconds are left, as of `now` (seconds since the epoch)."""
@@ -255,32 +292,47 @@ class RunStore:
 
     def write_running(self, running: Running) -> None:
         """Say how far a task is. Not synced, and silent when the disk is full: losing it loses nothing."""
-        self._mention(self.root / "scratch" / "running" / f"{running.task}.json", asdict(running))
+        self._mention(self._path("scratch", "running", f"{running.task}.json"), asdict(running))
 
     def _mention(self, path: Path, record: Mapping[str, Any]) -> None:
         with suppress(OSError):
             path.parent.mkdir(parents=True, exist_ok=True)
-            temporary = path.with_suffix(".new")
+            temporary = path.with_name(temporary_name(path.name))
             temporary.write_text(_json(record))
             temporary.replace(path)
 
     def clear_running(self, task: str) -> None:
         """The task has ended."""
-        (self.root / "scratch" / "running" / f"{task}.json").unlink(missing_ok=True)
+        self._path("scratch", "running", f"{task}.json").unlink(missing_ok=True)
 
     def running(self) -> dict[str, Running]:
         """Tasks at work, by task; a dead run leaves its last words here until the next run starts."""
-        return task_status.running(self.root / "scratch" / "running")
+        return task_status.running(self.root)
 
     def scratch(self, key: str) -> Path:
-        """Folder for the checkpoints of a variant in the making; created on demand."""
-        path = self.root / "scratch" / key
-        path.mkdir(parents=True, exist_ok=True)
+        """Folder for the checkpoints of a variant in the making; created on demand.
+
+        Raises:
+            StoreError: a link, a named pipe or the like stands in it.
+        """
+        path = self._path("scratch", key)
+        check_tree(self.root, "scratch", key)
+        make_folder(path)
         return path
 
     def clear_scratch(self, key: str) -> None:
         """The variant is made: its checkpoints are of no more use."""
-        shutil.rmtree(self.root / "scratch" / key, ignore_errors=True)
+        remove_known(self.root, "scratch", key)
+
+    # The report
+
+    def check_report(self) -> None:
+        """See that a report may write its page here; raises `StoreError` where a page stands that no report wrote."""
+        check_report(self.root)
+
+    def write_report(self, page: str, files: Mapping[str, bytes], *, keep_others: bool = False) -> Path:
+        """As `report_files.write_report`."""
+        return write_report(self.root, page, files, keep_others=keep_others)
 
 
 def _json(value: Mapping[str, Any]) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from brinell.core import BrinellError, StoreError
-from brinell.store.filesystem import files_in
+from brinell.store.safe_paths import entries
 
 
 @dataclass(frozen=True)
@@ -35,17 +35,17 @@ class Running:
     updated: float
 
 
-def failures(folder: Path) -> dict[str, Failure]:
-    """Failures by task. One whose record is damaged, or of another version, is still one: its file says of what.
+def failures(root: Path) -> dict[str, Failure]:
+    """Failures of the run at `root`, by task. A damaged record, or one of another version, still names its task.
 
     Raises:
-        StoreError: the folder cannot be read.
+        StoreError: the folder cannot be read, or a link stands in it.
     """
     found = {}
-    for path in files_in(folder, ".json"):
+    for path in _records(root, "failures"):
         try:
             record = read_json(path)
-            wrong = _misfits(record, Failure)
+            wrong = _misfits(record, Failure, path.stem)
         except BrinellError as error:
             if not path.exists():
                 continue  # it was cleared while we look
@@ -59,18 +59,23 @@ def failures(folder: Path) -> dict[str, Failure]:
     return found
 
 
-def running(folder: Path) -> dict[str, Running]:
-    """Tasks at work, by task. A record that is being replaced, or that nobody understands, is passed over."""
+def running(root: Path) -> dict[str, Running]:
+    """Tasks at work in the run at `root`, by task. A record that is being replaced, or is damaged, is passed over."""
     found = {}
-    for path in files_in(folder, ".json"):
+    for path in _records(root, "scratch", "running"):
         try:
             record = read_json(path)
         except BrinellError:
             continue
-        if not _misfits(record, Running):
+        if not _misfits(record, Running, path.stem):
             task = _made(record, Running)
             found[task.task] = task
     return found
+
+
+def _records(root: Path, *folder: str) -> list[Path]:
+    found = (Path(entry.path) for entry in entries(root, *folder) if not entry.temporary)
+    return [path for path in found if path.suffix == ".json"]
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -88,14 +93,17 @@ def read_json(path: Path) -> dict[str, Any]:
     return value
 
 
-def _misfits(record: Mapping[str, Any], kind: type[Any]) -> list[str]:
+def _misfits(record: Mapping[str, Any], kind: type[Any], task: str) -> list[str]:
     """What of the record is not as `kind` has it; what it holds beside that, a later version may have added."""
     wanted: dict[str, tuple[type, ...]] = {"str": (str,), "float": (int, float), "bool": (bool,)}
-    return [
+    wrong = [
         f"no {field.name}" if field.name not in record else f"{field.name} is {record[field.name]!r:.40}"
         for field in fields(kind)
         if not isinstance(record.get(field.name), wanted[str(field.type)])
     ]
+    if not wrong and record["task"] != task:  # a name that becomes a path is the file's own
+        wrong = [f"task is {record['task']!r:.40}"]
+    return wrong
 
 
 def _made(record: Mapping[str, Any], kind: type[Any]) -> Any:

@@ -81,13 +81,15 @@ def run(
 
     Raises:
         ConfigurationError, DataError, ModelError: the study is not accepted; nothing was computed.
-        StoreError: the folder cannot be written, or another run is using it; nothing computed is lost.
+        StoreError: the folder holds something that is no run (nothing in it is touched), cannot be written, or another
+            run is using it; nothing computed is lost.
     """
     value = study if isinstance(study, Study) else Study.from_yaml(study, overrides)
     workers, threads = _share(executor, workers, threads)
+    store = RunStore(Path("runs") / value.name if out is None else Path(out))
+    store.check_own()
     splits = Splits(value.data)
     planned = plan(value, splits)
-    store = RunStore(Path("runs") / value.name if out is None else Path(out))
     facts = environment(executor=executor, workers=workers, threads=threads)
     with store.lock():
         store.write_study(value.source, planned, facts)

@@ -65,10 +65,10 @@ class WorkerContext:
             StoreError: one of its files is damaged or gone.
         """
         folder = self.store.variant(key)
-        latent = folder / "latent.safetensors"
         try:
-            variant = container.read(folder / "variant.brinell")
-            return replace(variant, latent=container.read_latent(latent)) if latent.is_file() else variant
+            latent = self.store.variant_file(key, "latent.safetensors")
+            variant = container.read(self.store.variant_file(key, "variant.brinell") or folder / "variant.brinell")
+            return variant if latent is None else replace(variant, latent=container.read_latent(latent))
         except StoreError as error:
             raise StoreError(f"{error}; put the file back, or delete {folder}: the study makes it again") from error
 

@@ -34,11 +34,12 @@ class Batches:
     def epoch(self, epoch: int, start: int = 0, channels_last: bool = False) -> Iterator[Batch]:
         """The batches of `epoch` from number `start` on, on the data's device."""
         generator = torch.Generator().manual_seed(derive_seed(self.seed, "order", epoch))
-        order = torch.randperm(len(self.data), generator=generator).to(self.data.images.device)
+        order = torch.randperm(len(self.data), generator=generator).to(self.data.labels.device)
         layout = torch.channels_last if channels_last else torch.contiguous_format
         for number, chosen in enumerate(torch.tensor_split(order, len(self))):
             if number >= start:
-                images = self._augmented(self.data.images[chosen], epoch, number)
+                images = self.data.images[chosen.to(self.data.images.device)].to(chosen.device)
+                images = self._augmented(images, epoch, number)
                 images = images.to(torch.float32, memory_format=layout) / 255
                 yield Batch(images, self.data.labels[chosen], self.data.ids[chosen], epoch, number)
 

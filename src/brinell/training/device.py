@@ -12,13 +12,18 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.dropout import _DropoutNd
 
 from brinell.core import ConfigurationError, ModelError
-from brinell.data import Dataset
+from brinell.data import Dataset, MappedImages
 from brinell.nn import frozen_evaluation
 from brinell.training.distributed import own_gpu
 
 
 def choose_device(device: str | torch.device | None) -> torch.device:
-    """The device of that name; without one the GPU, where there is one, and of several this process' own."""
+    """The device of that name; by default the GPU of this process, if there is one, otherwise the CPU.
+
+    Examples:
+        >>> choose_device("cpu")
+        device(type='cpu')
+    """
     if device is None:
         device = "cuda" if torch.cuda.is_available() else "cpu"
     place = torch.device(device)
@@ -26,8 +31,9 @@ def choose_device(device: str | torch.device | None) -> torch.device:
 
 
 def on(data: Dataset, place: torch.device) -> Dataset:
-    """The split on the device, as bytes: indexing there needs no copy a batch."""
-    return replace(data, images=data.images.to(place), labels=data.labels.to(place), ids=data.ids.to(place))
+    """The split on the device, as bytes: indexing there needs no copy a batch. Images in a file stay there."""
+    images = data.images if isinstance(data.images, MappedImages) else data.images.to(place)
+    return replace(data, images=images, labels=data.labels.to(place), ids=data.ids.to(place))
 
 
 @contextmanager
@@ -41,7 +47,10 @@ def isolated(place: torch.device) -> Iterator[None]:
 
 
 def takes_channels_last(module: nn.Module, data: Dataset) -> bool:
-    """Whether the module can compute in the fastest layout for small convolutions; one that calls `view` cannot.
+    """Whether the module can train in the fastest layout for small convolutions; one that calls `view` cannot.
+
+    Nor can one with a strided 1 x 1 convolution of a number of input channels that 8 does not divide: in this layout
+    oneDNN 3.12 (AVX2) writes past the end of a buffer while it computes the weights' gradient.
 
     Raises:
         ModelError: it cannot compute with these images at all, or has fewer logits than there are classes.
@@ -56,7 +65,13 @@ def takes_channels_last(module: nn.Module, data: Dataset) -> bool:
             except RuntimeError as error:
                 raise ModelError(f"the model does not accept images {data.input_shape}: {error}") from error
     _check(logits, data)
-    return possible
+    return possible and not any(_overruns_a_buffer(layer) for layer in module.modules())
+
+
+def _overruns_a_buffer(layer: nn.Module) -> bool:
+    if not isinstance(layer, nn.Conv2d) or layer.kernel_size != (1, 1) or layer.stride == (1, 1):
+        return False
+    return layer.in_channels // layer.groups % 8 != 0
 
 
 def training_mode(module: nn.Module) -> None:

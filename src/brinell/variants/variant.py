@@ -9,10 +9,11 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from brinell.core import ModelError, UnsupportedError
+from brinell.core import ModelError
 from brinell.models import Architecture
 from brinell.nn import deploy
 from brinell.nn.onnx_graph import OnnxNetwork
+from brinell.runtimes import RUNTIMES, Runtime
 from brinell.variants.structure import rebuild
 from brinell.variants.structure_change import StructureChange
 from brinell.variants.views import natural_view, set_view
@@ -47,6 +48,9 @@ class Variant:
     skeleton: nn.Module | None = None
     runtime: str = "reference"
 
+    def __post_init__(self) -> None:
+        RUNTIMES.member(self.runtime, "runtime")
+
     @classmethod
     def of(cls, module: nn.Module, *, input_shape: tuple[int, int, int], classes: int) -> Variant:
         """A variant of a module as it is: one that `brinell.models.build` made, or a user's own.
@@ -63,22 +67,26 @@ class Variant:
             skeleton=None if architecture is not None else shipped,
         )
 
-    def deployed(self, runtime: str | None = None) -> nn.Module:
-        """The module that ships, in evaluation mode with frozen weights; `runtime` is `reference` by default.
+    def deployed(self, runtime: str | Runtime | None = None) -> nn.Module:
+        """The module that ships, in evaluation mode with frozen weights.
+
+        Args:
+            runtime: what computes it, by name or as a value of `brinell.runtimes`; by default the variant's own, which
+                is `reference` where `brinell.load` was not given another.
 
         Raises:
-            UnsupportedError: there is no such runtime for this variant.
+            ConfigurationError: there is no such runtime, or it is not installed.
+            UnsupportedError: it cannot run this network, or computes other logits than the reference.
         """
-        runtime = runtime or self.runtime
-        if runtime != "reference":
-            raise UnsupportedError(f"runtime: unknown runtime {runtime!r}; accepted: reference")
+        chosen = RUNTIMES.parse(runtime, "runtime") if isinstance(runtime, str) else runtime
         module = self._module(latent=False)
         _load(module, self.tensors)
-        return module.eval().requires_grad_(False)
+        module.eval().requires_grad_(False)
+        return (chosen or RUNTIMES.parse(self.runtime)).deploy(module, self.input_shape)
 
     def view(self, gradient: str | None = None) -> nn.Module:
         """The deployed module with the gradient a white-box attacker looks at (`VIEWS`); its natural one by default."""
-        module = self.deployed()
+        module = self.deployed("reference")
         if isinstance(module, OnnxNetwork):
             module = module.fake_quantized().eval().requires_grad_(False)
         set_view(module, gradient or natural_view(module))

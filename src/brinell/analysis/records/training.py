@@ -9,7 +9,7 @@ import polars as pl
 
 from brinell.analysis.rows import conform, first_line
 from brinell.core import BrinellError, StudyPlan
-from brinell.store import RunStore, is_file, read_table
+from brinell.store import RunStore, read_table
 
 _ON_DISK = {
     "epoch": "int32",
@@ -40,9 +40,9 @@ def training(store: RunStore, plan: StudyPlan, labels: Mapping[str, str], proble
     """`TRAINING_SCHEMA`, of those variants that were trained here."""
     frames = [pl.DataFrame(schema=TRAINING_SCHEMA)]
     for variant in plan.variants:
-        path = store.variant(variant.key) / "training.parquet"
         try:
-            if not is_file(path):
+            path = store.variant_file(variant.key, "training.parquet")
+            if path is None:
                 continue
             found = conform(read_table(path), _ON_DISK)
         except BrinellError as error:

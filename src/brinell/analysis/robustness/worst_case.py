@@ -39,10 +39,7 @@ def nearest(rows: pl.DataFrame) -> pl.DataFrame:
     return (
         rows.group_by("example_id")
         .agg(
-            pl.when(wrong_clean.any())
-            .then(0.0)
-            .otherwise(_distance(name).filter(wrong).min())
-            .alias(name)
+            pl.when(wrong_clean.any()).then(0.0).otherwise(_distance(name).filter(wrong).min()).alias(name)
             for name in ("linf", "l2", "l1")
         )
         .with_columns(since=pl.lit(since, dtype=pl.Float64))

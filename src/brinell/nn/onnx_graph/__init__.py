@@ -1,7 +1,7 @@
 """ONNX graphs: read without trust, run by ONNX Runtime, and run again in PyTorch with gradients."""
 
 from brinell.nn.onnx_graph.exporting import to_onnx
-from brinell.nn.onnx_graph.fake_quantized import FakeQuantized
+from brinell.nn.onnx_graph.fake_quantized import FakeQuantized, check_size
 from brinell.nn.onnx_graph.network import OnnxNetwork
 from brinell.nn.onnx_graph.quantizing import Calibration, int8_share, quantize
 from brinell.nn.onnx_graph.reading import Graph, Node, parse
@@ -13,6 +13,7 @@ __all__ = [
     "Graph",
     "Node",
     "OnnxNetwork",
+    "check_size",
     "int8_share",
     "open_session",
     "open_stranger",

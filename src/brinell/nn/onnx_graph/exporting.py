@@ -17,17 +17,18 @@ from brinell.nn.fold import fold_batch_norms
 OPSET: Final = 17
 
 
-def to_onnx(module: nn.Module, input_shape: Sequence[int]) -> bytes:
+def to_onnx(module: nn.Module, input_shape: Sequence[int], *, own_domain: str | None = None) -> bytes:
     """The graph of a module in evaluation mode, for any number of images of `input_shape`.
 
     PyTorch's TorchScript exporter writes it: from 2.9 on it is called legacy, and it is the one that takes seconds less
-    and exists in every version that is supported.
+    and exists in every version that is supported. A module whose autograd functions export to operations of
+    `own_domain`, which ONNX Runtime does not know, comes back as the exporter writes it.
 
     Raises:
         ConfigurationError: `onnx` is not installed.
         UnsupportedError: ONNX has no operation for something the module does.
     """
-    onnx, runtime = require("onnx", extra="onnx"), require("onnxruntime", extra="onnx")
+    onnx = require("onnx", extra="onnx")
     folded = fold_batch_norms(module.eval())
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "exported.onnx"
@@ -43,15 +44,17 @@ def to_onnx(module: nn.Module, input_shape: Sequence[int]) -> bytes:
                     dynamic_axes={"images": {0: "batch"}, "logits": {0: "batch"}},
                     opset_version=OPSET,
                     dynamo=False,
+                    custom_opsets={own_domain: 1} if own_domain else None,
                 )
-            return _simplified(onnx, runtime, path)
+            return path.read_bytes() if own_domain else _simplified(onnx, path)
         except Exception as error:  # tracing runs the module's own forward pass, which may raise anything
             reason = " ".join(str(error).split())[:300]
             raise UnsupportedError(f"onnx: {type(module).__name__} cannot be exported: {reason}") from None
 
 
-def _simplified(onnx: Any, runtime: Any, path: Path) -> bytes:
+def _simplified(onnx: Any, path: Path) -> bytes:
     """With what can be computed beforehand computed: the exporter writes a padding as ten operations on constants."""
+    runtime = require("onnxruntime", extra="onnx")
     options = runtime.SessionOptions()
     options.graph_optimization_level = runtime.GraphOptimizationLevel.ORT_ENABLE_BASIC
     options.log_severity_level = 3

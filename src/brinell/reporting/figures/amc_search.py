@@ -31,6 +31,7 @@ def figure(evaluation: Evaluation, styles: Mapping[str, Style]) -> Figure | None
     searched = every["variant"].n_unique()
     return Figure(
         name="search",
+        section="rates",
         title="The search for rates",
         reading="Each point is an episode: what the network can do that is pruned as the episode says, before "
         "fine-tuning. Hollow ones were drawn at random, before the agent was asked. The solid line is the best so far, "

@@ -49,6 +49,7 @@ def figure(evaluation: Evaluation, styles: Mapping[str, Style]) -> Figure | None
     line = evaluation.line
     return Figure(
         name="attack-curves",
+        section="iterations",
         title="Along the attack",
         reading="The attack's current iterate, step by step: accuracy solid, loss dashed. A loss that still climbs at "
         "the last step says that more steps would break more.",

@@ -37,6 +37,7 @@ def figure(evaluation: Evaluation, styles: Mapping[str, Style]) -> Figure | None
     line = evaluation.line
     return Figure(
         name="distributions",
+        section="distributions",
         title="By technique",
         reading="Each box holds the accuracies that a technique is left with, over every strength, number of steps and "
         "network: the middle half, its median, and the range. Points are the readings. A box says what was swept as "

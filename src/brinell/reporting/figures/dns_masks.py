@@ -26,6 +26,7 @@ def figure(evaluation: Evaluation, styles: Mapping[str, Style]) -> Figure | None
     ]
     return Figure(
         name="surgery",
+        section="dns",
         title="Surgery on masks",
         reading="The weights that still count, and how many were pruned (solid) and came back (dashed) from one point "
         "to the next. The first point is the first cut; the last change meets the number of weights that was asked for "

@@ -32,6 +32,7 @@ def figure(evaluation: Evaluation, styles: Mapping[str, Style]) -> Figure | None
     counts = whole(runs[0], "run") if len(runs) == 1 else f"{runs[0]} to {whole(runs[-1], 'run')}"
     return Figure(
         name="latency",
+        section="latency",
         title="How long a batch takes",
         reading="The point is the median of the runs, the bar their middle half, from the first to the third quartile. "
         "Equal distances are equal factors.",

@@ -33,6 +33,8 @@ def figure(evaluation: Evaluation, styles: Mapping[str, Style]) -> Figure | None
         return None
     return Figure(
         name="rates",
+        section="rates",
+        order=1,
         title="What each layer keeps",
         reading="Layer by layer, from the input to the output. Units are what was pruned: weights, kernels, filters or "
         "channels; taking channels takes weights of the next layer too. A dashed line is the uniform rate of the same "

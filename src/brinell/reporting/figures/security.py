@@ -32,6 +32,7 @@ def figure(evaluation: Evaluation, styles: Mapping[str, Style]) -> Figure | None
     line = evaluation.line
     return Figure(
         name="security-curves",
+        section="security-curves",
         title="How near is the nearest",
         reading="The share of examples for which the attack found no adversarial within the distance. The further "
         "right "

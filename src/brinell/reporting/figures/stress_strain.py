@@ -27,6 +27,7 @@ def figure(evaluation: Evaluation, styles: Mapping[str, Style]) -> Figure | None
     every = [row for _, rows, _ in parts for row in rows]
     return Figure(
         name="stress-strain",
+        section="material",
         title="Under stress",
         reading="Strain is the share of its clean accuracy that a network loses: 0 is unharmed, 1 has nothing left. A "
         "curve that stays low is strong, a slow rise is ductile, a sudden one brittle. At the dotted line guessing "

@@ -81,6 +81,7 @@ def figure(evaluation: Evaluation, styles: Mapping[str, Style]) -> Figure | None
     line, every = evaluation.line, [row for _, rows in parts for row in rows]
     return Figure(
         name="robust-accuracy-against-cost",
+        section="tradeoff",
         title="Robust accuracy against cost",
         reading="Filled: the share of examples that stand against every attack within the radius, the worst case per "
         "example. Hollow: accuracy without an attack. Up and to the left is better; the thin line joins the variants "

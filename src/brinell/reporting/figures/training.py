@@ -25,6 +25,7 @@ def figure(evaluation: Evaluation, styles: Mapping[str, Style]) -> Figure | None
     took = f"{minutes / 60:.1f} hours" if minutes >= 60 else f"{minutes:.1f} minutes"
     return Figure(
         name="training",
+        section="training",
         title="How they were made",
         reading="Epoch by epoch, over all stages of a variant's training. Losses of different techniques are different "
         "functions; compare a curve with itself.",

@@ -34,7 +34,7 @@ MAP_SCHEMA = {
 """`third_quartile` is of the picture shown; `mean`, with its 95 % interval, of the third quartiles of many."""
 
 
-def plate(evaluation: Evaluation, problems: list[str]) -> ImageGrid | None:
+def image_grid(evaluation: Evaluation, problems: list[str]) -> ImageGrid | None:
     """One row a variant that was asked, one column a number of steps; `None` where none was."""
     found = evaluation.probes.activation_maps
     if not found:
@@ -45,6 +45,7 @@ def plate(evaluation: Evaluation, problems: list[str]) -> ImageGrid | None:
     used = list(dict.fromkeys(methods.get(each.record.method, each.record.method) for each in found))
     return ImageGrid(
         name="activation-maps",
+        section="activation-maps",
         title="Where it looks",
         reading="What in the image speaks for the predicted class: red much, blue little. Under each picture the "
         "class, and "

@@ -17,6 +17,8 @@ def table(evaluation: Evaluation) -> Table:
     found = {(row["variant"], row["attack"], row["epsilon"]): row for row in frame.iter_rows(named=True)}
     return Table(
         name="breaking-steps",
+        section="iterations",
+        order=1,
         title="Breaks after",
         caption=f"The first traced step at which the mean accuracy is at or under the breaking line, "
         f"{percent(evaluation.line)}; under it what is left at the last step, the loss there, and the share that no "

@@ -20,6 +20,8 @@ def table(evaluation: Evaluation) -> Table:
     norms = dict(evaluation.seed_means.select("attack", "norm").unique().iter_rows())
     return Table(
         name="character",
+        section="material",
+        order=1,
         title="Strong, ductile, brittle",
         caption="Toughness is the mean of 1 - strain over the stresses, from none to the strongest. Ductility is "
         "the share "

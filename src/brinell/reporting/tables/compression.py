@@ -14,6 +14,8 @@ def table(evaluation: Evaluation) -> Table:
     """One row a variant; packers that were not there are missing."""
     return Table(
         name="compression",
+        section="models",
+        order=1,
         title="Compression",
         caption="Rate is the baseline's dense float32 bytes over those of this variant's file, everything in it. "
         "What the "

@@ -26,6 +26,7 @@ def table(evaluation: Evaluation) -> Table:
     ]
     return Table(
         name="notes",
+        section="compressor-notes",
         title="What the compressors noted",
         caption="Figures that each step recorded while it made the variant, its ancestors' steps included.",
         columns=(

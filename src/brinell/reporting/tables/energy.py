@@ -49,6 +49,7 @@ def table(evaluation: Evaluation) -> Table:
     machines = ", ".join(dict.fromkeys(record.machine for record in records.values()))
     return Table(
         name="energy",
+        section="energy",
         title="Time, power, energy",
         caption=f"Of one pass over the evaluation set: mean ± standard deviation over the runs, on {machines}. What is "
         "modelled follows from counted operations and bytes, not from a meter.",

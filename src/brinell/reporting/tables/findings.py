@@ -49,16 +49,25 @@ def tables(evaluation: Evaluation) -> list[Table]:
     said = ", ".join(f"{verdict} {counts[verdict]}" for verdict in ORDER if counts[verdict])
     head = f"{whole(len(found), 'claim')}: {said}."
     tested = [item for item in found if item.verdict != UNTESTED]
+    title = f"What {ours.paper.name} found"
     untested = [item for item in found if item.verdict == UNTESTED]
     return [
-        _table("findings", f"What {ours.paper.name} found", f"{head} {RULES}", tested, ours),
-        _table("findings-not-tested", f"What {ours.paper.name} found and was not tested", head, untested, ours),
+        _table("findings", "findings", title, f"{head} {RULES}", tested, ours),
+        _table(
+            "findings-not-tested",
+            "untested-findings",
+            f"{title} and was not tested",
+            head,
+            untested,
+            ours,
+        ),
     ]
 
 
-def _table(name: str, title: str, caption: str, found: Sequence[Finding], ours: Reproduction) -> Table:
+def _table(name: str, section: str, title: str, caption: str, found: Sequence[Finding], ours: Reproduction) -> Table:
     return Table(
         name=name,
+        section=section,
         title=title,
         caption=caption,
         columns=(

@@ -19,6 +19,7 @@ LATENCY_SCHEMA = {
     "low_ms": pl.Float64,
     "high_ms": pl.Float64,
     "runs": pl.Int64,
+    "differing": pl.Float64,
 }
 
 
@@ -45,9 +46,11 @@ def table(evaluation: Evaluation) -> Table:
     heads = list(dict.fromkeys((runtime, batch) for _, runtime, batch in cells))
     return Table(
         name="latency",
+        section="latency",
+        order=1,
         title="Latency",
         caption=f"Median milliseconds a batch on {'; '.join(machines(evaluation))}; beneath, the "
-        "middle half of the runs.",
+        "middle half of the runs, and how many predictions differ from the reference's.",
         columns=(
             Column("Variant", numeric=False),
             *(Column(runtime, below=f"batch of {batch:,}") for runtime, batch in heads),
@@ -65,4 +68,6 @@ def _cell(reading: LatencyReading | None) -> Cell:
         return Cell(MISSING)
     known = reading.low_ms is not None and reading.high_ms is not None
     note = f"{three(reading.low_ms or 0)}{NOTHING}{three(reading.high_ms or 0)}" if known else ""
+    if reading.differing:
+        note += f"; {reading.differing:.2%} differ"
     return Cell(f"{three(reading.median_ms)} ms", reading.median_ms, note)

@@ -54,6 +54,7 @@ def table(evaluation: Evaluation) -> Table:
         )
     return Table(
         name="masking",
+        section="masking",
         title="Is the robustness real?",
         caption="The probe runs attacks that do not need the network's own gradient, and compares. The readings "
         "give away: "

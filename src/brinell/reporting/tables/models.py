@@ -18,6 +18,7 @@ def table(evaluation: Evaluation) -> Table:
     examples = span(count for count in evaluation.variants["examples"] if count)
     return Table(
         name="models",
+        section="models",
         title="What each network is",
         caption="Memory is what the weights take as they are computed with, in MB of 10⁶ bytes: 32 bits each, one "
         "where they are binary. NCC is the normalised compute complexity, in 10⁶: multiply-accumulates and 1/48 of the "

@@ -26,6 +26,7 @@ def tables(evaluation: Evaluation) -> list[Table]:
     return [
         Table(
             name="beside-the-paper",
+            section="paper",
             title=f"Beside {ours.paper.name}",
             caption=f"{ours.paper.title}: each value that it prints of a network that a variant stands for, ours with "
             "its 95% interval, the difference in the unit of print, and what is not the same. A difference tells of "

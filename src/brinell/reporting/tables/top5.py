@@ -22,6 +22,7 @@ def table(evaluation: Evaluation) -> Table:
     frames = [frame.with_columns(pl.col("epsilon").cast(pl.Float64)) for frame in chosen.values()]
     return Table(
         name="top-1-top-5",
+        section="top5",
         title="Top-1 and top-5",
         caption="Each network attacked with its own gradients. Each attack after its most steps, at the reference "
         f"radius where it was read there, otherwise at its largest; of one without a radius the median distance of its "

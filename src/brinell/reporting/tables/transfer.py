@@ -37,6 +37,8 @@ def _table(evaluation: Evaluation, attack: str, every: pl.DataFrame) -> Table:
     at = radius(frame["epsilon"][0], frame["norm"][0])
     return Table(
         name=f"transfer-{attack}",
+        section="transfer",
+        order=1,
         title=f"Network to network, {attack} at {at}",
         caption="Accuracy of the network in the column on adversarials made on the network in the row: top-1, "
         "beside it "

@@ -36,6 +36,7 @@ def table(evaluation: Evaluation) -> Table:
     )
     return Table(
         name="variants",
+        section="variants",
         title="Accuracy and size",
         caption=_caption(evaluation, joined, within),
         columns=columns,

@@ -18,6 +18,7 @@ def table(evaluation: Evaluation) -> Table:
     attacks = list(dict.fromkeys(trial.attack for trial in evaluation.plan.trials if trial.kind != "clean"))
     return Table(
         name="worst-case",
+        section="worst-case",
         title="Worst case",
         caption="An example is broken within a radius if any attack broke it there: white-box, crafted on another "
         "network, "

@@ -1,0 +1,70 @@
+"""One encoded image to pixels: upright, opaque, in 8 bits, of a size that is bounded before anything is decoded."""
+
+from __future__ import annotations
+
+import io
+from functools import cache
+from typing import Final
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from brinell.core import DataError
+
+FORMATS: Final = ("JPEG", "PNG", "BMP", "WEBP", "GIF", "TIFF", "PPM", "AVIF")
+"""What is decoded, by Pillow's names. Others may start programs (EPS) or hold no photograph."""
+
+MOST_PIXELS: Final = 89_478_485
+"""Of an image as it is stored and as it is resized: Pillow's own limit, 256 MiB of RGB."""
+
+
+def decode_image(data: bytes, channels: int) -> Image.Image:
+    """An upright image of mode `RGB` or, for one channel, `L`.
+
+    EXIF rotation is applied. Transparent pixels are laid over white, CMYK becomes RGB, 16 bits are scaled to 8, and of
+    an animation the first frame counts.
+
+    Raises:
+        DataError: the bytes are no image of a known format, damaged, or of too many pixels.
+    """
+    try:
+        with Image.open(io.BytesIO(data), formats=known_formats()) as image:
+            check_pixels(*image.size)
+            return _eight_bits(ImageOps.exif_transpose(image), "RGB" if channels == 3 else "L")
+    except DataError:
+        raise
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise DataError(f"has too many pixels; at most {MOST_PIXELS:,} are accepted") from None
+    except Exception as error:  # decoders raise whatever they meet
+        raise DataError(f"cannot be decoded: {' '.join(str(error).split())[:200] or type(error).__name__}") from error
+
+
+@cache
+def known_formats() -> tuple[str, ...]:
+    """As many of `FORMATS` as this Pillow decodes."""
+    Image.init()
+    return tuple(name for name in FORMATS if name in Image.OPEN)
+
+
+def check_pixels(width: int, height: int) -> None:
+    """Refuse an image that would take too much memory.
+
+    Raises:
+        DataError: there are more than `MOST_PIXELS` pixels.
+    """
+    if width * height > MOST_PIXELS:
+        raise DataError(f"has {width} x {height} pixels; at most {MOST_PIXELS:,} are accepted")
+
+
+def _eight_bits(image: Image.Image, mode: str) -> Image.Image:
+    if image.mode == "F":
+        raise DataError("holds floating-point pixels, whose range no file tells; save it with 8 or 16 bits")
+    if image.mode == "I" or image.mode.startswith("I;16"):
+        levels = np.asarray(image).astype(np.int64)
+        if levels.min() < 0 or levels.max() > 65535:
+            raise DataError(f"holds pixels from {levels.min()} to {levels.max()}; expected 8 or 16 bits")
+        image = Image.fromarray(((levels * 255 + 32767) // 65535).astype(np.uint8))  # Pillow's own way clips at 255
+    if image.has_transparency_data:
+        opaque = Image.new("RGBA", image.size, "white")
+        image = Image.alpha_composite(opaque, image.convert("RGBA"))
+    return image.convert(mode)

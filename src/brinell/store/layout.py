@@ -1,0 +1,114 @@
+"""What a run's folder may hold: the names of its files and folders, and of the temporary files beside them."""
+
+from __future__ import annotations
+
+import os
+import re
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from brinell.core.keys import BLOCK_PATTERN, KEY_PATTERN
+
+TEMPORARY: Final = ".tmp-"
+"""Prefix of names that are not yet whole; readers skip them and the next writer removes those that this tool made."""
+_OWN_TEMPORARY: Final = re.compile(r"\.tmp-(?:brinell-[0-9]+-[0-9a-f]{16}|[0-9]+-[0-9a-f]{8})-(?P<name>.+)", re.DOTALL)
+"""The second form is that of versions before 0.2."""
+
+
+@dataclass(frozen=True)
+class File:
+    """A regular file."""
+
+
+@dataclass(frozen=True)
+class Folder:
+    """A folder: entries by their exact names, and entries that are named by a key."""
+
+    named: Mapping[str, Node] = field(default_factory=dict)
+    pattern: re.Pattern[str] | None = None
+    """What the other names match."""
+    each: Node = field(default_factory=File)
+    """What an entry whose name matches `pattern` is."""
+    expected: str = ""
+    """`pattern` in words, for an error."""
+
+    def child(self, name: str) -> Node | None:
+        """What an entry of this name is; `None` for a name that this tool never writes here."""
+        if (node := self.named.get(name)) is not None:
+            return node
+        return self.each if self.pattern is not None and self.pattern.fullmatch(name) else None
+
+    def accepted(self) -> str:
+        """The names that are accepted, in words."""
+        return " or ".join(filter(None, (", ".join(self.named), self.expected)))
+
+
+Node = File | Folder
+
+_FILE: Final = File()
+_KEY: Final = re.compile(KEY_PATTERN)
+_EXHIBIT: Final = Folder(
+    pattern=re.compile(r"[A-Za-z0-9+_-][A-Za-z0-9.+_-]{0,120}\.(?:svg|pdf|csv|tex)"),
+    expected="a figure's or table's name, ending in .svg, .pdf, .csv or .tex",
+)
+
+
+def _by_key(ending: str = "", each: Node = _FILE) -> Folder:
+    """Entries named by a key and an ending."""
+    expected = f"a key of 20 hexadecimal digits{f' and {ending}' if ending else ''}"
+    return Folder(pattern=re.compile(KEY_PATTERN + re.escape(ending)), each=each, expected=expected)
+
+
+def _by_task(*endings: str, named: Mapping[str, Node] | None = None) -> Folder:
+    """Entries named by a task, which is a key, or a trial's key and a block's name."""
+    ending = "|".join(map(re.escape, endings))
+    pattern = re.compile(rf"{KEY_PATTERN}(?:\.{BLOCK_PATTERN})?(?:{ending})")
+    return Folder(named or {}, pattern, expected=f"a task's name and {endings[0]}")
+
+
+def _checkpoints(depth: int) -> Folder:
+    """A training's checkpoint, a search's result, and the same of its stages in folders inside."""
+    files: dict[str, Node] = {"training.safetensors": _FILE, "amc.json": _FILE}
+    if not depth:
+        return Folder(files)
+    return Folder(files, re.compile(r"[0-9]{2,6}|[a-z][a-z0-9_]{0,60}"), _checkpoints(depth - 1), "a stage's name")
+
+
+_VARIANT: Final = Folder(
+    dict.fromkeys(
+        ("variant.brinell", "latent.safetensors", "costs.json", "figures.json", "training.parquet"),
+        _FILE,
+    )
+)
+_BLOCKS: Final = Folder(pattern=re.compile(rf"{BLOCK_PATTERN}\.parquet"), expected="a block's name and .parquet")
+_RUNNING: Final = _by_task(".json", ".new", named={"left": _FILE, "left.new": _FILE})
+RUN: Final = Folder(
+    {
+        ".lock": _FILE,
+        "study.json": _FILE,
+        "study.yaml": _FILE,
+        "environment.json": _FILE,
+        "variants": _by_key(each=_VARIANT),
+        "trials": _by_key(each=_BLOCKS),
+        "traces": _by_key(each=_BLOCKS),
+        "probes": _by_key(".json"),
+        "arrays": _by_key(".npz"),
+        "failures": _by_task(".json"),
+        "scratch": Folder({"running": _RUNNING}, _KEY, _checkpoints(3), "a key of 20 hexadecimal digits"),
+        "report": Folder({"index.html": _FILE, "manifest.json": _FILE, "figures": _EXHIBIT, "tables": _EXHIBIT}),
+    }
+)
+"""The root of a run."""
+
+
+def temporary_name(name: str) -> str:
+    """A name beside `name` for what is not whole yet; no two calls give the same."""
+    return f"{TEMPORARY}brinell-{os.getpid()}-{uuid.uuid4().hex[:16]}-{name[-100:]}"
+
+
+def temporary_of(folder: Folder, name: str) -> Node | None:
+    """What `name` is the temporary file or folder of; `None` where this tool would not have made it in `folder`."""
+    found = _OWN_TEMPORARY.fullmatch(name)
+    return None if found is None else folder.child(found["name"])
