@@ -33,6 +33,13 @@ class CarliniWagner(Attack):
     authors' code ends the search of a whole batch, whether or not anything has succeeded; on binary networks the loss
     stands still for many iterations before the first success. The nearest success over all iterations is kept; without
     one, the clean image.
+
+    Examples:
+        >>> import brinell
+        >>> images, labels = brinell.data.build("digits", split="test", examples=4).tensors()
+        >>> attack = brinell.attacks.CarliniWagner(steps=5, binary_search_steps=1)
+        >>> brinell.attack(brinell.models.build("resnet8"), images, labels, attack).success.shape
+        torch.Size([4])
     """
 
     kind = "carlini_wagner"
@@ -41,11 +48,17 @@ class CarliniWagner(Attack):
     skips_misclassified: ClassVar[bool] = True
 
     steps: int = Field(200, ge=1)
+    """Iterations of Adam for each value of c."""
     binary_search_steps: int = Field(9, ge=1)
+    """Number of values of c that are tried for each example; 1 keeps `initial_const`."""
     initial_const: float = Field(1e-3, gt=0)
+    """First value of c, the weight of misclassification against distance."""
     learning_rate: float = Field(0.01, gt=0)
+    """Step size of Adam."""
     confidence: float = Field(0.0, ge=0)
+    """Margin between logits that counts as success inside the loss, in logits."""
     abort_early: bool = True
+    """End the iterations of an example that has succeeded once its loss stops falling."""
 
     @property
     def point(self) -> Point:

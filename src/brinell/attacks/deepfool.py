@@ -26,6 +26,13 @@ class DeepFool(Attack):
     Minimum-norm: there is no epsilon, the distance is the result. Algorithm 2 of the paper for `l2`, its section 3.3
     for `linf`. The authors' code goes `overshoot` beyond with the whole perturbation so far at every step, and so does
     this one. The `candidates` are the label and the best other classes on the clean image. Untargeted only.
+
+    Examples:
+        >>> import brinell
+        >>> images, labels = brinell.data.build("digits", split="test", examples=4).tensors()
+        >>> attack = brinell.attacks.DeepFool(steps=2, candidates=3)
+        >>> brinell.attack(brinell.models.build("resnet8"), images, labels, attack).success.shape
+        torch.Size([4])
     """
 
     kind = "deepfool"
@@ -34,9 +41,13 @@ class DeepFool(Attack):
     skips_misclassified: ClassVar[bool] = True
 
     steps: int = Field(50, ge=1)
+    """Largest number of steps."""
     candidates: int = Field(10, ge=2)
+    """Number of classes with the highest logits that are considered, the label included."""
     overshoot: float = Field(0.02, ge=0)
+    """Relative extension of the perturbation beyond the linearised boundary."""
     norm: Norm = "l2"
+    """Norm that is minimised: `l2` or `linf`."""
 
     @property
     def point(self) -> Point:

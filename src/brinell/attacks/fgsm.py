@@ -24,6 +24,13 @@ class FGSM(Attack):
     adversarially trained network can learn to read it off the perturbation (label leaking, Kurakin 2017, section 4).
     Every example is attacked, misclassified ones too, as the definition has it. Targeted, the step goes down the
     target's loss.
+
+    Examples:
+        >>> import brinell
+        >>> images, labels = brinell.data.build("digits", split="test", examples=4).tensors()
+        >>> attack = brinell.attacks.FGSM(epsilon=8 / 255)
+        >>> brinell.attack(brinell.models.build("resnet8"), images, labels, attack).success.shape
+        torch.Size([4])
     """
 
     kind = "fgsm"
@@ -31,9 +38,13 @@ class FGSM(Attack):
     shares_gradient: ClassVar[bool] = True
 
     epsilon: Fraction = Field(ge=0)
+    """Radius of the ball in input units; images are in [0, 1]."""
     norm: Norm = "linf"
+    """Norm of the ball: `linf` or `l2`."""
     loss: Loss = "cross_entropy"
+    """Loss that is raised: `cross_entropy`, `margin` or `dlr`."""
     label: Literal["true", "predicted"] = "true"
+    """Class whose loss is raised: the `true` one, or the one `predicted` for the clean image."""
 
     @property
     def point(self) -> Point:

@@ -37,6 +37,13 @@ class LocalSearch(Attack):
     in its own direction first, to the other side where that leaves the box or it is there already. The paper adapts p
     without saying how: here it halves where no candidate of a round lowers the probability, and returns to 1 where one
     does. Untargeted only.
+
+    Examples:
+        >>> import brinell
+        >>> images, labels = brinell.data.build("digits", split="test", examples=4).tensors()
+        >>> attack = brinell.attacks.LocalSearch(epsilon=16 / 255, steps=2)
+        >>> brinell.attack(brinell.models.build("resnet8"), images, labels, attack).success.shape
+        torch.Size([4])
     """
 
     kind = "local_search"
@@ -46,15 +53,25 @@ class LocalSearch(Attack):
     skips_misclassified: ClassVar[bool] = True
 
     epsilon: Fraction | None = Field(None, ge=0)
+    """Change of a pixel in input units; `None`: the paper's cyclic perturbation by `r`."""
     steps: int = Field(150, ge=1)
+    """Number of rounds."""
     r: float = Field(1.5, gt=0)
+    """Factor of the cyclic perturbation, without `epsilon`."""
     changes: int = Field(5, ge=1)
+    """Pixels that are changed in a round."""
     distance: int = Field(5, ge=1)
+    """Half-width in pixels of the squares searched around the last changes."""
     initial_share: Fraction = Field(0.1, gt=0, le=1)
+    """Share of all pixels that the first round scores, in (0, 1]."""
     max_candidates: int = Field(128, ge=1)
+    """Largest number of pixels that are scored in a round."""
     rest: int = Field(30, ge=0)
+    """Rounds for which a changed pixel is not changed again."""
     max_queries: int | None = Field(None, ge=1)
+    """Largest number of forward passes for each example; `None`: no limit."""
     precision: Precision = "float32"
+    """Precision of the scores; success is confirmed in float32 in any case."""
 
     @property
     def random(self) -> bool:

@@ -34,19 +34,30 @@ class ABCNet(Compressor):
     `calibration` training images show each layer what its inputs are like: without them thresholds start evenly
     spaced, behind batch norms that know nothing yet, and training takes several times as long. With few activation
     bases a `window` of 2 learns much faster than the default.
+
+    Examples:
+        >>> import brinell
+        >>> brinell.compressors.ABCNet(weight_bases=3, activation_bases=3).calibration
+        512
     """
 
     kind = "abc_net"
 
     weight_bases: int = Field(1, ge=1)
+    """Number M of binary bases of the weights."""
     activation_bases: int = Field(1, ge=1)
+    """Number N of binary bases of the activations."""
     scales: Literal["filter", "layer"] = "filter"
+    """One alpha for each `filter` or for each `layer`."""
     float_layers: tuple[str, ...] = ()
+    """Names, or patterns, of layers that are not binarised."""
     calibration: int = Field(512, ge=0)
+    """Training images that initialise batch norms, thresholds and betas; 0: evenly spaced thresholds."""
     window: Annotated[Fraction | None, OmitDefaultFromKey()] = Field(None, gt=0)
     """How many steps of its staircase a threshold's gradient reaches across, as calibration starts it; `None`: as far
     as one deviation of the inputs."""
     train: Train = Train(epochs=30, batch_size=128, learning_rate=2e-3, optimizer="adamw", weight_decay=0)
+    """Training settings; a mapping changes these defaults."""
 
     @model_validator(mode="after")
     def _a_window_needs_calibration(self) -> Self:

@@ -30,21 +30,31 @@ class DeepCompression(Compressor):
     whose steps do not depend on a gradient's scale, without weight decay and otherwise as `train` says. Biases and
     batch norm are trained along. The third part of the paper is the container's: gaps and codes in streams of their
     own, in the Huffman codes of DEFLATE.
+
+    Examples:
+        >>> import brinell
+        >>> brinell.compressors.DeepCompression(budget={"sparsity": 0.8}).linear_bits
+        5
     """
 
     kind = "deep_compression"
 
     budget: Budget = Budget(sparsity=0.9)
+    """What pruning keeps or removes."""
     rates: Annotated[SerializeAsAny[Rates], BeforeValidator(read_rates)] = Uniform()
+    """How the budget is divided among layers."""
     rounds: int = Field(1, ge=1)
-    """Of pruning, each with `train.epochs`."""
+    """Rounds of pruning, each with `train.epochs`."""
     conv_bits: int = Field(8, ge=1, le=8)
+    """Bits of a code in convolutions: 2^bits shared values."""
     linear_bits: int = Field(5, ge=1, le=8)
+    """Bits of a code in linear layers: 2^bits shared values."""
     train: Train = Train(epochs=8, batch_size=128, learning_rate=0.01)
-    """Of the pruned weights."""
+    """Training settings of each round of pruning."""
     sharing_epochs: int = Field(2, ge=0)
+    """Epochs of training of the shared values."""
     sharing_rate: Fraction = Field(1e-4, gt=0)
-    """Learning rate of the centroids."""
+    """Learning rate of the shared values."""
 
     @property
     def epochs(self) -> int:

@@ -38,6 +38,11 @@ class Distill(Compressor):
     KL is multiplied by the temperature's square, without which its gradient falls with that square (a factor of 900
     at 30) and `learning_rate` would have to make up for it. BreakingBED does not say which it used. The student
     answers at temperature 1.
+
+    Examples:
+        >>> import brinell
+        >>> brinell.compressors.Distill(student={"kind": "resnet8"}).temperature
+        30.0
     """
 
     kind = "distill"
@@ -49,11 +54,15 @@ class Distill(Compressor):
     student_weights: Annotated[Path | None, OmitDefaultFromKey()] = None
     """A checkpoint (as `models.load_weights` reads) that the student starts from instead; needs `student`."""
     temperature: Fraction = Field(30.0, gt=0)
+    """Temperature that softens the logits of both networks."""
     temperature_squared: bool = True
+    """Multiply the divergence by the squared temperature."""
     hard_label_weight: Fraction = Field(0.0, ge=0, le=1)
+    """Weight of the cross-entropy to the labels, in [0, 1]; the rest is the divergence."""
     teacher_input: Annotated[Literal["clean", "adversarial"], OmitDefaultFromKey()] = "clean"
     """What the teacher is shown where `train.adversarial` changes the student's images: as they were, or changed."""
     train: Train = Train(epochs=30, batch_size=128, learning_rate=0.1, schedule="one_cycle")
+    """Training settings; a mapping changes these defaults."""
 
     @model_validator(mode="after")
     def _adversarial_input_needs_an_adversary(self) -> Self:

@@ -38,6 +38,11 @@ class DNS(Compressor):
 
     A number as `sparsity` or `c` is for all float convolutions and linear layers: one c for all, so that a layer with
     heavy tails keeps more. By layer, those that are not named stay dense.
+
+    Examples:
+        >>> import brinell
+        >>> brinell.compressors.DNS(sparsity=0.95).train.epochs
+        4
     """
 
     kind = "dns"
@@ -48,13 +53,16 @@ class DNS(Compressor):
     c: Fraction | PerLayer | None = None
     """The method's own setting in place of `sparsity`; of Gaussian weights 0 prunes 53 % at first, 3 prunes 98 %."""
     gamma: Fraction = Field(1e-4, ge=0)
+    """Rate at which mask updates become rarer; see `power`."""
     power: Fraction = Field(1.0, ge=0)
+    """Masks change with probability (1 + gamma * step)^-power."""
     stop: Fraction = Field(0.7, gt=0, le=1)
-    """Share of a phase's steps after which its masks stay."""
+    """Share of a phase's steps after which masks are fixed."""
     phases: Literal["in_turn", "together"] = "in_turn"
     """Convolutions first and then linear layers, each phase with `train` of its own (the paper's remedy against
     vanishing gradients), or all in one."""
     train: Train = Train(epochs=4, batch_size=128, learning_rate=0.01)
+    """Training settings; a mapping changes these defaults."""
 
     @model_validator(mode="after")
     def _one_rule(self) -> Self:

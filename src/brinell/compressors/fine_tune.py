@@ -19,11 +19,17 @@ class FineTune(Compressor):
 
     What a compressor gains by its epochs alone, or by the adversarial examples in them, is what the same network gains
     here. Zeros of an earlier pruning fill up again.
+
+    Examples:
+        >>> import brinell
+        >>> brinell.compressors.FineTune(train={"epochs": 2}).train.learning_rate
+        0.01
     """
 
     kind = "fine_tune"
 
     train: Train = Train(epochs=8, batch_size=128, learning_rate=0.01)
+    """Training settings; a mapping changes these defaults."""
 
     @property
     def epochs(self) -> int:

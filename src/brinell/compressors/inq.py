@@ -38,24 +38,30 @@ class INQ(Compressor):
     All float convolutions and linear layers are quantised; biases and batch norm stay float. A layer's levels are set
     by its weights at the start and never change. After each step `train` runs with a fresh optimiser; after the
     last one, where no weight is free, it settles biases and batch norm only.
+
+    Examples:
+        >>> import brinell
+        >>> brinell.compressors.INQ(weight_bits=5, train={"epochs": 1}).train.epochs
+        1
     """
 
     kind = "inq"
 
     weight_bits: int = Field(5, ge=2, le=8)
-    """Levels: 0 and 2^(weight_bits - 2) powers of two of either sign."""
+    """Bits of a weight. The levels are 0 and 2^(weight_bits - 2) powers of two of either sign."""
     levels: Annotated[Levels, OmitDefaultFromKey()] = "largest"
     """Where they lie: the top one is that of the layer's `largest` weight, as in the paper, or such that quantising
     changes the weights least (`closest`), which clamps those far out. With few bits that is another network: after
     surgery most of a layer can lie below a quarter of its largest weight, and would become zero."""
     partition: Partition = "largest"
-    """Which weights come first: by magnitude (`largest` is the paper's choice), or at random."""
+    """Which weights are quantised first: the `largest` (the paper), the `smallest`, or `random` ones."""
     shares: tuple[Fraction, ...] | None = None
     """Accumulated shares quantised after each step, rising to 1; `None`: the paper's for these `weight_bits`. After
     pruning, finer steps lose less."""
     keep_zeros: bool = True
-    """Weights that are exactly zero at the start stay zero; the shares are then of the others."""
+    """Weights that are zero at the start stay zero, and the shares are of the others."""
     train: Train = Train(epochs=2, batch_size=128, learning_rate=0.01)
+    """Training settings of each step."""
 
     @field_validator("shares")
     @classmethod

@@ -28,13 +28,21 @@ class Int8(Compressor):
     that is judged, run by ONNX Runtime. A white-box attacker looks at its twin in PyTorch, built from the very graph,
     which rounds forwards and lets gradients straight through (Jacob 2018); how often the two agree is a figure of the
     step. Later steps are not possible.
+
+    Examples:
+        >>> import brinell
+        >>> brinell.compressors.Int8(calibration="percentile").per_channel
+        True
     """
 
     kind = "int8"
 
     calibration: Calibration = "minmax"
+    """How ranges of activations are found: `minmax`, `percentile` or `entropy`."""
     calibration_examples: int = Field(512, ge=1)
+    """Training images that the ranges are measured on."""
     per_channel: bool = True
+    """One scale for each filter instead of one for each layer."""
     exact_weights: Annotated[bool, OmitDefaultFromKey()] = False
     """Change no weight, as INQ's powers of two allow: a layer is computed in 8 bits where each filter is whole numbers
     up to 127 (seven powers of two of either sign) times a scale of its own; other layers stay float."""

@@ -35,15 +35,25 @@ class Prune(Compressor):
 
     With several `rounds` the pruned share rises along the cubic curve of Zhu & Gupta 2017 (equation 1), and every
     round trains for `train.epochs`.
+
+    Examples:
+        >>> import brinell
+        >>> brinell.compressors.Prune(granularity="channel", budget={"macs": 0.5}).budget.macs
+        0.5
     """
 
     kind = "prune"
 
     granularity: Granularity = "weight"
+    """What is removed: a `weight`, `kernel`, `filter` or `channel`."""
     budget: Budget = Budget(macs=0.5)
+    """What is kept or removed."""
     rates: Annotated[SerializeAsAny[Rates], BeforeValidator(read_rates)] = Uniform()
+    """How the budget is divided among layers."""
     rounds: int = Field(1, ge=1)
+    """Rounds of pruning along a cubic schedule, each with `train.epochs`."""
     train: Train = Train(epochs=8, batch_size=128, learning_rate=0.01)
+    """Training settings; a mapping changes these defaults."""
 
     @property
     def epochs(self) -> int:

@@ -26,16 +26,23 @@ class XNORNet(Compressor):
     the paper's ResNet-18 row those are the downsampling convolutions, in its ABC-Net rows none. The latent weights
     are centred and clipped after every step. Weight decay pulls them towards zero, where signs flip easily, so there is
     none by default.
+
+    Examples:
+        >>> import brinell
+        >>> brinell.compressors.XNORNet(float_layers=("*.downsample.*",)).gradient
+        'product'
     """
 
     kind = "xnor_net"
 
     float_layers: tuple[str, ...] = ()
+    """Names, or patterns, of layers that are not binarised."""
     input_scale: Annotated[bool, OmitDefaultFromKey()] = False
     """Multiply outputs by the mean size of the inputs that each window covers (K, section 3.2)."""
     gradient: Annotated[WeightGradient, OmitDefaultFromKey()] = "product"
     """How gradients reach the latent weights (`brinell.nn.xnor_weight`)."""
     train: Train = Train(epochs=30, batch_size=128, learning_rate=1e-2, optimizer="adamw", weight_decay=0)
+    """Training settings; a mapping changes these defaults."""
 
     @property
     def epochs(self) -> int:

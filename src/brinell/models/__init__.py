@@ -41,14 +41,26 @@ MODELS: Registry[Architecture] = Registry(
 
 
 def build(kind: str, weights: str | Path | None = None, **fields: object) -> nn.Module:
-    """A model in evaluation mode, from images in [0, 1] to logits.
+    """Build a network in evaluation mode, from images in [0, 1] to logits.
 
-    `weights` is a checkpoint of PyTorch (`.th`, `.pt`, `.pth`; read with `weights_only=True`) or a `.safetensors` file;
-    `fields` are the architecture's own (`classes`, `in_channels`, ...).
+    Args:
+        kind: Name of an architecture, as in `MODELS`.
+        weights: Checkpoint of PyTorch (`.th`, `.pt`, `.pth`; read with `weights_only=True`) or `.safetensors` file;
+            by default the weights are random.
+        fields: Settings of the architecture, such as `classes` and `in_channels`.
+
+    Returns:
+        The network, its normalisation included.
 
     Raises:
-        ConfigurationError: an unknown kind or field.
-        ModelError: the weights are missing, unreadable, or of another architecture.
+        ConfigurationError: Unknown kind or setting.
+        ModelError: The weights are missing, unreadable, or of another architecture.
+
+    Examples:
+        >>> import brinell, torch
+        >>> model = brinell.models.build("resnet20", width=4)
+        >>> model(torch.rand(2, 3, 32, 32)).shape
+        torch.Size([2, 10])
     """
     model = MODELS[kind].parse(fields, kind).module()
     if weights is not None:

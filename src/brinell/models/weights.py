@@ -16,11 +16,24 @@ from brinell.models.normalized import Normalized
 def load_weights(model: nn.Module, path: Path) -> None:
     """Load a checkpoint into `model` in place.
 
-    The names may carry the `module.` of DataParallel, and may be those of the bare network inside a `Normalized`; the
-    tensors may lie under the checkpoint's `state_dict` or `model`.
+    Names may have the prefix `module.` of DataParallel, and may be those of the network inside a `Normalized`. The
+    tensors may be under `state_dict` or `model` of the checkpoint.
+
+    Args:
+        model: The network.
+        path: Checkpoint of PyTorch, or `.safetensors` file.
 
     Raises:
-        ModelError: the file is missing or unreadable, or names or shapes differ (the message gives the first few).
+        ModelError: The file is missing or unreadable, or names or shapes differ (the message gives the first few).
+
+    Examples:
+        >>> import brinell, pathlib, tempfile, torch
+        >>> one, other = brinell.models.build("resnet8"), brinell.models.build("resnet8")
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     torch.save(one.state_dict(), f"{folder}/model.pt")
+        ...     load_weights(other, pathlib.Path(folder, "model.pt"))
+        >>> all(torch.equal(a, b) for a, b in zip(one.parameters(), other.parameters()))
+        True
     """
     architecture = getattr(model, "architecture", None)
     spare = tuple(getattr(architecture, "spare", ()))

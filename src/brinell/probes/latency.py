@@ -30,13 +30,20 @@ class Latency(Probe):
 
     Three passes warm caches and allocators before. A run that takes long is repeated less often, five times at least.
     Of each runtime it counts the images to which the reference gives another class.
+
+    Examples:
+        >>> import brinell
+        >>> brinell.probes.Latency(batches=(1, 8)).runs
+        30
     """
 
     kind = "latency"
     exclusive: ClassVar[bool] = True
 
     batches: tuple[int, ...] = (1, 256)
+    """Batch sizes that are timed."""
     runs: int = Field(30, ge=1)
+    """Timed forward passes for each batch size."""
     examples: int = Field(1, ge=1)
     """Images that the batches are filled with, over and over, and on which the runtimes' predictions are compared."""
 

@@ -24,6 +24,11 @@ class Auto(Runtime):
     """Compile the network with every runtime that is there, time each on random images, and keep the fastest.
 
     Which one that is may differ between machines and between two calls: rows and keys need a name.
+
+    Examples:
+        >>> import brinell
+        >>> brinell.runtimes.Auto().runs
+        5
     """
 
     kind = "auto"

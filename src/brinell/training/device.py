@@ -18,7 +18,12 @@ from brinell.training.distributed import own_gpu
 
 
 def choose_device(device: str | torch.device | None) -> torch.device:
-    """The device of that name; without one the GPU, where there is one, and of several this process' own."""
+    """The device of that name; by default the GPU of this process, if there is one, otherwise the CPU.
+
+    Examples:
+        >>> choose_device("cpu")
+        device(type='cpu')
+    """
     if device is None:
         device = "cuda" if torch.cuda.is_available() else "cpu"
     place = torch.device(device)

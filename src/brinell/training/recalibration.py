@@ -12,14 +12,25 @@ from brinell.nn import frozen_evaluation
 
 
 def recalibrate(module: nn.Module, batches: Iterable[Tensor]) -> int:
-    """Set the running statistics of every batch norm to those of its inputs over `batches`, and say how many were set.
+    """Set the running statistics of all batch norms to those of their inputs over `batches`.
 
-    One layer after the other, in the order of evaluation: each sees what the layers before it, set already, send it.
-    That is the network that ships. Averages that were kept while training are of another one: each batch was normalised
-    by itself, and by weights that have moved since; where activations are binary, such a shift flips signs, and an
-    epoch's accuracy may jump by tens of points. `batches` `(N, C, H, W)` lie on the module's device.
+    The layers are set one by one in the order of evaluation, so that each sees inputs computed with the new statistics
+    of the layers before it, as in the deployed network. The running averages of training differ: each batch was
+    normalised by its own statistics, and by weights that have changed since. With binary activations such a difference
+    flips signs, and accuracy may change by tens of points between epochs. Layers without running statistics, and those
+    whose parameters are all frozen, are not changed.
 
-    Layers without running statistics, and those whose parameters are all frozen, stay as they are.
+    Args:
+        module: The network, changed in place.
+        batches: Images `(N, C, H, W)` on the device of the module.
+
+    Returns:
+        The number of layers that were set.
+
+    Examples:
+        >>> import brinell, torch
+        >>> recalibrate(brinell.models.build("resnet8", width=4), [torch.rand(8, 1, 8, 8)])
+        7
     """
     images = list(batches)
     with frozen_evaluation(module), torch.inference_mode():
