@@ -17,7 +17,7 @@ from brinell.core import NotInKey, Registry, Spec
 from brinell.data import Cifar10
 
 IDENTITY = {
-    *("least_sparsity", "batch"),
+    *("least_sparsity", "batch", "exact_weights"),
     *("epsilon", "steps", "step_size", "norm", "loss", "label", "restarts", "random_start"),
     *("binary_search_steps", "initial_const", "confidence", "abort_early", "candidates", "overshoot"),
     *("population", "mutation_rate", "mutation_range", "adaptive", "max_queries"),
