@@ -17,10 +17,22 @@ from brinell.core import NotInKey, Registry, Spec
 from brinell.data import Cifar10
 
 IDENTITY = {
-    *("least_sparsity", "batch"),
+    *("least_sparsity", "batch", "exact_weights"),
     *("epsilon", "steps", "step_size", "norm", "loss", "label", "restarts", "random_start"),
     *("binary_search_steps", "initial_const", "confidence", "abort_early", "candidates", "overshoot"),
     *("population", "mutation_rate", "mutation_range", "adaptive", "max_queries"),
+    *(
+        "targets",
+        "samples",
+        "schedule",
+        "queries",
+        "version",
+        "bias",
+        "backward",
+        "levels",
+        "last_gamma",
+        "initial_norm",
+    ),
     *("r", "changes", "distance", "initial_share", "max_candidates", "rest"),
     *("epochs", "batch_size", "learning_rate", "optimizer", "momentum", "nesterov", "weight_decay", "schedule"),
     *("augment", "label_smoothing", "gradient_clip", "precision", "holdout", "train", "early_stop"),

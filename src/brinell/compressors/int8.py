@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated, Self
 
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from brinell.compressors.compressor import Compressor
 from brinell.compressors.training_stages import check_fit
-from brinell.core import ModelError, Progress, derive_seed, no_progress
+from brinell.core import ModelError, OmitDefaultFromKey, Progress, derive_seed, no_progress
 from brinell.data import Dataset
 from brinell.nn.onnx_graph import Calibration, OnnxNetwork, int8_share, quantize, to_onnx
 from brinell.variants import OnnxGraph, Step, Variant, natural_view
@@ -42,6 +43,15 @@ class Int8(Compressor):
     """Training images that the ranges are measured on."""
     per_channel: bool = True
     """One scale for each filter instead of one for each layer."""
+    exact_weights: Annotated[bool, OmitDefaultFromKey()] = False
+    """Change no weight, as INQ's powers of two allow: a layer is computed in 8 bits where each filter is whole numbers
+    up to 127 (seven powers of two of either sign) times a scale of its own; other layers stay float."""
+
+    @model_validator(mode="after")
+    def _exact_weights_have_a_scale_a_filter(self) -> Self:
+        if self.exact_weights and not self.per_channel:
+            raise ValueError("exact_weights needs per_channel, for each filter has a scale of its own")
+        return self
 
     def view_from(self, parent: str) -> str:
         """Rounding has no gradient of its own."""
@@ -72,7 +82,13 @@ class Int8(Compressor):
         progress(self.kind, 0, 3)
         graph = to_onnx(module, variant.input_shape)
         progress(self.kind, 1, 3)
-        graph = quantize(graph, calibrated, calibration=self.calibration, per_channel=self.per_channel)
+        graph = quantize(
+            graph,
+            calibrated,
+            calibration=self.calibration,
+            per_channel=self.per_channel,
+            exact_weights=self.exact_weights,
+        )
         progress(self.kind, 2, 3)
         network = OnnxNetwork.of(graph).eval()
         figures = {**_agreement(network, module, compared), "int8_macs": int8_share(graph, compared[:1])}

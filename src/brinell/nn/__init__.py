@@ -9,7 +9,7 @@ from brinell.nn.fold import fold_batch_norms
 from brinell.nn.fuse import fuse_relu
 from brinell.nn.module_utils import frozen_evaluation, replace, set_layout
 from brinell.nn.noise import gaussian, random_bits, uniform
-from brinell.nn.norms import Norm, distances, project, steepest
+from brinell.nn.norms import BallNorm, DistanceNorm, Norm, distance, distances, project, steepest
 from brinell.nn.staircase import staircase
 from brinell.nn.straight_through import SURROGATES, sign
 from brinell.nn.threshold import threshold_binary
@@ -18,14 +18,17 @@ __all__ = [
     "SLICEABLE",
     "SURROGATES",
     "ABCConv2d",
+    "BallNorm",
     "BinaryConv2d",
     "BinaryLayer",
+    "DistanceNorm",
     "LatentABCConv2d",
     "LatentBinaryConv2d",
     "Norm",
     "WeightGradient",
     "deploy",
     "depthwise",
+    "distance",
     "distances",
     "fold_batch_norms",
     "frozen_evaluation",
