@@ -1,7 +1,7 @@
 """How far can a neural network be compressed before it, or its robustness, breaks?
 
-Six verbs, loaded when they are first used: `attack`, `compress`, `save`, `load`, `run`, `report`. The rooms
-(`brinell.models`, `brinell.data`, `brinell.costs`, ...) are reachable in the same way.
+The public functions `attack`, `compress`, `save`, `load`, `run` and `report`, and the packages (`brinell.models`,
+`brinell.data`, `brinell.costs`, ...), are imported when they are first used (PEP 562).
 """
 
 from importlib import import_module
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         nn,
         probes,
         reporting,
+        runtimes,
         store,
         study,
         training,
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from brinell.reporting import write as report
     from brinell.study import run
 
-_VERBS: Final = {
+_FUNCTIONS: Final = {
     "attack": ("brinell.attacks", "attack"),
     "compress": ("brinell.compressors", "compress"),
     "save": ("brinell.container", "save"),
@@ -39,7 +40,7 @@ _VERBS: Final = {
     "run": ("brinell.study", "run"),
     "report": ("brinell.reporting", "write"),
 }
-_ROOMS: Final = (
+_PACKAGES: Final = (
     "analysis",
     "attacks",
     "compressors",
@@ -51,6 +52,7 @@ _ROOMS: Final = (
     "nn",
     "probes",
     "reporting",
+    "runtimes",
     "store",
     "study",
     "training",
@@ -75,6 +77,7 @@ __all__ = [
     "report",
     "reporting",
     "run",
+    "runtimes",
     "save",
     "store",
     "study",
@@ -84,10 +87,10 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name in _VERBS:
-        room, verb = _VERBS[name]
-        return getattr(import_module(room), verb)
-    if name in _ROOMS:
+    if name in _FUNCTIONS:
+        package, function = _FUNCTIONS[name]
+        return getattr(import_module(package), function)
+    if name in _PACKAGES:
         return import_module(f"brinell.{name}")
     if name == "__version__":
         from importlib.metadata import version

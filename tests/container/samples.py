@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from brinell.container import write
 from brinell.models import MODELS
-from brinell.variants import BinaryLayers, Step, Variant, rebuild
+from brinell.variants import ABCLayers, BinaryLayers, Step, Variant, rebuild
 
 PREFIX = struct.Struct("<8sIIII")
 SHAPE = (1, 8, 8)
@@ -78,6 +78,15 @@ def binary(seed: int = 0) -> Variant:
     return base.child(rebuild(module, [change], latent=True), Step("xnor_net", {}, 0), structure=(change,))
 
 
+def abc(seed: int = 0) -> Variant:
+    """ResNet-8 with convolutions of three binary bases inside."""
+    module = MODELS["resnet8"].parse({}).module(seed)
+    base = Variant.of(module, input_shape=SHAPE, classes=10)
+    names = tuple(name for name, part in module.named_modules() if isinstance(part, nn.Conv2d))[1:]
+    change = ABCLayers(layers=names, weight_bases=3, activation_bases=2, scales="filter")
+    return base.child(rebuild(module, [change], latent=True), Step("abc_net", {}, 0), structure=(change,))
+
+
 def mixed(seed: int = 0) -> Variant:
     return Variant.of(Mixed(seed), input_shape=SHAPE, classes=10)
 
@@ -97,6 +106,7 @@ VARIANTS: dict[str, Callable[[], Variant]] = {
     ),
     "zero": lambda: weights(torch.zeros_like),
     "binary": binary,
+    "nested-bits": abc,
     "mixed": mixed,
 }
 

@@ -11,7 +11,7 @@ from hypothesis.extra import numpy as arrays
 
 from brinell.container.bit_vector import DTYPES, MANTISSA, BitVector, Layout
 from brinell.container.byte_planes import words_of
-from brinell.container.codings import CODINGS, CodeBook, Dense, Int8, PowerOfTwo, SignBits, Sparse
+from brinell.container.codings import CODINGS, CodeBook, Dense, Int8, NestedBits, PowerOfTwo, SignBits, Sparse
 from brinell.core import StoreError
 
 ZERO = 0
@@ -24,7 +24,7 @@ def vectors(draw: st.DrawFn) -> BitVector:
     layout = Layout(dtype, 0, 1)
     any_word = st.integers(0, 2 ** (8 * layout.itemsize) - 1)
     power = st.integers(1, 2 * layout.bias) if dtype in MANTISSA else any_word
-    style = draw(st.sampled_from(["any", "few", "powers", "signs", "steps"]))
+    style = draw(st.sampled_from(["any", "few", "powers", "signs", "nested", "steps"]))
     if style == "any":
         pool = any_word
     elif style == "few":
@@ -34,6 +34,8 @@ def vectors(draw: st.DrawFn) -> BitVector:
         pool = st.sampled_from([one, one | layout.sign])
     elif style == "steps" and dtype == "float32":
         return draw(steps())
+    elif style == "nested" and dtype in MANTISSA:
+        return draw(nested(layout, draw(any_word) & (layout.sign - 1)))
     else:
         low, shift = draw(power), MANTISSA.get(dtype, 0)
         near = [min(low + more, 2 * layout.bias) if dtype in MANTISSA else low for more in range(3)]
@@ -41,6 +43,16 @@ def vectors(draw: st.DrawFn) -> BitVector:
     rows, columns = draw(st.integers(1, 6)), draw(st.integers(0, 60))
     bits = draw(arrays.arrays(layout.word, rows * columns, elements=pool, fill=st.nothing()))
     return BitVector(Layout(dtype, rows * columns, rows if columns else 1), bits)
+
+
+@st.composite
+def nested(draw: st.DrawFn, layout: Layout, magnitude: int) -> BitVector:
+    """Bases of +-s of which each is positive wherever the one before it is."""
+    bases, count = draw(st.integers(2, 7)), draw(st.integers(1, 60))
+    levels = draw(arrays.arrays(np.uint8, count, elements=st.integers(0, bases)))
+    negative = levels < bases - np.arange(bases)[:, None]
+    bits = np.where(negative, magnitude | layout.sign, magnitude).astype(layout.word).reshape(-1)
+    return BitVector(Layout(layout.dtype, bases * count, bases), bits)
 
 
 @st.composite
@@ -129,6 +141,17 @@ def test_one_scale_or_one_a_filter() -> None:
     assert not layouts(SignBits, torch.tensor([[1.0], [2.0]]))  # a filter of one weight needs no sign apart
 
 
+def test_nested_bases_are_one_level_a_weight() -> None:
+    levels = torch.tensor([[0, 1, 3], [2, 3, 0]])
+    bits = torch.where(levels >= torch.tensor([3, 2, 1])[:, None, None], 0.5, -0.5)
+    (coding, streams), (packed, _) = layouts(NestedBits, bits)
+    assert (coding.bases, coding.codes.count, packed.codes.per_byte) == (3, 6, 4)
+    assert streams[1].tolist() == [0, 1, 3, 2, 3, 0]
+    assert not layouts(NestedBits, -bits)  # the last base is the most positive one
+    assert not layouts(NestedBits, bits[:1])
+    assert not layouts(NestedBits, bits * torch.tensor([1.0, 2, 1])[:, None, None])
+
+
 def test_whole_numbers_times_a_scale() -> None:
     draw = torch.Generator().manual_seed(0)
     for low, high in ((-127, 127), (-128, 127), (-3, 252), (-7, 7)):
@@ -164,6 +187,8 @@ CONTRADICTIONS = [
     (Sparse(where="mask", count=2, apart=False), [2, 8], "0 places are told"),
     (SignBits(scales=1), [4, 1], "10 signs take 2 bytes"),
     (CodeBook(levels=2, codes={"where": "all", "count": 10, "per_byte": 8}), [8, 1], "10 codes take 2 bytes"),
+    (NestedBits(bases=2, codes={"where": "all", "count": 5, "per_byte": 1}), [4, 6], "5 codes take 5 bytes"),
+    (NestedBits(bases=2, codes={"where": "all", "count": 5, "per_byte": 1}), [3, 5], "1 values of float32 take 4"),
 ]
 
 
@@ -171,7 +196,7 @@ CONTRADICTIONS = [
 def test_streams_of_other_lengths_are_refused(coding: Dense, lengths: list[int], message: str) -> None:
     streams = [np.zeros(length, np.uint8) for length in lengths]
     with pytest.raises(StoreError, match=message):
-        coding.decode(streams, Layout("float32", 10, 1))
+        coding.decode(streams, Layout("float32", 10, coding.bases if isinstance(coding, NestedBits) else 1))
 
 
 def test_places_and_codes_outside_are_refused() -> None:
@@ -184,6 +209,11 @@ def test_places_and_codes_outside_are_refused() -> None:
     book = CodeBook(levels=3, codes={"where": "all", "count": 10, "per_byte": 1})
     with pytest.raises(StoreError, match="outside its alphabet of 3"):
         book.decode([np.zeros(12, np.uint8), np.full(10, 3, np.uint8)], layout)
+    nested = NestedBits(bases=2, codes={"where": "all", "count": 5, "per_byte": 1})
+    with pytest.raises(StoreError, match="outside its alphabet of 3"):
+        nested.decode([one, np.full(5, 3, np.uint8)], Layout("float32", 10, 2))
+    with pytest.raises(StoreError, match="a magnitude has no sign"):
+        nested.decode([np.array([1, 0, 0, 0], np.uint8), np.zeros(5, np.uint8)], Layout("float32", 10, 2))
 
 
 @pytest.mark.parametrize(
@@ -198,6 +228,9 @@ def test_places_and_codes_outside_are_refused() -> None:
         Int8(scales=5, low=-1, levels=3, codes={"where": "all", "count": 10, "per_byte": 1}),
         Int8(scales=2, low=-1, levels=200, codes={"where": "all", "count": 10, "per_byte": 2}),
         CodeBook(levels=200, codes={"where": "gaps", "count": 9, "per_byte": 2}),
+        NestedBits(bases=5, codes={"where": "all", "count": 2, "per_byte": 1}),
+        NestedBits(bases=2, codes={"where": "all", "count": 10, "per_byte": 1}),
+        NestedBits(bases=2, codes={"where": "gaps", "count": 5, "per_byte": 1}),
     ],
 )
 def test_parameters_that_cannot_be_are_refused_before_anything_is_read(coding: Dense) -> None:

@@ -158,7 +158,7 @@ LIES: dict[Callable[[Header], None], str] = {
     _unknown_change: "unknown structural change 'run_this'",
     _changed_twice: "is not a convolution of this model",
     _unknown_layer: "'model.layer9' is not a convolution",
-    _unknown_coding: "unknown coding 'pickle'; accepted: bits, power_of_two, int8, codebook, sparse, dense",
+    _unknown_coding: "unknown coding 'pickle'; accepted: bits, nested_bits, power_of_two, int8, codebook, sparse",
     _unknown_type: "unknown type 'object'; known: float32",
     _twice: "declares a tensor twice",
     _missing: r"'model\.conv1\.weight' is missing; 'model\.conv1\.weight2' is not part of the network",

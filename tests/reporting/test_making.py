@@ -289,9 +289,7 @@ def test_a_small_run_leaves_files_of_each(whole: dict[str, Figure]) -> None:
 
 
 def test_each_stands_with_what_it_belongs_to(evaluation: Evaluation, whole: dict[str, Figure]) -> None:
-    named = [
-        [exhibit.name for exhibit in band.exhibits] for band in bands(list(whole.values()), tables(evaluation), [])
-    ]
+    named = [[exhibit.name for exhibit in band.exhibits] for band in bands([*whole.values(), *tables(evaluation)])]
     made = [names for names in named if {"latency", "training", "search", "surgery"} & set(names)]
     assert made == [["latency", "latency"], ["training"], ["search", "rates"], ["surgery"]]
 

@@ -13,6 +13,7 @@ import pytest
 from brinell.analysis import Evaluation, load
 from brinell.analysis.papers import Finding, paper
 from brinell.core import PlannedPaper
+from brinell.reporting.layout import by_section
 from brinell.reporting.report import draw
 from brinell.reporting.summary import summary
 from brinell.reporting.table import Table
@@ -42,7 +43,7 @@ def evaluation(run: RunStore) -> Evaluation:
 
 
 def only(evaluation: Evaluation, section: str) -> Table:
-    (table,) = tables(evaluation)[section]
+    (table,) = by_section(tables(evaluation))[section]
     return table
 
 
@@ -75,7 +76,7 @@ def test_findings_give_a_verdict_and_what_decides_it(evaluation: Evaluation) -> 
     assert (verdict, why.splitlines()[0]) == ("holds", "xnor file, MB 0.02176, inq 0.05894")
     verdict, why = said(table, "The proposed network is at least 90")
     assert (verdict, why) == ("does not hold", "xnor compression rate 14.8; claimed 90")
-    table = only(evaluation, "untested")
+    table = only(evaluation, "untested-findings")
     verdict, why = said(table, "Int8 behaves")
     assert (verdict, why) == ("not tested", "missing: no variant stands for Int8 and Inception-v3")
     assert "not tested" not in {row[1].text for row in only(evaluation, "findings").rows}
@@ -83,18 +84,18 @@ def test_findings_give_a_verdict_and_what_decides_it(evaluation: Evaluation) -> 
 
 
 def test_the_answer_counts_the_claims(evaluation: Evaluation) -> None:
-    (sentence,) = dict(summary(evaluation).notes)["Beside the paper"]
+    (sentence,) = dict(summary(evaluation).notes)["Reproduction"]
     told = "".join(map(str, sentence))
-    found = tables(evaluation)["findings"][0].rows
-    counts = Counter(row[1].text for row in (*found, *only(evaluation, "untested").rows))
+    found = by_section(tables(evaluation))["findings"][0].rows
+    counts = Counter(row[1].text for row in (*found, *only(evaluation, "untested-findings").rows))
     assert counts["holds"] > 0 < counts["does not hold"]
     assert told == (
-        f"{counts.total()} claims of the robustness paper: {counts['holds']} found to hold here, "
-        f"{counts['does not hold']} found not to and {counts['not tested']} not tested. "
-        "The table of findings says which and why."
+        f"{counts.total()} claims of the robustness paper: {counts['holds']} hold here, "
+        f"{counts['does not hold']} do not hold and {counts['not tested']} not tested. "
+        "The table of findings has the evidence."
     )
     without = replace(evaluation, plan=evaluation.plan.model_copy(update={"paper": None}))
-    assert "Beside the paper" not in dict(summary(without).notes)
+    assert "Reproduction" not in dict(summary(without).notes)
 
 
 def test_a_robustness_that_nobody_probed_is_said_to_be(evaluation: Evaluation, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -112,7 +113,7 @@ def test_a_half_finished_run_has_the_section_too(tmp_path: Path) -> None:
     half_finished(store)
     name_paper(store)
     found = load(store)
-    verdict, why = said(only(found, "untested"), "INQ is more accurate")
+    verdict, why = said(only(found, "untested-findings"), "INQ is more accurate")
     assert verdict == "not tested"
     assert "not measured yet, or not read at this strength: inq" in why
     assert all(row[4].missing for row in only(found, "paper").rows if row[0].text == "inq")
@@ -138,14 +139,14 @@ def test_a_run_of_before_has_neither_section_nor_error(tmp_path: Path) -> None:
     plan = json.loads(store.plan_path.read_text())
     del plan["paper"]
     store.plan_path.write_text(json.dumps(plan))
-    found = tables(load(store))
-    assert found["paper"] == found["findings"] == found["untested"] == []
+    found = by_section(tables(load(store)))
+    assert found["paper"] == found["findings"] == found["untested-findings"] == []
 
 
 def test_a_paper_of_another_version_is_left_out_and_said(tmp_path: Path) -> None:
     store = write_fake_run(tmp_path)
     name_paper(store, "later")
-    assert tables(load(store))["paper"] == []
+    assert by_section(tables(load(store)))["paper"] == []
     assert draw(store.root).problems == (
         "The comparison with the paper 'later' is left out: the papers known here are breakingbed, robust-compression",
     )

@@ -7,6 +7,7 @@ import pytest
 
 from brinell.analysis import Evaluation, load
 from brinell.reporting.formats import interval, percent
+from brinell.reporting.layout import by_section
 from brinell.reporting.table import Cell, Table
 from brinell.reporting.tables import tables
 from reporting.fake_run import half_finished, write_fake_run
@@ -30,7 +31,7 @@ def row(table: Table, variant: str) -> dict[str, Cell]:
 
 
 def test_accuracy_and_size(evaluation: Evaluation) -> None:
-    (table,) = tables(evaluation)["variants"]
+    (table,) = by_section(tables(evaluation))["variants"]
     found = row(table, "inq")
     worst = evaluation.worst.filter(
         (pl.col("variant") == "inq") & (pl.col("epsilon") == evaluation.reference_radius.epsilon)  # type: ignore[union-attr]
@@ -51,7 +52,7 @@ def test_accuracy_and_size(evaluation: Evaluation) -> None:
 
 
 def test_an_attack_at_every_point(evaluation: Evaluation) -> None:
-    fgsm, pgd = tables(evaluation)["attacks"]
+    fgsm, pgd = by_section(tables(evaluation))["attacks"]
     assert [column.text for column in fgsm.columns[1:]] == ["1/255", "2/255", "4/255", "8/255", "16/255", "Breaks at"]
     assert pgd.columns[4].text == "2/255, 20 steps"
     assert row(fgsm, "distilled")["Breaks at"].text == "not reached"
@@ -62,29 +63,29 @@ def test_an_attack_at_every_point(evaluation: Evaluation) -> None:
 
 
 def test_comparisons_are_counted_on_the_same_examples(evaluation: Evaluation) -> None:
-    (table,) = tables(evaluation)["comparison"]
+    (table,) = by_section(tables(evaluation))["comparison"]
     assert len(table.rows) == 4 * (1 + 5)
     assert {cells[3].text for cells in table.rows} == {"400"}
     assert table.frame.height == evaluation.pairs.height
 
 
 def test_nothing_is_missing_from_a_whole_run(evaluation: Evaluation) -> None:
-    (table,) = tables(evaluation)["coverage"]
+    (table,) = by_section(tables(evaluation))["coverage"]
     assert table.rows == ()
     assert table.caption.startswith("20 of 20 trials are complete.")
 
 
 def test_what_is_missing_says_so(half: Evaluation) -> None:
-    (table,) = tables(half)["variants"]
+    (table,) = by_section(tables(half))["variants"]
     failed = row(table, "inq")
     assert failed["Variant"].note == "failed: the loss is NaN in epoch 3"
     assert all(failed[name].missing for name in ("Clean", "Robust", "File", "Ratio", "MACs", "Robust against baseline"))
-    fgsm, _ = tables(half)["attacks"]
+    fgsm, _ = by_section(tables(half))["attacks"]
     assert row(fgsm, "inq")["4/255"].missing
 
 
 def test_what_is_missing_is_gathered_by_reason(half: Evaluation) -> None:
-    (table,) = tables(half)["coverage"]
+    (table,) = by_section(tables(half))["coverage"]
     rows = [[cell.text for cell in cells] for cells in table.rows]
     assert rows[0] == ["making it", "failed", "\u2013", "\u2013", "inq", "the loss is NaN in epoch 3"]
     assert ["pgd", "partial", "4", "50%", "baseline, distilled, pruned and xnor", "200 examples to go"] in rows
@@ -94,5 +95,5 @@ def test_what_is_missing_is_gathered_by_reason(half: Evaluation) -> None:
 
 def test_rows_stand_in_the_studys_order(evaluation: Evaluation) -> None:
     for section in ("variants", "attacks"):
-        for table in tables(evaluation)[section]:
+        for table in by_section(tables(evaluation))[section]:
             assert [cells[0].variant for cells in table.rows] == evaluation.variants["variant"].to_list()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any, Final, Literal
 
 import torch
@@ -14,7 +15,7 @@ from brinell.attacks.frozen_network import FrozenNetwork
 from brinell.attacks.oracle import Oracle
 from brinell.attacks.results import AUTO
 from brinell.attacks.targets import check_targets, drawn_targets
-from brinell.core import ConfigurationError, Point, Progress, UnsupportedError, no_progress
+from brinell.core import ConfigurationError, DataError, Point, Progress, UnsupportedError, no_progress
 
 BatchSize = int | Literal["auto"]
 
@@ -71,23 +72,29 @@ def _craft(
     seed: int,
     trace_every: int | None,
 ) -> Crafted:
-    """Craft for those not spared, and put the spared ones back in their places, unchanged."""
+    """Craft for those not spared, and put the spared ones back in their places, unchanged; every pass of an attack is
+    as many as the oracle takes the mean of."""
     keep = (~spare).nonzero()[:, 0]
     if len(keep) == len(batch.images):
-        return attack.craft(oracle, batch, points, seed=seed, trace_every=trace_every)
+        return _sampled(attack.craft(oracle, batch, points, seed=seed, trace_every=trace_every), oracle.samples)
     images = batch.images.expand(len(points), *batch.images.shape).clone()
     nothing = torch.zeros((len(points), len(spare)), dtype=torch.int32, device=spare.device)
     if not len(keep):
         return Crafted(images, nothing, nothing, nothing, nothing)
     targets = None if batch.targets is None else batch.targets[keep]
     part = Batch(batch.images[keep], batch.labels[keep], targets, batch.ids[keep])
-    crafted = attack.craft(oracle, part, points, seed=seed, trace_every=trace_every)
+    crafted = _sampled(attack.craft(oracle, part, points, seed=seed, trace_every=trace_every), oracle.samples)
     images[:, keep] = crafted.images
 
     def spread(counts: Tensor | None) -> Tensor | None:
         return None if counts is None else nothing.index_copy(1, keep, counts.to(nothing))
 
     return Crafted(images, **{name: spread(getattr(crafted, name)) for name in COUNTS})  # type: ignore[arg-type]
+
+
+def _sampled(crafted: Crafted, samples: int) -> Crafted:
+    counts = {name: getattr(crafted, name) for name in ("forwards", "backwards", "zero_gradients", "queries")}
+    return replace(crafted, **{name: samples * count for name, count in counts.items() if count is not None})
 
 
 def prepared(
@@ -109,13 +116,22 @@ def prepared(
     classes = network.admission(images).classes
     if targets is None and attack.targeted_only:
         targets = drawn_targets(labels, ids, classes, seed)
-    return Batch(images, labels, check_targets(targets, labels, classes), ids)
+    return Batch(images, labels, _checked_targets(attack, targets, labels, classes), ids)
 
 
 def examples_on(device: torch.device, images: Tensor, labels: Tensor, ids: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Copies on the device: images in float32 without a history, numbers in int64, ready for a gradient."""
     images = images.detach().clone().to(device, torch.float32)
     return images, labels.clone().to(device, torch.int64), ids.clone().to(device)
+
+
+def _checked_targets(attack: Attack, targets: Tensor | None, labels: Tensor, classes: int) -> Tensor | None:
+    name, own = type(attack).__name__, getattr(attack, "targets", None)
+    if targets is not None and not attack.takes_targets:
+        raise DataError(f"targets: {name} is untargeted; choose an attack that takes targets")
+    if targets is not None and own is not None:
+        raise DataError(f"targets: {name} has its own (targets: {own}); give one of the two")
+    return check_targets(targets, labels, classes)
 
 
 def is_skipped(attack: Attack, batch: Batch, rank: NDArray[Any], allowed: bool) -> Tensor:

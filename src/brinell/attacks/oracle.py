@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -29,14 +30,19 @@ class Oracle:
     They do so but for float rounding (`FrozenNetwork`). Success is therefore *confirmed* on the network itself, and
     judged there again in the end. A function that is no module is asked for logits as it is. `precision` `bf16` lets
     convolutions and products round to 8 bits of mantissa, which processors made for it run several times as fast, where
-    that changes little; success is confirmed in float32 all the same.
+    that changes little; success is confirmed in float32 all the same. With `samples`, logits and gradients are means
+    over so many passes: of a network that draws random numbers, their expectation (Athalye et al. 2018).
     """
 
     def __init__(
-        self, network: nn.Module | Scores | FrozenNetwork, device: torch.device, precision: Precision = "float32"
+        self,
+        network: nn.Module | Scores | FrozenNetwork,
+        device: torch.device,
+        precision: Precision = "float32",
+        samples: int = 1,
     ) -> None:
         self.network = frozen(network, device)
-        self.precision = precision
+        self.precision, self.samples = precision, samples
         self.report_progress: Callable[[float, float], None] = no_report
         """For an attack to say how many of its steps are done; cheap, and not bound to be heard."""
         self.counts = GradientCounts(device)
@@ -45,28 +51,61 @@ class Oracle:
     def logits(self, images: Tensor) -> Tensor:
         """Logits `(N, classes)` without a graph, of any number of images."""
         form = self._form("scores", images)
-        size = AT_ONCE.get(images.device.type, 512)
         # A traced module keeps nothing; others might keep a tensor that a gradient has to pass later.
         with torch.inference_mode() if form.traced else torch.no_grad():
-            return torch.cat([form(part) for part in images.split(size)])
+            return torch.cat([self._mean(partial(form, part)) for part in images.split(self._at_once(images))])
+
+    def _at_once(self, images: Tensor) -> int:
+        return AT_ONCE.get(images.device.type, 512)
+
+    def _mean(self, draw: Callable[[], Tensor]) -> Tensor:
+        total = draw()
+        for _ in range(self.samples - 1):
+            total = total + draw()
+        return total if self.samples == 1 else total / self.samples
 
     def gradient(
-        self, images: Tensor, objective: Callable[[Tensor], Tensor], *, idle_at_zero: bool = False
+        self, images: Tensor, objective: Callable[..., Tensor], *rows: Tensor | None, idle_at_zero: bool = False
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Logits, the objective `(N,)` and its gradient by the images, from one forward and one backward pass.
 
-        Gradients that are zero throughout are counted, unless the objective is zero and `idle_at_zero` says that it
-        then has nothing left to ask for. Infinite numbers in a gradient become large ones, undefined ones zero; these
-        are counted, too.
+        `objective` takes the logits and what `rows` holds of the same images; with them a pass is of no more images
+        than suit the device. Gradients that are zero throughout are counted, unless the objective is zero and
+        `idle_at_zero` says that it then has nothing left to ask for. Infinite numbers in a gradient become large ones,
+        undefined ones zero; these are counted, too.
 
         Raises:
             ModelError: the logits have no gradient.
         """
-        with self._graph(images) as (inputs, logits):
-            value = objective(logits)
-            (gradient,) = _gradients(value.sum(), inputs)
-        value = value.detach()
-        return logits.detach(), value, self._checked(gradient, value == 0 if idle_at_zero else None)
+        size = self._at_once(images) if rows else max(len(images), 1)
+        starts = range(0, max(len(images), 1), size)
+        parts = [
+            self._gradient(
+                images[start : start + size],
+                objective,
+                *(None if row is None else row[start : start + size] for row in rows),
+                idle_at_zero=idle_at_zero,
+            )
+            for start in starts
+        ]
+        if len(parts) == 1:
+            return parts[0]
+        logits, value, gradient = (torch.cat(values) for values in zip(*parts, strict=True))
+        return logits, value, gradient
+
+    def _gradient(
+        self, images: Tensor, objective: Callable[..., Tensor], *rows: Tensor | None, idle_at_zero: bool
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        draws = []
+        for _ in range(self.samples):
+            with self._graph(images) as (inputs, logits):
+                value = objective(logits, *rows)
+                (gradient,) = _gradients(value.sum(), inputs)
+            draws.append((logits.detach(), value.detach(), gradient))
+        logits, value, gradient = draws[0]
+        if self.samples > 1:
+            logits, value, gradient = (torch.stack(drawn).mean(0) for drawn in zip(*draws, strict=True))
+        return logits, value, self._checked(gradient, value == 0 if idle_at_zero else None)
 
     def differences(self, images: Tensor, labels: Tensor, classes: Tensor) -> tuple[Tensor, Tensor]:
         """For each of K `classes` `(n, K)` its logit less the label's, `(n, K)`, and the gradients `(n, K, C, H, W)`.
@@ -76,12 +115,18 @@ class Oracle:
         Raises:
             ModelError: the logits have no gradient.
         """
+        draws = [self._differences(images, labels, classes) for _ in range(self.samples)]
+        gaps, gradients = draws[0]
+        if self.samples > 1:
+            gaps, gradients = (torch.stack(drawn).mean(0) for drawn in zip(*draws, strict=True))
+        return gaps, self._checked(gradients.flatten(0, 1)).view_as(gradients)
+
+    def _differences(self, images: Tensor, labels: Tensor, classes: Tensor) -> tuple[Tensor, Tensor]:
         with self._graph(images) as (inputs, logits):
             gaps = logits.gather(1, classes) - logits.gather(1, labels[:, None])
             last = gaps.shape[1] - 1
             gradients = [
-                self._checked(_gradients(gaps[:, place].sum(), inputs, keep=place < last)[0])
-                for place in range(gaps.shape[1])
+                _gradients(gaps[:, place].sum(), inputs, keep=place < last)[0] for place in range(gaps.shape[1])
             ]
         return gaps.detach(), torch.stack(gradients, dim=1)
 
@@ -100,7 +145,7 @@ class Oracle:
     def is_adversarial(self, images: Tensor, labels: Tensor, targets: Tensor | None) -> Tensor:
         """Whether these images have succeeded by the deployed network's own logits, `(n,)`."""
         with torch.no_grad():
-            return succeeded(self.network.deployed(images)(images), labels, targets)
+            return succeeded(self._mean(partial(self.network.deployed(images), images)), labels, targets)
 
     def computation(self, judged: FrozenNetwork | None = None, remarks: tuple[str, ...] = ()) -> Computation:
         """Which forms were used for what, by this oracle and by the harness that judged on `judged`."""

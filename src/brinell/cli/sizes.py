@@ -22,7 +22,7 @@ compressors on the dense numbers, where they are installed.
 $ brinell sizes small.brinell smaller.brinell
 """
 
-PACKERS = ("deflate", "xz", "zstd", "zpaq")
+PACKERS = ("deflate", "xz", "zstd", "brotli", "zpaq")
 
 
 def sizes(

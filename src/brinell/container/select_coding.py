@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from brinell.container.bit_vector import CHUNK, BitVector, Bytes
-from brinell.container.codings import CodeBook, Coding, Dense, Int8, PowerOfTwo, SignBits, Sparse
+from brinell.container.codings import CodeBook, Coding, Dense, Int8, NestedBits, PowerOfTwo, SignBits, Sparse
 from brinell.container.deflate import LARGEST_RATIO, Effort, deflate
 
 _TRIES: Final[dict[Effort, int]] = {"fast": 1, "default": 3, "best": 6}
@@ -68,7 +68,7 @@ def encode(vector: BitVector, effort: Effort) -> Encoded:
     A lay-out that would expand more than DEFLATE itself can is left to `dense`: a reader may then refuse any file that
     declares more, which bounds its memory by the size of the file.
     """
-    guessed = ((estimate(streams), coding, streams) for coding, streams in _layouts(vector))
+    guessed = ((estimate(streams), coding, streams) for coding, streams in layouts(vector))
     likely = heapq.nsmallest(_TRIES[effort], guessed, key=itemgetter(0))
     limit = _HOPELESS * likely[0][0]
     found = [_compress(coding, streams, effort) for guess, coding, streams in likely if guess <= limit]
@@ -97,9 +97,9 @@ def _huffman(stream: Bytes) -> float:
     return min(bits / 8 + tables, len(stream))
 
 
-def _layouts(vector: BitVector) -> Iterator[tuple[Coding, list[Bytes]]]:
+def layouts(vector: BitVector) -> Iterator[tuple[Coding, list[Bytes]]]:
     """Every lay-out that could be shortest: of many values, those of the first coding that fits."""
-    for kind in (SignBits, PowerOfTwo, Int8, CodeBook):
+    for kind in (NestedBits, SignBits, PowerOfTwo, Int8, CodeBook):
         layouts = list(kind.encode(vector))
         yield from layouts
         if layouts and vector.layout.count > _MANY:

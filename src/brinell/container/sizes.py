@@ -10,6 +10,7 @@ import tempfile
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,9 +18,12 @@ import numpy as np
 from torch import Tensor, get_num_threads
 
 from brinell import costs
-from brinell.container.bit_vector import CHUNK, Bits, BitVector
+from brinell.container.bit_vector import CHUNK, BitVector, Bytes
 from brinell.container.header import read_header
 from brinell.container.reading import opened
+from brinell.container.select_coding import layouts
+from brinell.container.writing import sections_of, stored_once
+from brinell.core import require
 from brinell.variants import OnnxGraph, Variant
 
 Packers = Mapping[str, Callable[[bytes], int | None]]
@@ -33,22 +37,25 @@ def sizes(variant: Variant, path: Path, *, general_purpose: Sequence[str] | None
 
     - `nominal_bytes`: weights that are not zero, times the bits that tell their values apart (32 where they are many),
       as papers count: no positions, code books, biases or batch norm. No file is that small.
-    - `entropy_bytes`: zero-order entropy of codes and of the gaps between them, each tensor its own, with raw code
-      books; everything that is not worth coding raw (biases, batch norm, unshared weights); and the file's header.
-    - `general_purpose`: the dense float32 numbers, compressed by `deflate` (zlib -9), `xz`, and `zstd` (-19) and `zpaq`
-      (-m5) where these programs are installed; or by those asked for.
+    - `entropy_bytes`: the file's header, and the zero-order entropy of codes, gaps, code books and planes of bytes in
+      the lay-out where that is least (`entropy`). The file is never smaller, unless bytes repeat in patterns.
+    - `general_purpose`: the dense float32 numbers, compressed by `deflate` (zlib -9), `xz` (-9e), and `zstd` (--ultra
+      -22), `brotli` (-q 11) and `zpaq` (-m5) where these programs are installed (of Brotli, the Python package is
+      enough); or by those asked for.
 
     Raises:
         StoreError: the file is missing or damaged.
     """
     with opened(path) as (file, size):
         front = read_header(file, size)[1]
+    tensors = _stored(variant)
+    sections = ([tensors[name] for name in names] for names in sections_of(tensors))
     wanted = PACKERS if general_purpose is None else {name: PACKERS[name] for name in general_purpose}
     dense = _dense(variant) if wanted else b""
     packed = _at_once(wanted, dense)
     return {
         "nominal_bytes": nominal_bytes(variant),
-        "entropy_bytes": front + math.ceil(sum(map(entropy, variant.tensors.values()))),
+        "entropy_bytes": front + math.ceil(sum(map(entropy, sections))),
         "general_purpose": {name: length for name, length in packed.items() if length is not None},
     }
 
@@ -63,8 +70,14 @@ def nominal_bytes(variant: Variant) -> int:
     """Bytes of the weights alone, by the bits that their distinct values take in each layer."""
     if _is_graph(variant):
         return costs.measure(variant).weights
-    matrices = [tensor for tensor in variant.tensors.values() if tensor.dim() > 1 and tensor.is_floating_point()]
+    matrices = [tensor for tensor in _stored(variant).values() if tensor.dim() > 1 and tensor.is_floating_point()]
     return math.ceil(sum(map(_nominal_bits, matrices)) / 8)
+
+
+def _stored(variant: Variant) -> dict[str, Tensor]:
+    """The tensors by name, of those under two names one."""
+    aliases = stored_once(variant.tensors)
+    return {name: tensor for name, tensor in variant.tensors.items() if name not in aliases}
 
 
 def _is_graph(variant: Variant) -> bool:
@@ -79,30 +92,24 @@ def _nominal_bits(tensor: Tensor) -> int:
     return weights * (levels - 1).bit_length()
 
 
-def entropy(tensor: Tensor) -> float:
-    """Bytes of one tensor by its zero-order entropy, code book included; never more than raw."""
-    vector = BitVector.of([tensor])
-    itemsize, raw = vector.layout.itemsize, float(vector.bits.nbytes)
-    gaps = _entropy(_gaps(vector)) if vector.has_zeros else 0.0
-    if vector.levels is None:
-        return min(raw, gaps + itemsize * len(vector.nonzero))
-    shares = np.bincount(vector.codes, minlength=len(vector.levels))
-    apart = _of_counts(shares) + gaps
-    together = _of_counts(np.append(shares, vector.layout.count - len(vector.nonzero)))
-    return min(raw, itemsize * len(vector.levels) + min(apart, together))
+def entropy(tensors: Sequence[Tensor]) -> float:
+    """Bytes of tensors that are encoded together, by the zero-order entropy of the best lay-out's bytes.
+
+    Of each coding that fits, the streams are those that a file would hold: signs, codes (one a byte, or several), gaps,
+    code books, planes of bytes. Each counts as many bits as its bytes carry when each is told by its frequency alone,
+    and no table of these frequencies. In streams of some hundred bytes that is less than any coding can reach.
+    """
+    vector = BitVector.of(tensors)
+    if not vector.layout.count:
+        return 0.0
+    return min(sum(_entropy(stream) for stream in streams) for _, streams in layouts(vector))
 
 
-def _gaps(vector: BitVector) -> Bits:
-    parts = [np.flatnonzero(vector.mask[at : at + CHUNK]) + at for at in range(0, vector.layout.count, CHUNK)]
-    places = np.concatenate(parts) if parts else np.zeros(0, np.int64)
-    return np.diff(places, prepend=-1).astype(np.uint64)
-
-
-def _entropy(symbols: Bits) -> float:
-    return _of_counts(np.unique(symbols, return_counts=True)[1])
-
-
-def _of_counts(counts: np.ndarray) -> float:
+def _entropy(stream: Bytes) -> float:
+    """Bytes."""
+    counts = np.zeros(256, np.int64)
+    for start in range(0, len(stream), CHUNK):
+        counts += np.bincount(stream[start : start + CHUNK], minlength=256)
     seen = counts[counts > 0]
     return float(seen @ np.log2(seen.sum() / seen)) / 8 if len(seen) else 0.0
 
@@ -112,8 +119,8 @@ def _of_counts(counts: np.ndarray) -> float:
 
 def _dense(variant: Variant) -> bytes:
     """All floating numbers of the network as float32, one after the other: the file that everybody begins with."""
-    tensors: Mapping[str, Tensor] = variant.view().state_dict() if _is_graph(variant) else variant.tensors
-    floats = (tensor.detach().float().numpy() for tensor in tensors.values() if tensor.is_floating_point())
+    tensors = list(variant.view().state_dict().values()) if _is_graph(variant) else list(_stored(variant).values())
+    floats = (tensor.detach().float().numpy() for tensor in tensors if tensor.is_floating_point())
     return b"".join(array.astype("<f4", copy=False).tobytes() for array in floats)
 
 
@@ -121,7 +128,17 @@ def _zstd(dense: bytes) -> int | None:
     program = shutil.which("zstd")
     if program is None:
         return None
-    done = _ran([program, "-19", "-c"], dense)
+    done = _ran([program, "--ultra", "-22", "-c"], dense)
+    return None if done is None else len(done)
+
+
+def _brotli(dense: bytes) -> int | None:
+    if find_spec("brotli") is not None:
+        return len(require("brotli", extra="dev").compress(dense, quality=11, lgwin=24))
+    program = shutil.which("brotli")
+    if program is None:
+        return None
+    done = _ran([program, "-q", "11", "-w", "24", "-c"], dense)
     return None if done is None else len(done)
 
 
@@ -147,8 +164,9 @@ def _ran(command: Sequence[str], given: bytes = b"") -> bytes | None:
 
 PACKERS: Final[Packers] = {
     "deflate": lambda dense: len(zlib.compress(dense, 9)),
-    "xz": lambda dense: len(lzma.compress(dense)),
+    "xz": lambda dense: len(lzma.compress(dense, preset=9 | lzma.PRESET_EXTREME)),
     "zstd": _zstd,
+    "brotli": _brotli,
     "zpaq": _zpaq,
 }
 """Bytes of the compressed file, by the compressor's name; `None` where it is not installed."""

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from brinell.nn.binary_activation import normed_staircase
 from brinell.nn.binary_layer import BinaryLayer
-from brinell.nn.staircase import staircase
 from brinell.nn.straight_through import signs
 
 RIDGE: Final = 1e-6
@@ -23,6 +23,7 @@ class ABCConv2d(BinaryLayer):
     in training by the same operations: outputs are bit-equal. M x N packed kernels differ by float rounding alone.
     """
 
+    weight_tensors: ClassVar[tuple[str, ...]] = ("weight", "bits", "alphas")
     bits: Tensor
     """+-1, `(M, out, in / groups, height, width)`."""
     alphas: Tensor
@@ -39,7 +40,7 @@ class ABCConv2d(BinaryLayer):
 
     def forward(self, x: Tensor) -> Tensor:
         """`(N, in, H, W)` to `(N, out, H', W')`."""
-        activations = staircase(self.norm(x), self.shifts, self.heights, self.surrogate)
+        activations = normed_staircase(self.norm, x, self.shifts, self.heights, self.surrogate)
         return F.conv2d(activations, self.kernel(), self.bias, **self.options)
 
     def kernel(self) -> Tensor:

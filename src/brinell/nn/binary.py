@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from math import prod
-from typing import Any, Final, Literal, Self
+from typing import Any, ClassVar, Final, Literal, Self
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from brinell.nn.binary_activation import normed_signs
 from brinell.nn.binary_layer import BinaryLayer
 from brinell.nn.straight_through import sign, signs
 
@@ -26,6 +27,7 @@ class BinaryConv2d(BinaryLayer):
     `input_scale`, the output is multiplied by K as well, the mean |norm(x)| of what each window covers.
     """
 
+    weight_tensors: ClassVar[tuple[str, ...]] = ("weight", "scale")
     weight: Tensor
     scale: Tensor
 
@@ -38,14 +40,14 @@ class BinaryConv2d(BinaryLayer):
     def forward(self, x: Tensor) -> Tensor:
         """`(N, in, H, W)` to `(N, out, H', W')`."""
         weight, scale = self.bits_and_scale()
-        normed = self.norm(x)
-        bits = sign(normed, self.surrogate)
+        normed = self.norm(x) if self.input_scale else None
+        bits = normed_signs(self.norm, x, self.surrogate) if normed is None else sign(normed, self.surrogate)
         if self.training or torch.is_autocast_enabled(x.device.type):
             # Scaling sums is a pass over all maps, and its gradient three more. Evaluation alone has to be bit-equal.
             out: Tensor = F.conv2d(bits, weight * scale.view(-1, 1, 1, 1), **self.options)
         else:
             out = F.conv2d(bits, weight, **self.options) * scale.view(-1, 1, 1)
-        if self.input_scale:
+        if normed is not None:
             out = out * self.input_scales(normed)
         return out if self.bias is None else out + self.bias.view(-1, 1, 1)
 
@@ -79,9 +81,13 @@ class LatentBinaryConv2d(BinaryConv2d):
     def settle(self) -> None:
         """Centre each filter's weights over its input channels and clip them to [-1, 1], after an optimiser's step.
 
-        XNOR-Net's reference code does both: a weight that has run away could never change its sign again.
+        XNOR-Net's reference code does both: a weight that has run away could never change its sign again. A filter of
+        one input channel (of a depthwise convolution, say) is not centred: its only channel is its mean, and all its
+        weights would become zero.
         """
-        self.weight.sub_(self.weight.mean(1, keepdim=True)).clamp_(-1, 1)
+        if self.weight.shape[1] > 1:
+            self.weight.sub_(self.weight.mean(1, keepdim=True))
+        self.weight.clamp_(-1, 1)
 
     @torch.no_grad()
     def deployed(self) -> BinaryConv2d:

@@ -11,8 +11,11 @@ from torch.nn.utils.prune import BasePruningMethod
 from torch.nn.utils.spectral_norm import SpectralNorm
 from torch.nn.utils.weight_norm import WeightNorm
 
+from brinell.nn.binary_layer import BinaryLayer
+from brinell.nn.fold_statistics import fold_binary_statistics
 from brinell.nn.frozen_copy import copy_module
 from brinell.nn.module_utils import replace
+from brinell.nn.tied import share_tensors, weight_of
 
 M = TypeVar("M", bound=nn.Module)
 
@@ -22,12 +25,15 @@ def deploy(module: M) -> M:
 
     A layer that has a method `deployed()` is replaced by what it returns. Weights that are computed from others are
     baked in: parametrised ones (masks, quantisers) and those of the older hooks (`weight_norm`, `spectral_norm`,
-    `utils.prune`), which are computed anew: what the attribute holds may be of another checkpoint.
+    `utils.prune`), which are computed anew: what the attribute holds may be of another checkpoint. Binary layers that
+    shared latent weights share what becomes of them. Batch norms of a binary network ship as slope and offset
+    (`fold_statistics`).
 
     Raises:
         ModelError: the module cannot be copied.
     """
     shipped = copy_module(module).eval()
+    made: dict[int, tuple[nn.Module, nn.Module]] = {}
     for name, layer in list(shipped.named_modules()):
         for hook in list(layer._forward_pre_hooks.values()):
             if isinstance(hook, _WEIGHT_HOOKS):
@@ -38,8 +44,13 @@ def deploy(module: M) -> M:
             for tensor in list(layer.parametrizations):
                 parametrize.remove_parametrizations(layer, str(tensor), leave_parametrized=True)
         if hasattr(layer, "deployed") and name:
-            replace(shipped, name, layer.deployed())
-    return shipped.eval()
+            part = layer.deployed()
+            _, first = made.setdefault(id(weight_of(layer)), (layer, part))
+            if first is not part and isinstance(part, BinaryLayer):
+                share_tensors(first, part, part.weight_tensors)
+            replace(shipped, name, part)
+    fold_binary_statistics(shipped.eval())
+    return shipped
 
 
 _WEIGHT_HOOKS = (WeightNorm, SpectralNorm, BasePruningMethod)

@@ -81,13 +81,21 @@ class Verdict:
 
 
 class Masking(Probe):
-    """`verify` on the first `examples`, with the uncompressed network as the reference."""
+    """`verify` on the first `examples`, with the uncompressed network as the reference.
+
+    Examples:
+        >>> import brinell
+        >>> brinell.probes.Masking(epsilon="8/255").examples
+        100
+    """
 
     kind = "masking"
     random: ClassVar[bool] = True
 
     epsilon: Fraction = Field(gt=0)
+    """Radius of the linf ball in input units; images are in [0, 1]."""
     examples: int = Field(100, ge=1)
+    """Test images that are attacked."""
 
     def ask(self, asked: ProbeInput) -> ProbeResult:
         """The verdict, with the evidence of every check."""

@@ -48,6 +48,7 @@ class Probe(Spec):
     """Whether the answer depends on the seed."""
 
     examples: int
+    """Test images that the probe reads."""
 
     @abstractmethod
     def ask(self, asked: ProbeInput) -> ProbeResult:

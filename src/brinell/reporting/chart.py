@@ -47,6 +47,8 @@ class Figure:
     kind: ClassVar[str] = "figure"
 
     name: str
+    section: str
+    """One of `layout.SECTIONS`."""
     title: str
     reading: str
     """How to read it."""
@@ -67,6 +69,8 @@ class Figure:
     pick_title: str = ""
     lead: bool = False
     """Whether the first panel is as wide as the page lets it be, and the others stand under it."""
+    order: int = 0
+    """Its place within the section, smaller first."""
 
 
 def scales(styles: Mapping[str, Style], *, legend: bool) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Figures, tables and plates as files of their own: SVG, PDF, CSV and LaTeX, each with what made it."""
+"""Figures, tables and image grids as files of their own: SVG, PDF, CSV and LaTeX, each with what made it."""
 
 from __future__ import annotations
 

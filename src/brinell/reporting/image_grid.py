@@ -40,15 +40,19 @@ class Row:
 class ImageGrid:
     """Rows of pictures; `heads` stand over the columns, where these mean something."""
 
-    kind: ClassVar[str] = "plate"
+    kind: ClassVar[str] = "image_grid"
 
     name: str
+    section: str
+    """One of `layout.SECTIONS`."""
     title: str
     reading: str
     made: str
     heads: tuple[str, ...]
     rows: tuple[Row, ...]
     frame: pl.DataFrame
+    order: int = 0
+    """Its place within the section, smaller first."""
 
     @property
     def columns(self) -> int:
@@ -56,13 +60,13 @@ class ImageGrid:
         return max((len(row.pictures) for row in self.rows), default=1) or 1
 
 
-def svg(plate: ImageGrid) -> str:
-    """The plate as one SVG file, pictures inside."""
-    width = GAP + plate.columns * (SIDE + GAP)
+def svg(grid: ImageGrid) -> str:
+    """The grid as one SVG file, pictures inside."""
+    width = GAP + grid.columns * (SIDE + GAP)
     parts, top = [], HEAD
-    for place, head in enumerate(plate.heads):
+    for place, head in enumerate(grid.heads):
         parts.append(_text(GAP + place * (SIDE + GAP), top - 12, head, "muted"))
-    for row in plate.rows:
+    for row in grid.rows:
         parts.append(_text(GAP, top + 4, elided(row.variant, 60), "ink", bold=True))
         drawn, height = _row(row, top + LINE)
         parts += drawn

@@ -1,19 +1,54 @@
-"""What stands where on the page: bands of exhibits, in the order of a reader's questions."""
+"""What stands where on the page: sections in the order of a reader's questions, which exhibits name."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Final
 
-from brinell.reporting.chart import Figure
+from brinell.core import ConfigurationError
+from brinell.core.spec import choices
 from brinell.reporting.export import Exhibit
-from brinell.reporting.image_grid import ImageGrid
 from brinell.reporting.table import Table
+
+SECTIONS: Final = (
+    "variants",
+    "tradeoff",
+    "masking",
+    "findings",
+    "untested-findings",
+    "paper",
+    "worst-case",
+    "material",
+    "iterations",
+    "distributions",
+    "security-curves",
+    "transfer",
+    "activation-maps",
+    "gallery",
+    "attacks",
+    "top5",
+    "models",
+    "energy",
+    "latency",
+    "training",
+    "rates",
+    "dns",
+    "computation",
+    "compressor-notes",
+    "comparison",
+    "coverage",
+)
+"""Every section of the page, in its order; an exhibit's `section` is one of them."""
+FOLDED: Final = frozenset({"untested-findings", "paper", "computation", "compressor-notes", "comparison"})
+"""Sections that open when they are asked for."""
+APART: Final = "coverage"
+"""The section that the page shows by itself, at its end."""
 
 
 @dataclass(frozen=True)
 class Band:
-    """Exhibits under one heading, the first one's; `folded` ones open when they are asked for."""
+    """The exhibits of a section under one heading, the first one's; `folded` ones open when they are asked for."""
 
     exhibits: tuple[Exhibit, ...]
     folded: bool = False
@@ -29,42 +64,28 @@ class Band:
         return self.exhibits[0].name
 
 
-def bands(figures: Sequence[Figure], tables: Mapping[str, Sequence[Table]], plates: Sequence[ImageGrid]) -> list[Band]:
-    """Bands that have something to show: what to take, whether it is real, how it gives way, and every reading."""
-    drawn: dict[str, Exhibit] = {figure.name: figure for figure in figures}
-    drawn |= {plate.name: plate for plate in plates}
+def by_section(exhibits: Iterable[Exhibit]) -> dict[str, list[Exhibit]]:
+    """Exhibits by section, in the page's order; within a section by their `order`, then as they come.
 
-    def of(*names: str) -> list[Exhibit]:
-        found: list[Exhibit] = []
-        for name in names:
-            found += [drawn[name]] if name in drawn else [table for table in tables.get(name, ()) if table.rows]
-        return found
+    Raises:
+        ConfigurationError: an exhibit names no section of the page; the message names it and the sections.
+    """
+    found: dict[str, list[Exhibit]] = {section: [] for section in SECTIONS}
+    for exhibit in exhibits:
+        if exhibit.section not in found:
+            raise ConfigurationError(
+                f"the {exhibit.kind} {exhibit.name!r} is in no section of the page: {exhibit.section!r}; "
+                f"{choices(exhibit.section, list(SECTIONS))}"
+            )
+        found[exhibit.section].append(exhibit)
+    return {section: sorted(members, key=lambda exhibit: exhibit.order) for section, members in found.items()}
 
-    planned = (
-        (of("variants"), False),
-        (of("robust-accuracy-against-cost"), False),
-        (of("masking"), False),
-        (of("findings"), False),
-        (of("untested"), True),
-        (of("paper"), True),
-        (of("worst"), False),
-        (of("stress-strain", "character"), False),
-        (of("attack-curves", "steps"), False),
-        (of("distributions"), False),
-        (of("security-curves"), False),
-        (of("vulnerability", "transfer"), False),
-        (of("activation-maps"), False),
-        (of("gallery"), False),
-        (of("attacks"), False),
-        (of("top"), False),
-        (of("models"), False),
-        (of("energy"), False),
-        (of("latency", "times"), False),
-        (of("training"), False),
-        (of("search", "rates"), False),
-        (of("surgery"), False),
-        (of("computation"), True),
-        (of("notes"), True),
-        (of("comparison"), True),
-    )
-    return [Band(tuple(exhibits), folded) for exhibits, folded in planned if exhibits]
+
+def bands(exhibits: Iterable[Exhibit]) -> list[Band]:
+    """Sections that have something to show, all but `coverage`."""
+    found = []
+    for section, members in by_section(exhibits).items():
+        shown = tuple(member for member in members if not isinstance(member, Table) or member.rows)
+        if shown and section != APART:
+            found.append(Band(shown, section in FOLDED))
+    return found

@@ -16,11 +16,9 @@ from brinell.reporting import script_escape
 from brinell.reporting.chart import Figure, for_page
 from brinell.reporting.export import KINDS, Exhibit, folder_of, slug
 from brinell.reporting.formats import elided, settings
-from brinell.reporting.image_grid import ImageGrid
-from brinell.reporting.layout import bands
+from brinell.reporting.layout import APART, bands, by_section
 from brinell.reporting.palette import Style
 from brinell.reporting.summary import summary
-from brinell.reporting.table import Table
 
 GLYPHS = {
     "circle": "M6 1.6a4.4 4.4 0 1 1 0 8.8a4.4 4.4 0 1 1 0-8.8z",
@@ -37,13 +35,12 @@ GLYPHS = {
 def render(
     evaluation: Evaluation,
     styles: Mapping[str, Style],
-    figures: Sequence[Figure],
-    tables: Mapping[str, Sequence[Table]],
-    plates: Sequence[ImageGrid],
+    exhibits: Sequence[Exhibit],
     problems: Sequence[str],
     folder: str,
 ) -> str:
     """The whole page; `folder` is the run's folder as commands name it."""
+    figures = [exhibit for exhibit in exhibits if isinstance(exhibit, Figure)]
     charts = [{"charts": for_page(figure), "picked": figure.picked} for figure in figures]
     payload = script_escape.data({"variants": list(styles), "figures": charts})
     scripts = [_library(), script_escape.script(_template("page.js"))]
@@ -57,9 +54,9 @@ def render(
             styles=styles,
             glyphs=GLYPHS,
             answer=summary(evaluation),
-            bands=bands(figures, tables, plates),
+            bands=bands(exhibits),
             numbers={figure.name: place for place, figure in enumerate(figures)},
-            coverage=tables["coverage"][0],
+            coverage=by_section(exhibits)[APART][0],
             problems=problems,
             attacks={trial.attack: settings(trial.spec) for trial in evaluation.plan.trials if trial.kind != CLEAN},
             environment={name: _fact(value) for name, value in evaluation.environment.items()},

@@ -53,10 +53,9 @@ def draw(root: str | os.PathLike[str]) -> Report:
         return Report(store.write_report(render_nothing(name, problem), {}, keep_others=True), (problem,))
     problems = [*evaluation.problems, *unread(evaluation)]
     look = styles(evaluation.variants)
-    charts, pictures, tabled = figures(evaluation, look), image_grids(evaluation, problems), tables(evaluation)
-    exhibits: list[Exhibit] = [*charts, *pictures, *(table for section in tabled.values() for table in section)]
+    exhibits: list[Exhibit] = [*figures(evaluation, look), *image_grids(evaluation, problems), *tables(evaluation)]
     files: dict[str, bytes] = {}
     for exhibit in exhibits:
         files |= exhibit_files(exhibit, command(name))
-    page = store.write_report(render(evaluation, look, charts, tabled, pictures, problems, name), files)
+    page = store.write_report(render(evaluation, look, exhibits, problems, name), files)
     return Report(page, tuple(problems))

@@ -64,11 +64,15 @@ class Table:
     kind: ClassVar[str] = "table"
 
     name: str
+    section: str
+    """One of `layout.SECTIONS`."""
     title: str
     caption: str
     columns: tuple[Column, ...]
     rows: tuple[tuple[Cell, ...], ...]
     frame: pl.DataFrame
+    order: int = 0
+    """Its place within the section, smaller first."""
 
 
 def share(value: float | None, low: float | None = None, high: float | None = None, *, tone: bool = False) -> Cell:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import polars as pl
-from torch import Tensor
+from torch import Tensor, nn
 
 from brinell.attacks import TrialResult, clean_predictions, craft, judge_crafted, run_trial
 from brinell.core import (
@@ -19,6 +19,7 @@ from brinell.core import (
     StoreError,
     UnsupportedError,
 )
+from brinell.runtimes import Reference
 from brinell.store import table
 from brinell.study.plan import CLEAN
 from brinell.study.tasks import Task, overlapping
@@ -53,7 +54,7 @@ def _white_box(
 ) -> TrialResult:
     return run_trial(
         context.judged(trial.judged_on, trial.runtime),
-        context.crafted_on(trial.crafted_on, trial.view),
+        _source(context, trial),
         *part,
         context.attack(trial),
         points=trial.points,
@@ -64,6 +65,13 @@ def _white_box(
     )
 
 
+def _source(context: WorkerContext, trial: PlannedTrial) -> nn.Module:
+    """What the attack asks: through scores the network as it is judged, for gradients PyTorch's."""
+    if context.attack(trial).needs == "scores" and trial.runtime != Reference.kind:
+        return context.judged(trial.crafted_on, trial.runtime)
+    return context.crafted_on(trial.crafted_on, trial.view)
+
+
 def _transfer(
     context: WorkerContext, trials: Sequence[PlannedTrial], block: Block, part: Examples, progress: Progress
 ) -> None:
@@ -71,7 +79,7 @@ def _transfer(
     first = trials[0]
     errors: list[BrinellError] = []
     absent: list[str] = []
-    source = context.crafted_on(first.crafted_on, first.view)
+    source = _source(context, first)
     crafted = craft(source, *part, context.attack(first), points=first.points, seed=first.seed, progress=progress)
     for done, trial in enumerate(trials):
         progress("judging", done, len(trials))

@@ -16,6 +16,7 @@ from brinell.core import (
     content_key,
 )
 from brinell.data import Dataset
+from brinell.runtimes import Reference
 from brinell.study.entries import AttackEntry
 from brinell.study.environment import machine
 from brinell.study.plan_variants import VariantPlan, plan_variants
@@ -62,7 +63,7 @@ def plan(study: Study, splits: Splits | None = None) -> StudyPlan:
 def _clean_trials(study: Study, test: Dataset, variants: Sequence[VariantPlan]) -> Iterator[PlannedTrial]:
     blocks = cut(test, len(test), study.block)
     for variant in variants:
-        clean = _Run(CLEAN, {"kind": CLEAN, "revision": 1}, "linf", (Point(0.0, 0),), blocks)
+        clean = _Run(CLEAN, {"kind": CLEAN, "revision": 1}, "linf", (Point(0.0, 0),), blocks, study.runtime)
         yield _trial(clean, variant, variant, variant.view, test)
 
 
@@ -97,6 +98,7 @@ class _Run:
     norm: str
     points: tuple[Point, ...]
     blocks: tuple[Block, ...]
+    runtime: str
     seed: int = 0
     random: bool = False
     trace_every: int | None = None
@@ -112,7 +114,15 @@ def _runs(name: str, entry: AttackEntry, where: str, study: Study, test: Dataset
     for seed in dict.fromkeys(seeds) if entry.attack.random else (0,):
         attack = entry.attack
         yield _Run(
-            name, attack.identity(), attack.distance_norm, entry.points, blocks, seed, attack.random, entry.trace_every
+            name,
+            attack.identity(),
+            attack.distance_norm,
+            entry.points,
+            blocks,
+            study.runtime,
+            seed,
+            attack.random,
+            entry.trace_every,
         )
 
 
@@ -134,7 +144,7 @@ def _trial(run: _Run, judged: VariantPlan, crafted: VariantPlan, view: str, test
         judged_on=judged.record.key,
         crafted_on=crafted.record.key,
         view=view,
-        runtime="reference",
+        runtime=run.runtime,
         data=[test.fingerprint, test.split],
         seed=run.seed,
         trace_every=run.trace_every,
@@ -149,7 +159,7 @@ def _trial(run: _Run, judged: VariantPlan, crafted: VariantPlan, view: str, test
         crafted_on=crafted.record.key,
         seed=run.seed,
         view=view,
-        runtime="reference",
+        runtime=run.runtime,
         random=run.random,
         points=run.points,
         trace_every=run.trace_every,
@@ -171,6 +181,7 @@ def _probes(study: Study, test: Dataset, variants: Sequence[VariantPlan]) -> Ite
                 examples=shown.stop if probe.exclusive else shown.name,
                 machine=machine() if probe.exclusive else None,
                 seed=seed,
+                **({} if study.runtime == Reference.kind else {"runtime": study.runtime}),
             )
             yield PlannedProbe(key=key, kind=kind, variant=variant.record.key, spec=probe.config(), seed=seed)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from brinell.core import Progress
 from brinell.probes import ProbeInput
 from brinell.study.environment import machine
@@ -18,7 +20,7 @@ def ask(context: WorkerContext, task: Task, progress: Progress) -> None:
     root = context.root(context.variants[planned.variant])
     images, labels, ids = (values[: probe.examples] for values in context.test)
     asked = ProbeInput(
-        variant=context.variant(planned.variant),
+        variant=replace(context.variant(planned.variant), runtime=context.study.runtime),
         images=images,
         labels=labels,
         ids=ids,

@@ -10,6 +10,7 @@ from brinell.compressors import COMPRESSORS, Compressor
 from brinell.core import ConfigurationError
 from brinell.data import DATASETS
 from brinell.models import MODELS
+from brinell.runtimes import RUNTIMES, Reference
 from brinell.study.attack_sections import read_attack, read_transfers
 from brinell.study.entries import Data, Model, Seeds, TestSplit, TrainSplit, VariantEntry
 from brinell.study.fields import fields_of, mapping_of, name_of, named, one_of, section_of, value_of
@@ -19,7 +20,19 @@ from brinell.study.reading import check_keys
 from brinell.training import Train
 
 _BLOCK = 250
-_SECTIONS = ("name", "data", "models", "variants", "attacks", "transfer", "probes", "seeds", "block", "paper")
+_SECTIONS = (
+    "name",
+    "data",
+    "models",
+    "variants",
+    "attacks",
+    "transfer",
+    "probes",
+    "seeds",
+    "block",
+    "runtime",
+    "paper",
+)
 
 
 def read_study(config: object, name: str) -> dict[str, Any]:
@@ -50,8 +63,19 @@ def read_study(config: object, name: str) -> dict[str, Any]:
         "probes": read_probes(config.get("probes"), variants, attacks, transfers),
         "seeds": section_of(Seeds, config.get("seeds"), "seeds"),
         "block": value_of(int, config.get("block", _BLOCK), "block", minimum=1),
+        "runtime": _runtime(config.get("runtime", Reference.kind)),
         "paper": read_paper(config.get("paper"), variants),
     }
+
+
+def _runtime(config: object) -> str:
+    stable = [kind for kind in RUNTIMES if RUNTIMES[kind].stable]
+    if not RUNTIMES.member(config, "runtime").stable:
+        raise ConfigurationError(
+            f"runtime: which one {config!r} takes depends on the machine, and rows name theirs; "
+            f"accepted: {', '.join(stable)}"
+        )
+    return str(config)
 
 
 def _data(config: object) -> Data:

@@ -29,6 +29,8 @@ class Study:
     seeds: Seeds
     block: int
     """Examples a block: what one task computes, one file holds, and a kill may lose."""
+    runtime: str = "reference"
+    """What judges every variant, and what attacks through scores ask."""
     source: str = ""
     paper: PlannedPaper | None = None
     """What it reproduces; for the report alone."""
@@ -74,6 +76,7 @@ class Study:
             "probes": self._probes(),
             "seeds": self.seeds.model_dump(mode="json"),
             "block": self.block,
+            **({} if self.runtime == "reference" else {"runtime": self.runtime}),
             **({} if self.paper is None else {"paper": self.paper.model_dump()}),
         }
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 
-PACKERS = ("deflate", "xz", "zstd", "zpaq")
+PACKERS = ("deflate", "xz", "zstd", "brotli", "zpaq")
 """General-purpose compressors that a variant's own dense float32 file was given to, where they were installed."""
 
 ALWAYS = ("encoded_bytes", "dense_bytes", "parameters", "macs")

@@ -1,8 +1,9 @@
-"""The figures of a report, one file each, in the page's order."""
+"""The figures of a report, one file each."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from brinell.analysis import Evaluation
+from brinell.core.plugins import MemberList
 from brinell.reporting.chart import Figure
 from brinell.reporting.figures import (
     amc_search,
@@ -19,7 +20,8 @@ from brinell.reporting.figures import (
 )
 from brinell.reporting.palette import Style
 
-_DRAWN = (
+FIGURES: MemberList[Callable[[Evaluation, Mapping[str, Style]], Figure | None]] = MemberList(
+    "brinell.figures",
     tradeoff.figure,
     stress_strain.figure,
     attack_curves.figure,
@@ -32,12 +34,13 @@ _DRAWN = (
     layer_sparsity.figure,
     dns_masks.figure,
 )
+"""What draws each figure; another package adds one by `FIGURES.register`, or by an entry point `brinell.figures`."""
 
 
 def figures(evaluation: Evaluation, styles: Mapping[str, Style]) -> list[Figure]:
     """Every figure that there are readings for."""
-    drawn = [draw(evaluation, styles) for draw in _DRAWN]
+    drawn = [draw(evaluation, styles) for draw in FIGURES]
     return [figure for figure in drawn if figure is not None]
 
 
-__all__ = ["figures"]
+__all__ = ["FIGURES", "figures"]

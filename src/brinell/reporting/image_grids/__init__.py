@@ -1,14 +1,22 @@
-"""The plates of a report, one file each, in the page's order."""
+"""The image grids of a report, one file each."""
+
+from collections.abc import Callable
 
 from brinell.analysis import Evaluation
+from brinell.core.plugins import MemberList
 from brinell.reporting.image_grid import ImageGrid
 from brinell.reporting.image_grids import activation_maps, gallery
 
+IMAGE_GRIDS: MemberList[Callable[[Evaluation, list[str]], ImageGrid | None]] = MemberList(
+    "brinell.image_grids", activation_maps.image_grid, gallery.image_grid
+)
+"""What draws each image grid; another package adds one by `IMAGE_GRIDS.register`, or by an entry point."""
+
 
 def image_grids(evaluation: Evaluation, problems: list[str]) -> list[ImageGrid]:
-    """Every plate that there are pictures for; pictures that cannot be read are left out and named in `problems`."""
-    drawn = [draw(evaluation, problems) for draw in (activation_maps.plate, gallery.plate)]
-    return [plate for plate in drawn if plate is not None]
+    """Every grid that there are images for; images that cannot be read are left out and named in `problems`."""
+    drawn = [draw(evaluation, problems) for draw in IMAGE_GRIDS]
+    return [grid for grid in drawn if grid is not None]
 
 
-__all__ = ["image_grids"]
+__all__ = ["IMAGE_GRIDS", "image_grids"]

@@ -29,7 +29,7 @@ GALLERY_SCHEMA = {
 }
 
 
-def plate(evaluation: Evaluation, problems: list[str]) -> ImageGrid | None:
+def image_grid(evaluation: Evaluation, problems: list[str]) -> ImageGrid | None:
     """One row a variant and attack; `None` where no gallery was made."""
     found = evaluation.probes.gallery
     if not found:
@@ -37,9 +37,10 @@ def plate(evaluation: Evaluation, problems: list[str]) -> ImageGrid | None:
     attacks = list(dict.fromkeys(_attack(each.record) for each in found))
     return ImageGrid(
         name="gallery",
+        section="gallery",
         title="What it sees",
-        reading="Above the image, below it the adversarial, between them what was changed: grey where nothing was, the "
-        "largest change of each picture at full strength. Under them the prediction before and after.",
+        reading="Top: clean image. Middle: perturbation, grey is no change, scaled to the largest change of each "
+        "image. Bottom: adversarial example. Below them the predictions before and after.",
         made=f"{'; '.join(attacks)}.",
         heads=(),
         rows=tuple(_row(evaluation, each, problems) for each in found),

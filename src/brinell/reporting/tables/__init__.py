@@ -1,6 +1,9 @@
 """The tables of a report, one file each."""
 
+from collections.abc import Callable
+
 from brinell.analysis import Evaluation
+from brinell.core.plugins import MemberList
 from brinell.reporting.table import Table
 from brinell.reporting.tables import (
     attack,
@@ -19,34 +22,43 @@ from brinell.reporting.tables import (
     paper,
     top5,
     transfer,
+    untouched_weights,
     variants,
     worst_case,
 )
 
+TABLES: MemberList[Callable[[Evaluation], Table | list[Table]]] = MemberList(
+    "brinell.tables",
+    variants.table,
+    masking.table,
+    findings.tables,
+    paper.tables,
+    worst_case.table,
+    character.table,
+    breaking_steps.table,
+    transfer.tables,
+    attack.tables,
+    top5.table,
+    models.table,
+    untouched_weights.table,
+    compression.table,
+    energy.table,
+    latency.table,
+    computation.table,
+    compressor_notes.table,
+    comparison.table,
+    coverage.table,
+)
+"""What makes each table; another package adds one by `TABLES.register`, or by an entry point `brinell.tables`."""
 
-def tables(evaluation: Evaluation) -> dict[str, list[Table]]:
-    """Tables by the section of the page that they belong to; those without a row have nothing to show there."""
-    claims = findings.tables(evaluation)
-    return {
-        "variants": [variants.table(evaluation)],
-        "character": [character.table(evaluation)],
-        "steps": [breaking_steps.table(evaluation)],
-        "worst": [worst_case.table(evaluation)],
-        "masking": [masking.table(evaluation)],
-        "transfer": transfer.tables(evaluation),
-        "attacks": [attack.table(evaluation, name) for name in evaluation.stresses],
-        "top": [top5.table(evaluation)],
-        "models": [models.table(evaluation), compression.table(evaluation)],
-        "energy": [energy.table(evaluation)],
-        "times": [latency.table(evaluation)],
-        "computation": [computation.table(evaluation)],
-        "notes": [compressor_notes.table(evaluation)],
-        "findings": claims[:1],
-        "untested": claims[1:],
-        "paper": paper.tables(evaluation),
-        "comparison": [comparison.table(evaluation)],
-        "coverage": [coverage.table(evaluation)],
-    }
+
+def tables(evaluation: Evaluation) -> list[Table]:
+    """Every table; one without a row has nothing to show."""
+    found: list[Table] = []
+    for make in TABLES:
+        made = make(evaluation)
+        found += [made] if isinstance(made, Table) else made
+    return found
 
 
-__all__ = ["tables"]
+__all__ = ["TABLES", "tables"]

@@ -14,6 +14,11 @@ from brinell.reporting.table import Cell, Column, Table, median_distance, share
 At = tuple[float | None, int]
 
 
+def tables(evaluation: Evaluation) -> list[Table]:
+    """A table an attack."""
+    return [table(evaluation, name) for name in evaluation.stresses]
+
+
 def table(evaluation: Evaluation, attack: str) -> Table:
     """A row for each variant that the plan attacks, whether measured or not."""
     found = evaluation.seed_means.filter((pl.col("attack") == attack) & (pl.col("crafted_on") == pl.col("variant")))
@@ -29,6 +34,7 @@ def table(evaluation: Evaluation, attack: str) -> Table:
     breaks = [Column("Breaks at", f"Smallest {axis.quantity} at or under guessing, interpolated")] if axis.swept else []
     return Table(
         name=f"attack-{attack}",
+        section="attacks",
         title=f"Under {attack}",
         caption=_caption(found, norm, top5=top5) + made_of(evaluation, [attack]),
         columns=(Column("Variant", numeric=False), *heads, *breaks),

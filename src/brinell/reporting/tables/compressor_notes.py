@@ -23,9 +23,11 @@ def table(evaluation: Evaluation) -> Table:
         for variant, steps in evaluation.notes.items()
         for step in steps
         for name, value in _flat(step["figures"])
+        if not name.startswith("coverage.")  # a table of its own has it
     ]
     return Table(
         name="notes",
+        section="compressor-notes",
         title="What the compressors noted",
         caption="Figures that each step recorded while it made the variant, its ancestors' steps included.",
         columns=(

@@ -21,6 +21,7 @@ def table(evaluation: Evaluation) -> Table:
     )
     return Table(
         name="computation",
+        section="computation",
         title="How the numbers were computed",
         caption="Attacks look at fast forms of a network (batch norms folded, operations fused, another memory layout, "
         "bfloat16). Each was compared with the network itself on images of the study before it was used, logits and "

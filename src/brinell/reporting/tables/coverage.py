@@ -23,6 +23,7 @@ def table(evaluation: Evaluation) -> Table:
     )
     return Table(
         name="coverage",
+        section="coverage",
         title="What is missing",
         caption=f"{every.height - open_.height:,} of {whole(every.height, 'trial')} are complete. A trial is one "
         "attack on one variant with one seed.",
