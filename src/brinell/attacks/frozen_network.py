@@ -28,7 +28,7 @@ Precision = Literal["float32", "bf16"]
 Role = Literal["scores", "gradients"]
 """What a form is for: logits without a gradient, or with one."""
 
-_TWIN: Final = 0.1
+_TWIN: Final = 0.05
 """What the logits of a twin may differ by, of their spread, before it counts as another network."""
 
 _Build = Callable[[nn.Module, Form], Form | None]
