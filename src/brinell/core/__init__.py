@@ -1,4 +1,4 @@
-"""Values that every room shares: specs, keys, seeds, records, errors. No torch."""
+"""Values that every package shares: specs, keys, seeds, records, errors. No torch."""
 
 from brinell.core.allocator import keep_freed_memory
 from brinell.core.errors import (
