@@ -109,7 +109,7 @@ def check_logits(logits: object, data: Dataset) -> None:
         ModelError: what was returned.
 
     Examples:
-        >>> import brinell
+        >>> import brinell, torch
         >>> check_logits(torch.zeros(2, 10), brinell.data.build("digits", split="test", examples=10))
     """
     count = len(data.labels[:2])
