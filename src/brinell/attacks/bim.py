@@ -54,6 +54,8 @@ class BIM(Attack):
     """Precision of gradients and scores; success is confirmed in float32 in any case."""
     early_stop: Annotated[bool, OmitDefaultFromKey()] = True
     """Stop at the first success; `False` takes all `steps` and keeps the latest success, for transfer."""
+    samples: Annotated[int, OmitDefaultFromKey()] = Field(1, ge=1)
+    """Passes that each gradient and each look at the logits is the mean of, for networks that draw random numbers."""
 
     @property
     def point(self) -> Point:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import torch
 from pydantic import Field
@@ -13,7 +13,7 @@ from brinell.attacks.attack import Attack, Batch, Crafted
 from brinell.attacks.losses import LOSSES, Loss, check_classes
 from brinell.attacks.oracle import Oracle
 from brinell.attacks.projection import clip_to_ball
-from brinell.core import Fraction, Point
+from brinell.core import Fraction, OmitDefaultFromKey, Point
 from brinell.nn import Norm, steepest
 
 
@@ -45,6 +45,8 @@ class FGSM(Attack):
     """Loss that is raised: `cross_entropy`, `margin` or `dlr`."""
     label: Literal["true", "predicted"] = "true"
     """Class whose loss is raised: the `true` one, or the one `predicted` for the clean image."""
+    samples: Annotated[int, OmitDefaultFromKey()] = Field(1, ge=1)
+    """Passes that each gradient and each look at the logits is the mean of, for networks that draw random numbers."""
 
     @property
     def point(self) -> Point:

@@ -82,6 +82,11 @@ class GenAttack(Attack):
         """The radius and the number of generations."""
         return Point(self.epsilon, self.steps)
 
+    @property
+    def passes(self) -> float:
+        """A population, and its children of each generation."""
+        return float(self.population + self.steps * (self.population - 1))
+
     def clip(self, candidates: Tensor, clean: Tensor, epsilon: float | None) -> Tensor:
         """Inside the ball and the box."""
         return clip_to_ball(candidates, clean, epsilon, "linf")

@@ -16,7 +16,7 @@ from brinell.attacks.best_so_far import BestSoFar
 from brinell.attacks.epsilon_batch import EpsilonBatch
 from brinell.attacks.oracle import Oracle, Precision
 from brinell.attacks.projection import clip_to_ball
-from brinell.core import DataError, Fraction, Point
+from brinell.core import Fraction, Point
 from brinell.nn import uniform
 
 _AT_ONCE = 2048
@@ -51,6 +51,7 @@ class LocalSearch(Attack):
     needs: ClassVar[Literal["gradient", "scores"]] = "scores"
     sweepable: ClassVar[frozenset[str]] = frozenset({"epsilon", "steps"})
     skips_misclassified: ClassVar[bool] = True
+    takes_targets: ClassVar[bool] = False
 
     epsilon: Fraction | None = Field(None, ge=0)
     """Change of a pixel in input units; `None`: the paper's cyclic perturbation by `r`."""
@@ -83,6 +84,11 @@ class LocalSearch(Attack):
         """The amplitude, where there is one, and the number of rounds."""
         return Point(self.epsilon, self.steps)
 
+    @property
+    def passes(self) -> float:
+        """Every candidate of every round, and a look."""
+        return float(self.steps * (self.max_candidates + 1))
+
     def clip(self, candidates: Tensor, clean: Tensor, epsilon: float | None) -> Tensor:
         """Inside the ball, where there is one, and the box."""
         if epsilon is None:
@@ -93,8 +99,6 @@ class LocalSearch(Attack):
         self, oracle: Oracle, batch: Batch, points: Sequence[Point], *, seed: int, trace_every: int | None
     ) -> Crafted:
         """All epsilons in one batch, all numbers of rounds from one pass; who has fallen leaves the batch."""
-        if batch.targets is not None:
-            raise DataError("targets: LocalSearch is untargeted; use GenAttack for a target")
         readings = BestSoFar(batch.images, points)
         search = _Search.begin(oracle, EpsilonBatch.spread(batch, readings.epsilons))
         readings.forwards += 1

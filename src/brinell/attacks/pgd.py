@@ -13,6 +13,7 @@ from brinell.attacks.losses import Loss
 from brinell.attacks.oracle import Oracle, Precision
 from brinell.attacks.projected_gradient import ProjectedGradient, projected_gradient
 from brinell.attacks.projection import clip_to_ball
+from brinell.attacks.targets import Targets
 from brinell.core import Fraction, OmitDefaultFromKey, Point
 from brinell.nn import Norm
 
@@ -57,6 +58,11 @@ class PGD(Attack):
     """Precision of gradients and scores; success is confirmed in float32 in any case."""
     early_stop: Annotated[bool, OmitDefaultFromKey()] = True
     """Stop at the first success; `False` takes all `steps` and keeps the latest success, for transfer."""
+    targets: Annotated[Targets, OmitDefaultFromKey()] = None
+    """Go towards so many other classes in turn, the likeliest first, each with all restarts; success is any
+    misclassification."""
+    samples: Annotated[int, OmitDefaultFromKey()] = Field(1, ge=1)
+    """Passes that each gradient and each look at the logits is the mean of, for networks that draw random numbers."""
 
     @property
     def random(self) -> bool:
@@ -86,5 +92,6 @@ class PGD(Attack):
             early_stop=self.early_stop,
             seed=seed,
             trace_every=trace_every,
+            targets=self.targets,
         )
         return projected_gradient(oracle, batch, points, settings)

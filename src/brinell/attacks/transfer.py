@@ -63,7 +63,7 @@ def craft(
     check_request(attack, points, None, crafted_on)
     place = choose_device_for(device)
     batch = prepared(attack, images, labels, ids, targets, seed, place, crafted_on)
-    oracle = Oracle(crafted_on, place, getattr(attack, "precision", "float32"))
+    oracle = Oracle(crafted_on, place, getattr(attack, "precision", "float32"), getattr(attack, "samples", 1))
     nobody = torch.zeros(len(images), dtype=torch.bool, device=place)
     parts = []
     with own_randomness(derive_seed(seed, "model")):

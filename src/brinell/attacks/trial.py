@@ -70,6 +70,7 @@ def clean_predictions(
         "prediction_rounded": host(found.prediction),
         "rank_rounded": host(found.rank),
         "l0": nothing,
+        "l1": np.zeros(count, dtype=np.float32),
         "l2": np.zeros(count, dtype=np.float32),
         "linf": np.zeros(count, dtype=np.float32),
         "restart": nothing,
@@ -145,7 +146,7 @@ def run_trial(
         clean = clean_predictions(judged, images, labels, ids, seed=seed, device=place, batch_size=batch_size)
     batch = prepared(attack, images, labels, ids, targets, seed, place, judged)
     network = on_device(judged, place)
-    oracle = Oracle(crafted_on, place, getattr(attack, "precision", "float32"))
+    oracle = Oracle(crafted_on, place, getattr(attack, "precision", "float32"), getattr(attack, "samples", 1))
     spare = is_skipped(attack, batch, clean["rank"], white_box and trace_every is None)
     parts = []
     with own_randomness(derive_seed(seed, "model")):

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Final
 
+from brinell.attacks import ATTACKS
 from brinell.compressors import COMPRESSORS
-from brinell.core import Block, PlannedTrial, PlannedVariant
+from brinell.core import Block, PlannedTrial, PlannedVariant, Point
 
 _GRADIENT: Final = 3
-"""Forward passes that a gradient step takes: the pass there, and the way back, which costs twice as much."""
+"""Forward passes that a step of training takes: one forward, and one backward, which costs twice as much."""
 
 
 def variant_passes(variant: PlannedVariant, training_examples: int) -> float:
@@ -23,9 +24,11 @@ def variant_passes(variant: PlannedVariant, training_examples: int) -> float:
 
 def trial_passes(trial: PlannedTrial, block: Block, *, judged: int = 1) -> float:
     """Crafting all points of one block, and judging each of them as floats and as bytes on so many variants."""
-    steps: dict[float | None, int] = {}
-    for point in trial.points:
-        steps[point.epsilon] = max(steps.get(point.epsilon, 0), point.steps)
-    restarts = int(trial.spec.get("restarts", 1))
-    crafting = sum(steps.values()) * restarts * _GRADIENT
+    crafting = 0.0
+    if trial.kind in ATTACKS:
+        attack = ATTACKS.parse({name: value for name, value in trial.spec.items() if name != "revision"})
+        steps: dict[float | None, int] = {}
+        for point in trial.points:
+            steps[point.epsilon] = max(steps.get(point.epsilon, 0), point.steps)
+        crafting = sum(attack.at(Point(*point)).passes for point in steps.items())
     return (block.stop - block.start) * (crafting + 2 * judged * len(trial.points))

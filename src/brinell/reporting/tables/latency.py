@@ -1,4 +1,4 @@
-"""How long each variant takes: milliseconds a batch, in every runtime that was asked."""
+"""Latency of each variant: milliseconds a batch in each runtime that was measured."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def machines(evaluation: Evaluation) -> list[str]:
 
 
 def table(evaluation: Evaluation) -> Table:
-    """One row a variant that was asked, one column a runtime and batch size; no rows where none was."""
+    """One row for each variant with a latency probe, one column for each runtime and batch size."""
     found = evaluation.probes.latency
     cells = {(each.variant, r.runtime, r.batch): r for each in found for r in each.record.readings}
     heads = list(dict.fromkeys((runtime, batch) for _, runtime, batch in cells))
@@ -49,8 +49,8 @@ def table(evaluation: Evaluation) -> Table:
         section="latency",
         order=1,
         title="Latency",
-        caption=f"Median milliseconds a batch on {'; '.join(machines(evaluation))}; beneath, the "
-        "middle half of the runs, and how many predictions differ from the reference's.",
+        caption=f"Median milliseconds a batch on {'; '.join(machines(evaluation))}; below, the first and third "
+        "quartile of the runs, and the number of predictions that differ from the reference's.",
         columns=(
             Column("Variant", numeric=False),
             *(Column(runtime, below=f"batch of {batch:,}") for runtime, batch in heads),
