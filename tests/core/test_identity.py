@@ -44,7 +44,7 @@ IDENTITY = {
     *("sparsity", "c", "gamma", "power", "stop", "phases"),
     *("conv_bits", "linear_bits", "sharing_epochs", "sharing_rate", "surgery_epochs", "surgery_rate", "levels"),
     *("classes", "in_channels", "size", "width", "mean", "std", "layers", "channel_order", "classifier_padding"),
-    *("resize", "calibration_examples", "per_channel"),
+    *("resize", "calibration_examples", "per_channel", "reduce_range"),
     *("weight_bases", "activation_bases", "scales", "calibration", "window", "input_scale", "gradient"),
     *("teacher_input", "student_weights", "multiplier", "activation", "padding", "batch_norm_epsilon"),
     *("crop", "interpolation", "channels", "test_share", "split_seed", "class_names", "subset", "image_column"),

@@ -47,6 +47,7 @@ def read(path: Path, *, model: nn.Module | None = None) -> Variant:
         tensors: dict[str, Tensor] = {}
         for section, coding in zip(header.sections, codings, strict=True):
             tensors |= _decode(file, section, coding)
+        tensors |= {name: tensors[other] for name, other in header.aliases.items()}
     return Variant(
         tensors={name: tensors[name] for name in names},
         input_shape=header.input_shape,
@@ -55,6 +56,7 @@ def read(path: Path, *, model: nn.Module | None = None) -> Variant:
         structure=structure,
         lineage=tuple(Step(step.kind, step.settings, step.seed, step.figures) for step in header.lineage),
         skeleton=network if isinstance(network, nn.Module) else None,
+        frozen=header.frozen,
     )
 
 
@@ -107,7 +109,8 @@ class _Undrawn(TorchFunctionMode):
 def _agree(header: Header, module: nn.Module) -> list[str]:
     """The tensors' names in the network's order, after names and shapes have been compared."""
     declared = header.shapes
-    wanted = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
+    state = module.state_dict().items()
+    wanted = {name: tuple(tensor.shape) for name, tensor in state if isinstance(tensor, Tensor)}
     problems = [f"{name!r} is missing" for name in wanted if name not in declared]
     problems += [f"{name!r} is not part of the network" for name in declared if name not in wanted]
     problems += [
