@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from pydantic import field_validator
@@ -22,6 +22,9 @@ class Compressor(Spec):
     A mapping given for `train` changes the compressor's own default settings, so that `train: {epochs: 5}` keeps the
     learning rate that suits the method; a `Train` value replaces them all.
     """
+
+    has_teacher: ClassVar[bool] = False
+    """Whether each of its training steps takes a forward pass of a teacher, too."""
 
     @abstractmethod
     def compress(

@@ -13,6 +13,7 @@ from brinell import container
 from brinell.attacks import Attack
 from brinell.core import PlannedTrial, PlannedVariant, StoreError, StudyPlan
 from brinell.store import RunStore
+from brinell.study.plan import CLEAN
 from brinell.study.splits import Splits
 from brinell.study.study import Study
 from brinell.variants import Variant
@@ -31,6 +32,8 @@ class WorkerContext:
     environment: Mapping[str, Any]
     splits: Splits
     input_shape: tuple[int, int, int]
+    recorded: float = 0.0
+    """When this worker last wrote how far its task is, in seconds since the epoch."""
     _networks: dict[tuple[str, ...], nn.Module] = field(default_factory=dict)
 
     def fresh(self) -> WorkerContext:
@@ -41,6 +44,11 @@ class WorkerContext:
     def variants(self) -> dict[str, PlannedVariant]:
         """Planned variants by key."""
         return {variant.key: variant for variant in self.plan.variants}
+
+    @cached_property
+    def clean_trials(self) -> dict[str, PlannedTrial]:
+        """The trial without an attack by the key of the judged variant."""
+        return {trial.judged_on: trial for trial in self.plan.trials if trial.kind == CLEAN}
 
     @cached_property
     def test(self) -> tuple[Tensor, Tensor, Tensor]:
