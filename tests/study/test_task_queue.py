@@ -19,7 +19,9 @@ def task(number: int, priority: int, variant: str) -> Task:
         return VariantTask(str(number), "", of, (), 0)
     kind = "clean" if priority == 1 else "pgd"
     trial = PlannedTrial.model_construct(key=str(number), kind=kind, judged_on=variant, crafted_on=variant)
-    return AttackTask(str(number), "", of, (), 0, trials=(trial,), block=Block(name="b", start=0, stop=1))
+    return AttackTask(
+        str(number), "", of, (), 0, trials=(trial,), block=Block(name="0000-1-0000000000", start=0, stop=1)
+    )
 
 
 @given(st.lists(st.tuples(st.integers(0, 2), st.sampled_from("ab"), st.sampled_from("abc"), st.booleans())))
@@ -52,9 +54,9 @@ def test_an_empty_queue_has_nothing_to_take():
 def test_overlapping_blocks_are_those_with_a_common_example(sizes, wanted):
     start, blocks = 0, []
     for size in sizes:
-        blocks.append(Block(name=str(start), start=start, stop=start + size))
+        blocks.append(Block.model_construct(name=str(start), start=start, stop=start + size))
         start += size
-    other = Block(name="other", start=wanted[0], stop=sum(wanted))
+    other = Block.model_construct(name="other", start=wanted[0], stop=sum(wanted))
     trial = PlannedTrial.model_construct(blocks=tuple(blocks))
     examples = set(range(other.start, other.stop))
     expected = [block for block in blocks if examples & set(range(block.start, block.stop))]

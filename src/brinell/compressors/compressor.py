@@ -23,6 +23,8 @@ class Compressor(Spec):
     learning rate that suits the method; a `Train` value replaces them all.
     """
 
+    has_surrogates: ClassVar[bool] = True
+    """Whether a gradient that it leaves inexact is that of a sign, for which `nn.SURROGATES` stand in."""
     has_teacher: ClassVar[bool] = False
     """Whether each of its training steps takes a forward pass of a teacher, too."""
 
@@ -79,4 +81,5 @@ class Compressor(Spec):
         if not isinstance(value, Mapping):
             return value
         given = {name: setting for name, setting in value.items() if name != "kind"}
-        return {**dict(cls.model_fields["train"].default), **given}
+        default = cls.model_fields["train"].default
+        return {**{name: getattr(default, name) for name in default.model_fields_set}, **given}

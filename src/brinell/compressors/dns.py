@@ -13,8 +13,7 @@ from torch import Tensor, nn
 from brinell.compressors.compressor import Compressor
 from brinell.compressors.dns_mask import POINTS, Surgery
 from brinell.compressors.training_stages import float_weights, largest, stages
-from brinell.core import ConfigurationError, Fraction, Progress, no_progress
-from brinell.core.spec import choices
+from brinell.core import ConfigurationError, Fraction, Progress, choices, no_progress
 from brinell.data import Dataset
 from brinell.training import Batches, Train
 from brinell.variants import Step, Variant

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import ClassVar
 
 import torch
 from pydantic import Field
@@ -30,6 +31,7 @@ class Int8(Compressor):
     """
 
     kind = "int8"
+    has_surrogates: ClassVar[bool] = False
 
     calibration: Calibration = "minmax"
     calibration_examples: int = Field(512, ge=1)

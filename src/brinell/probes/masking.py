@@ -7,9 +7,9 @@ Sources: Athalye, Carlini & Wagner 2018 (section 3.1, the behaviours that betray
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final
 
 import numpy as np
 import torch
@@ -24,6 +24,8 @@ from brinell.probes.probe import Probe, ProbeInput, ProbeResult
 from brinell.variants import Variant
 
 _STEPS: Final = 20
+_EPSILON: Final = 8 / 255
+"""The radius where a study has none of its own."""
 _TOLERANCE: Final = 0.05
 """Accuracy that two attacks of one budget may differ by on an honest network: what restarts and losses are worth."""
 _UNBOUNDED: Final = 0.02
@@ -87,9 +89,27 @@ class Masking(Probe):
 
     kind = "masking"
     random: ClassVar[bool] = True
+    default: ClassVar[bool] = True
 
     epsilon: Fraction = Field(gt=0)
     examples: int = Field(100, ge=1)
+
+    @classmethod
+    def is_default(cls, attacks: Mapping[str, Sequence[Attack]]) -> bool:
+        """Where an attack needs a gradient."""
+        return any(attack.needs == "gradient" for swept in attacks.values() for attack in swept)
+
+    @classmethod
+    def completed(cls, settings: Mapping[str, Any], attacks: Mapping[str, Sequence[Attack]]) -> dict[str, Any]:
+        """`epsilon` is the middle one of the linf radii that the gradient attacks are read at."""
+        radii = {
+            attack.point.epsilon
+            for swept in attacks.values()
+            for attack in swept
+            if attack.needs == "gradient" and attack.distance_norm == "linf" and attack.point.epsilon
+        }
+        middle = sorted(radii)[(len(radii) - 1) // 2] if radii else _EPSILON
+        return {"epsilon": middle, **settings}
 
     def ask(self, asked: ProbeInput) -> ProbeResult:
         """The verdict, with the evidence of every check."""

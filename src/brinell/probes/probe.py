@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
 from numpy.typing import NDArray
 from torch import Tensor
 
+from brinell.attacks import Attack
 from brinell.core import Progress, Spec, no_progress
 from brinell.variants import Variant
 
@@ -46,6 +47,8 @@ class Probe(Spec):
     """Whether it measures the machine too: then nothing else may run meanwhile."""
     random: ClassVar[bool] = False
     """Whether the answer depends on the seed."""
+    default: ClassVar[bool] = False
+    """Whether a study may run it without being asked: it does where `is_default`, unless it says `false`."""
 
     examples: int
 
@@ -61,3 +64,19 @@ class Probe(Spec):
     @abstractmethod
     def passes(self) -> float:
         """Estimated forward passes of one image; a backward pass counts as two."""
+
+    @classmethod
+    def is_default(cls, attacks: Mapping[str, Sequence[Attack]]) -> bool:
+        """Whether a study with these attacks by name, each at all of its points, runs it without being asked."""
+        return False
+
+    @classmethod
+    def completed(cls, settings: Mapping[str, Any], attacks: Mapping[str, Sequence[Attack]]) -> dict[str, Any] | None:
+        """`settings` with those that a study's attacks decide where they are left out.
+
+        An attack without points is not valid; `None` where the settings depend on such a one.
+
+        Raises:
+            ValidationError: a setting that refers to the attacks is wrong; its place is inside the settings.
+        """
+        return dict(settings)

@@ -57,8 +57,8 @@ class WorkerContext:
 
     def attack(self, trial: PlannedTrial) -> Attack:
         """The attack at its first point, as the study has it."""
-        entry = self.study.attacks.get(trial.attack) or self.study.transfers[trial.attack].attack
-        return entry.attack
+        swept = self.study.attacks.get(trial.attack) or self.study.transfers[trial.attack].attack
+        return swept.attack
 
     def root(self, variant: PlannedVariant) -> str:
         """The key of the variant that its lineage began with, made before it; `baseline` need not be."""

@@ -13,6 +13,7 @@ from brinell.core import PlannedVariant, Progress
 from brinell.costs import measure
 from brinell.models import load_weights
 from brinell.store import RunStore, table, write_table, write_text
+from brinell.study.config import ModelVariant
 from brinell.study.tasks.task import Task
 from brinell.study.worker_context import WorkerContext
 from brinell.training import TRAINING_SCHEMA, Adversarial, Train, fit, histories, training_columns
@@ -41,8 +42,12 @@ class VariantTask(Task):
         """Make the variant. Training goes on from its last checkpoint, in the variant's scratch folder."""
         planned = self.variant
         scratch = context.store.scratch(planned.key)
-        made = _from_model if planned.parent is None else _from_parent
-        variant = made(context, planned, scratch, progress)
+        entry = context.study.variants[planned.name]
+        if isinstance(entry, ModelVariant):
+            variant = _from_model(context, entry, planned, scratch, progress)
+        else:
+            data, parent = context.splits.train, context.variant(str(planned.parent))
+            variant = entry.compressor.compress(parent, data, seed=planned.seed, checkpoint=scratch, progress=progress)
         with context.store.new_variant(planned.key) as folder:
             file = folder / "variant.brinell"
             counted = {
@@ -76,9 +81,10 @@ def variant_passes(variant: PlannedVariant, training_examples: int) -> float:
     return spec.epochs * training_examples * (_GRADIENT * (1 + steps) + taught)
 
 
-def _from_model(context: WorkerContext, planned: PlannedVariant, scratch: Path, progress: Progress) -> Variant:
-    entry = context.study.variants[planned.name]
-    model = context.study.models[str(entry.model)]
+def _from_model(
+    context: WorkerContext, entry: ModelVariant, planned: PlannedVariant, scratch: Path, progress: Progress
+) -> Variant:
+    model = context.study.models[entry.model]
     module = model.architecture.module(planned.seed)
     if model.weights is not None:
         load_weights(module, model.weights)
@@ -88,12 +94,6 @@ def _from_model(context: WorkerContext, planned: PlannedVariant, scratch: Path, 
         lineage = (Step("train", entry.train.config(), planned.seed),)
     variant = Variant.of(module, input_shape=context.input_shape, classes=context.plan.classes)
     return replace(variant, lineage=lineage)
-
-
-def _from_parent(context: WorkerContext, planned: PlannedVariant, scratch: Path, progress: Progress) -> Variant:
-    compressor = COMPRESSORS.parse(planned.settings)
-    parent = context.variant(str(planned.parent))
-    return compressor.compress(parent, context.splits.train, seed=planned.seed, checkpoint=scratch, progress=progress)
 
 
 def _costs(context: WorkerContext, planned: PlannedVariant, variant: Variant, encoded_bytes: int) -> dict[str, Any]:
