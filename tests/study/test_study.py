@@ -86,7 +86,8 @@ variants:
   a: {from: b, compress: {kind: inq}}
   b: {from: a, compress: nothing, baseline: bse}
 attacks:
-  clean: {kind: fgsm, sweep: {epsilon: [0.1, -0.1], steps: [1]}, trace_every: 1}
+  clean: {kind: fgsm, sweep: {epsilon: [0.1, -0.1], steps: [1]}}
+  fgsm: {kind: fgsm, epsilon: 0.1, trace_every: 1}
   pgd: {kind: pgd, epsilon: 0.1, exampels: 3, seeds: [], variants: [bse]}
 transfer: {attack: {kind: fgsm, epsilon: 2}, sources: [x], targets: []}
 probes: {maskng: true, latency: {runs: 0}, gallery: {attack: pdg}}
@@ -97,7 +98,7 @@ colour: red
 """
 PLACES = """name data.test.examples models.small.widht variants.base.model variants.base.train.epochs
 variants.b.compress.kind variants.b.baseline attacks.clean.sweep.epsilon attacks.clean.sweep.steps
-attacks.clean.trace_every attacks.pgd.exampels attacks.pgd.variants attacks.pgd.seeds transfer.attack transfer.sources
+attacks.fgsm.trace_every attacks.pgd.exampels attacks.pgd.variants attacks.pgd.seeds transfer.attack transfer.sources
 transfer.targets probes.maskng probes.gallery.attack probes.latency.runs seeds.variants seeds.attacks.0 block
 paper.rows.base paper.rows colour attacks.clean variants.a.from variants.wild"""
 

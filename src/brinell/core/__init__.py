@@ -26,7 +26,7 @@ from brinell.core.records import (
     StudyPlan,
 )
 from brinell.core.seeds import derive_seed
-from brinell.core.spec import Fraction, NotInKey, OmitDefaultFromKey, Registry, Spec
+from brinell.core.spec import Fraction, NotInKey, OmitDefaultFromKey, Registry, Spec, ratio
 
 __all__ = [
     "ROW_SCHEMA",
@@ -60,6 +60,7 @@ __all__ = [
     "file_digest",
     "keep_freed_memory",
     "no_progress",
+    "ratio",
     "refusal",
     "refuse",
     "require",

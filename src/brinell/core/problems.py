@@ -12,8 +12,6 @@ from pydantic import (
     ConfigDict,
     ModelWrapValidatorHandler,
     ValidationError,
-    ValidationInfo,
-    field_validator,
     model_validator,
 )
 from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
@@ -129,14 +127,23 @@ class StrictModel(BaseModel):
 
     @model_validator(mode="wrap")
     @classmethod
-    def _name_accepted_keys(cls, value: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+    def _validated(cls, value: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        problems = booleans(cls, value)
         try:
-            return handler(value)
+            model = handler(value)
         except ValidationError as error:
-            raise refuse(cls._with_choices(detail) for detail in error.errors(include_url=False)) from None
+            problems += cls.named_problems(error)
+        if problems:
+            raise refuse(problems)
+        return model
 
     @classmethod
-    def _with_choices(cls, detail: ErrorDetails) -> InitErrorDetails:
+    def named_problems(cls, error: ValidationError) -> list[InitErrorDetails]:
+        """The problems of the model, with the keys that it would have accepted where they are unknown."""
+        return [cls._named(detail) for detail in error.errors(include_url=False)]
+
+    @classmethod
+    def _named(cls, detail: ErrorDetails) -> InitErrorDetails:
         kind, place = detail["type"], detail["loc"]
         if place and (field := cls.model_fields.get(str(place[0]))) is not None and field.alias:
             detail["loc"] = place = (field.alias, *place[1:])  # pydantic names defaults by the field
@@ -148,25 +155,25 @@ class StrictModel(BaseModel):
             return _problem(kind, detail["msg"], place, detail["input"], cls.accepted_keys())
         return _again(detail)
 
-    @field_validator("*", mode="before")
-    @classmethod
-    def _refuse_booleans_for_numbers(cls, value: Any, info: ValidationInfo) -> Any:
-        """Pydantic takes `True` for 1."""
-        items = (
-            value.values() if isinstance(value, Mapping) else value if isinstance(value, (list, tuple)) else (value,)
-        )
-        if any(isinstance(item, bool) for item in items) and (wanted := _number(cls, str(info.field_name))):
-            raise ValueError(f"expected {wanted}")
-        return value
+
+def booleans(model: type[BaseModel], value: object) -> list[InitErrorDetails]:
+    """Where a mapping for `model` holds booleans for numbers, of which pydantic would take `True` for 1."""
+    problems = []
+    for name, item in value.items() if isinstance(value, Mapping) else ():
+        items = item.values() if isinstance(item, Mapping) else item if isinstance(item, (list, tuple)) else (item,)
+        for part in items:
+            if (part is True or part is False) and _wants_integers(model, name):
+                problems.append(_problem("value_error", "expected an integer", (name,), item))
+                break
+    return problems
 
 
 @cache
-def _number(model: type[BaseModel], field: str) -> str:
-    """What a field wants that holds numbers and no booleans."""
-    found = set(_types(model.model_fields[field].annotation))
-    if bool in found or not found & {int, float}:
-        return ""
-    return "an integer" if float not in found else "a number or a ratio such as '8/255'"
+def _wants_integers(model: type[BaseModel], key: object) -> bool:
+    """Whether no boolean may stand there; ratios refuse them themselves."""
+    annotations = [info.annotation for name, info in model.model_fields.items() if key == (info.alias or name)]
+    found = {kind for annotation in annotations for kind in _types(annotation)}
+    return int in found and bool not in found
 
 
 def _types(annotation: Any) -> list[Any]:

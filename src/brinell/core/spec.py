@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePath
-from typing import Annotated, Any, ClassVar, Generic, Self, TypeVar
+from typing import Annotated, Any, ClassVar, Generic, Self, TypeVar, cast
 
 from pydantic import (
     BaseModel,
     BeforeValidator,
     GetCoreSchemaHandler,
+    ModelWrapValidatorHandler,
     ValidationError,
     model_serializer,
     model_validator,
@@ -18,7 +19,7 @@ from pydantic_core import CoreSchema, core_schema
 
 from brinell.core.errors import ConfigurationError
 from brinell.core.keys import content_key, file_digest
-from brinell.core.problems import StrictModel, choices, explain, refusal, refuse
+from brinell.core.problems import StrictModel, booleans, choices, explain, refusal, refuse
 
 
 class NotInKey:
@@ -29,7 +30,12 @@ class OmitDefaultFromKey:
     """Marks a field added after results existed: at its default it stays out of the key, so that they stay valid."""
 
 
-def _fraction(value: object) -> object:
+def ratio(value: Any) -> Any:
+    """The number that a text such as `8/255` stands for; anything else but a boolean unchanged.
+
+    Raises:
+        ValueError: no number and no ratio.
+    """
     if isinstance(value, bool):
         raise ValueError("expected a number or a ratio such as '8/255'")
     if not isinstance(value, str):
@@ -41,7 +47,7 @@ def _fraction(value: object) -> object:
         raise ValueError("expected a number or a ratio such as '8/255'") from None
 
 
-Fraction = Annotated[float, BeforeValidator(_fraction)]
+Fraction = Annotated[float, BeforeValidator(ratio)]
 """A float that YAML and the command line may also write as a ratio: `8/255`, `0.5/255`."""
 
 
@@ -53,15 +59,22 @@ class Spec(StrictModel):
     revision: ClassVar[int] = 1
     """Raised when the algorithm is mended, so that results of the old one are not mistaken for new ones."""
 
-    @model_validator(mode="before")
+    @model_validator(mode="wrap")
     @classmethod
-    def _own_kind(cls, config: Any) -> Any:
+    def _validated(cls, value: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
         """A spec inside another may say its kind, as `config()` writes it."""
-        if not isinstance(config, Mapping) or "kind" not in config:
-            return config
-        if config["kind"] != cls.kind:
-            raise ValueError(f"kind is {config['kind']!r}, but {cls.kind!r} is expected here")
-        return {name: value for name, value in config.items() if name != "kind"}
+        if isinstance(value, Mapping) and "kind" in value:
+            if value["kind"] != cls.kind:
+                raise ValueError(f"kind is {value['kind']!r}, but {cls.kind!r} is expected here")
+            value = {name: item for name, item in value.items() if name != "kind"}
+        problems = booleans(cls, value)
+        try:
+            spec = handler(value)
+        except ValidationError as error:
+            problems += cls.named_problems(error)
+        if problems:
+            raise refuse(problems)
+        return spec
 
     def identity(self) -> dict[str, Any]:
         """The JSON-able fields that decide the result, with the kind and its revision."""
@@ -164,34 +177,39 @@ class Registry(Generic[S]):
         Raises:
             ConfigurationError: not a mapping, no or an unknown kind, or a bad field.
         """
+        if config is None:
+            raise ConfigurationError(
+                f"{where or self.family}: expected a mapping with a 'kind' ({', '.join(self)}), not None"
+            )
         try:
-            return self._read(config)
+            return cast(S, self._required(config))
         except ValidationError as error:
             raise ConfigurationError(explain(error, where or self.family, Spec)) from None
 
     def read(self, value: Any) -> Any:
         """As `parse` for a mapping or a kind, anything else unchanged: the `BeforeValidator` of a nested member."""
-        return self._read(value) if isinstance(value, (str, Mapping)) else value
+        return self._required(value) if isinstance(value, (str, Mapping)) else value
 
-    def _read(self, config: object) -> S:
-        if isinstance(config, str):
-            config = {"kind": config}
+    def _required(self, value: object) -> Spec:
+        """A member that stands there already, or is read; where nothing stands, what would be accepted."""
         kinds = ", ".join(self)
-        if not isinstance(config, Mapping):
-            raise refuse([refusal(f"expected a mapping with a 'kind' ({kinds}), not {config!r}")])
-        if "kind" not in config:
+        if isinstance(value, Spec):
+            return value
+        if isinstance(value, str):
+            value = {"kind": value}
+        if value is None:
+            raise refuse([refusal(f"missing; accepted: {kinds}")])
+        if not isinstance(value, Mapping):
+            raise refuse([refusal(f"expected a mapping with a 'kind' ({kinds}), not {value!r}")])
+        if "kind" not in value:
             raise refuse([refusal(f"missing; accepted: {kinds}", "kind")])
-        kind = config["kind"]
+        kind = value["kind"]
         if not isinstance(kind, str) or kind not in self._members:
             raise refuse([refusal(f"unknown {self.family} {kind!r}; {choices(str(kind), list(self))}", "kind")])
-        return self._members[kind].model_validate(config)
+        return self._members[kind].model_validate(value)
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         """`Annotated[Attack, ATTACKS]` is a field that reads a member of the registry, as it is then, or takes one."""
-
-        def read(value: object) -> S | Spec:
-            if value is None:
-                raise refuse([refusal(f"missing; accepted: {', '.join(self)}")])
-            return value if isinstance(value, Spec) else self._read(value)
-
-        return core_schema.no_info_before_validator_function(read, handler(source))
+        written = core_schema.plain_serializer_function_ser_schema(Spec.config)
+        member = core_schema.is_instance_schema(source)  # its own schema would run the validators once more
+        return core_schema.no_info_before_validator_function(self._required, member, serialization=written)

@@ -97,7 +97,7 @@ class Masking(Probe):
     @classmethod
     def is_default(cls, attacks: Mapping[str, Sequence[Attack]]) -> bool:
         """Where an attack needs a gradient."""
-        return any(attack.needs == "gradient" for swept in attacks.values() for attack in swept)
+        return "gradient" in {swept[0].needs for swept in attacks.values() if swept}
 
     @classmethod
     def completed(cls, settings: Mapping[str, Any], attacks: Mapping[str, Sequence[Attack]]) -> dict[str, Any]:

@@ -124,8 +124,8 @@ def _check_keys(node: yaml.MappingNode, where: str, path: tuple[str, ...]) -> No
         lines[name.value] = line
 
 
-def override(config: Any, settings: Iterable[str]) -> dict[str, Any]:
-    """A copy of `config` with each `dotted.path=value` set; the value is YAML.
+def override(config: Any, settings: Iterable[str]) -> Any:
+    """A copy of `config` with each `dotted.path=value` set (or `config`, if none is); the value is YAML.
 
     Keys that the study leaves to their defaults may be set too; whether they exist is checked with the rest of the
     study. The names of models, variants and attacks must exist.
@@ -133,6 +133,9 @@ def override(config: Any, settings: Iterable[str]) -> dict[str, Any]:
     Raises:
         ConfigurationError: no `=`, a name that does not exist, or a path into something that has no keys.
     """
+    settings = tuple(settings)
+    if not settings:
+        return config
     result: dict[str, Any] = _copy(config) if isinstance(config, Mapping) else {}
     for setting in settings:
         path, equals, value = setting.partition("=")

@@ -25,9 +25,12 @@ from brinell.study.config import (
     VariantEntry,
 )
 from brinell.study.config.probes import read_probes
-from brinell.study.config.section import Count, Name, omitted
+from brinell.study.config.section import Count, Name, is_transfer, omitted
 from brinell.study.reading import find, override, parse
 from brinell.study.validate import problems_between_sections
+
+_OPTIONAL = ("attacks", "transfer", "probes", "seeds", "paper")
+"""Sections that may be empty."""
 
 
 class Study(Section):
@@ -76,9 +79,10 @@ class Study(Section):
         """
         if not isinstance(config, Mapping):
             raise ConfigurationError(f"study: expected a mapping of {', '.join(cls.accepted_keys())}, not {config!r}")
-        problems = problems_between_sections(config)
+        names, given = Names.of(config), {key: value for key, value in config.items() if value or key not in _OPTIONAL}
+        problems = problems_between_sections(names)
         try:
-            study = cls.model_validate({"name": name, **config, "source": source}, context=Names.of(config))
+            study = cls.model_validate({"name": name, **given, "source": source}, context=names)
         except ValidationError as error:
             problems = [*problems_of(error), *problems]
         if problems:
@@ -95,17 +99,11 @@ class Study(Section):
         data = info.data.get("data")
         return {name: entry.holding_out(data.train.holdout if data else 0) for name, entry in variants.items()}
 
-    @field_validator("attacks", "transfers", "probes", mode="before")
-    @classmethod
-    def _nothing_is_empty(cls, value: Any) -> Any:
-        return value or {}
-
     @field_validator("transfers", mode="wrap")
     @classmethod
     def _one_transfer_or_several(cls, value: Any, handler: Callable[[Any], Any], info: ValidationInfo) -> Any:
         """One entry needs no name: it is called `transfer`."""
-        attack = value.get("attack") if isinstance(value, Mapping) else None
-        if isinstance(attack, str) or (isinstance(attack, Mapping) and "kind" in attack):
+        if is_transfer(value):
             return {"transfer": TransferEntry.model_validate(value, context=info.context)}
         return handler(value)
 

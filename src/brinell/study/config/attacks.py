@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, Self
+from collections.abc import Callable, Iterator, Mapping
+from typing import Annotated, Any
 
 from pydantic import (
     Field,
-    ModelWrapValidatorHandler,
     PlainSerializer,
-    TypeAdapter,
     ValidationError,
+    ValidationInfo,
     field_serializer,
-    model_validator,
+    field_validator,
 )
 from pydantic_core import InitErrorDetails
 
 from brinell.attacks import ATTACKS, Attack
-from brinell.core import Point, choices, refusal, refuse
+from brinell.core import Point, choices, ratio, refusal, refuse
 from brinell.core.problems import moved, problems_of
 from brinell.study.config.section import INLINE, Count, Section, VariantNames, choice, omitted, required
 from brinell.study.config.seeds import SeedList
@@ -28,92 +27,84 @@ View = Annotated[str, choice(lambda: VIEWS)]
 
 
 class SweptAttack(Section):
-    """An attack at its first point, and the values it is read at beside that."""
+    """An attack at each combination of the values that are swept."""
 
-    attack: Annotated[Attack, ATTACKS] = Field(alias=INLINE)
-    sweep: dict[str, tuple[float | int, ...]] = omitted({})
-    """Values of `epsilon` and `steps` in ascending order; all combinations are read."""
+    sweep: dict[str, Any] = omitted({})
+    """Values of `epsilon` and `steps` by the field's name."""
+    attacks: tuple[Annotated[Attack, ATTACKS], ...] = Field(alias=INLINE)
+    """In ascending order of the swept values, those of the first name first."""
 
     @property
-    def attacks(self) -> list[Attack]:
-        """The attack at each combination of the swept values."""
-        return [self.attack.model_copy(update=values) for values in _combinations(self.sweep)]
+    def attack(self) -> Attack:
+        """The attack at its first point."""
+        return self.attacks[0]
 
     @property
     def points(self) -> tuple[Point, ...]:
-        """The points of the combinations, each once."""
+        """The points that the attack is read at."""
         return tuple(dict.fromkeys(attack.point for attack in self.attacks))
 
-    @model_validator(mode="wrap")
+    @field_validator("attacks", mode="wrap")
     @classmethod
-    def _read_sweep(cls, value: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
-        """Give the attack the first of the values that are swept, and check all combinations of them."""
-        if not isinstance(value, Mapping) or not isinstance(value.get("sweep") or {}, Mapping):
-            return handler(value)
-        problems: list[InitErrorDetails] = []
-        swept = _values(value, problems)
-        first = {name: values[0] for name, values in swept.items()}
-        reported = {problem["loc"][-1] for problem in problems if "loc" in problem}
+    def _sweep(cls, fields: Any, read: Callable[[Any], Any], info: ValidationInfo) -> tuple[Attack, ...]:
+        sweep = info.data.get("sweep") or {}
+        problems = list(_problems_of_sweep(fields, sweep))
+        swept = {name: values for name, values in sweep.items() if isinstance(values, (list, tuple)) and values}
+        combinations = itertools.product(*swept.values())
+        each = [{**fields, **dict(zip(swept, values, strict=True))} for values in combinations] if swept else [fields]
         try:
-            entry = handler({**value, "sweep": swept, **first})
+            found: tuple[Attack, ...] = read(each)
         except ValidationError as error:
-            problems += [problem for problem in problems_of(error) if not reported & {*problem.get("loc", ())[:1]}]
-        if not problems:
-            problems += _problems_of_combinations(entry.attack, swept)
+            known = {problem["loc"] for problem in problems if "loc" in problem}
+            unknown = {}
+            for problem in problems_of(error):  # the same one in every combination
+                place = problem.get("loc", ())[1:]
+                place = ("sweep", *place) if place and place[0] in sweep else place
+                if not any(place[: len(other)] == other for other in known):
+                    unknown[place, repr(problem["input"])] = moved(problem, place)
+            problems += unknown.values()
         if problems:
             raise refuse(problems)
-        return entry
+        return found
 
-    @field_serializer("attack")
-    def _without_swept(self, attack: Attack) -> dict[str, Any]:
-        return {name: value for name, value in attack.config().items() if name not in self.sweep}
+    @field_validator("sweep", mode="before")
+    @classmethod
+    def _in_ascending_order(cls, sweep: Any) -> Any:
+        return {name: _ascending(sweep[name]) for name in sweep} if isinstance(sweep, Mapping) else sweep or {}
+
+    @field_serializer("sweep")
+    def _write_sweep(self, sweep: dict[str, Any]) -> dict[str, Any]:
+        return {name: list(dict.fromkeys(getattr(attack, name) for attack in self.attacks)) for name in sweep}
+
+    @field_serializer("attacks")
+    def _write_settings(self, attacks: tuple[Attack, ...]) -> dict[str, Any]:
+        return {name: value for name, value in attacks[0].config().items() if name not in self.sweep}
 
 
-def _values(fields: Mapping[str, Any], problems: list[InitErrorDetails]) -> dict[str, tuple[Any, ...]]:
-    """The swept values in ascending order; what the attack's kind says against them, or tracing, joins `problems`."""
-    kind, sweep = fields.get("kind"), fields.get("sweep") or {}
-    member = ATTACKS[kind] if isinstance(kind, str) and kind in ATTACKS else None
-    if member is None:
-        return {}
-    found = {}
+def _ascending(values: Any) -> Any:
+    """Numbers in ascending order, each once; what is no list of numbers stays as it is, to be refused."""
+    try:
+        return sorted({ratio(value) for value in values}) if isinstance(values, (list, tuple)) else values
+    except (TypeError, ValueError):
+        return values
+
+
+def _problems_of_sweep(fields: Any, sweep: Mapping[str, Any]) -> Iterator[InitErrorDetails]:
+    """What the attack's kind says against the values that are swept, or stand where one value belongs."""
+    kind = fields.get("kind") if isinstance(fields, Mapping) else None
+    if not isinstance(kind, str) or kind not in ATTACKS:
+        return
+    sweepable = ATTACKS[kind].sweepable
     for name, values in sweep.items():
-        if name not in member.sweepable:
-            problems.append(refusal(f"unknown key; {choices(name, sorted(member.sweepable))}", "sweep", name))
-        elif not isinstance(values, (list, tuple)) or not values or any(isinstance(value, bool) for value in values):
-            problems.append(refusal(f"expected a list of values, not {values!r}", "sweep", name))
-        else:
-            try:
-                field = member.model_fields[name]
-                one: Any = Annotated[(field.annotation, *field.metadata)]
-                read = TypeAdapter(tuple[one, ...]).validate_python(values)
-                found[name] = tuple(sorted(set(read)))
-            except ValidationError as error:
-                problems += [moved(problem, ("sweep", name)) for problem in problems_of(error)]
+        if name not in sweepable:
+            yield refusal(f"unknown key; {choices(name, sorted(sweepable))}", "sweep", name)
+        elif not isinstance(values, (list, tuple)) or not values or bool in map(type, values):
+            yield refusal(f"expected a list of values, not {values!r}", "sweep", name)
         if name in fields:
-            message = f"it is swept too (sweep.{name}: {values}); keep one of the two"
-            problems.append(refusal(message, name))
-    if fields.get("trace_every") is not None and not member.traceable:
-        problems.append(refusal(f"{kind} has no steps to trace", "trace_every"))
-    for name in member.sweepable - sweep.keys():
+            yield refusal(f"it is swept too (sweep.{name}: {values}); keep one of the two", name)
+    for name in sweepable - sweep.keys():
         if isinstance(fields.get(name), list):
-            problems.append(refusal(f"a list; swept values stand under {{here}}.sweep.{name}", name))
-    return found
-
-
-def _problems_of_combinations(attack: Attack, sweep: Mapping[str, tuple[Any, ...]]) -> Iterator[InitErrorDetails]:
-    """What the attack's settings refuse together, at the first combination that they refuse."""
-    for values in _combinations(sweep):
-        try:
-            type(attack).model_validate({**attack.config(), **values})
-        except ValidationError as error:
-            for problem in problems_of(error):
-                place = problem.get("loc", ())
-                yield moved(problem, ("sweep", *place) if place[:1] and place[0] in sweep else place)
-            return
-
-
-def _combinations(sweep: Mapping[str, tuple[Any, ...]]) -> Iterator[dict[str, Any]]:
-    return (dict(zip(sweep, values, strict=True)) for values in itertools.product(*sweep.values()))
+            yield refusal(f"a list; swept values stand under {{here}}.sweep.{name}", name)
 
 
 class AttackEntry(SweptAttack):
@@ -125,6 +116,14 @@ class AttackEntry(SweptAttack):
     seeds: SeedList | None = omitted()
     view: View | None = omitted()
     """The gradient to look at; each variant's natural one where it is `None`."""
+
+    @field_validator("trace_every")
+    @classmethod
+    def _traceable(cls, trace_every: int | None, info: ValidationInfo) -> int | None:
+        attacks = info.data.get("attacks")
+        if trace_every is not None and attacks and not attacks[0].traceable:
+            raise refuse([refusal(f"{attacks[0].kind} has no steps to trace")])
+        return trace_every
 
 
 AllOrNames = Annotated[VariantNames, PlainSerializer(lambda names: "all" if names is None else list(names))]

@@ -30,7 +30,8 @@ def read_probes(
     """
     if not isinstance(value, Mapping):
         return read(value)
-    given = {**{kind: True for kind in PROBES if PROBES[kind].is_default(attacks)}, **value}
+    defaults = [kind for kind in PROBES if PROBES[kind].default and PROBES[kind].is_default(attacks)]
+    given = {**dict.fromkeys(defaults, True), **value}
     problems = [refusal(f"unknown key; {choices(kind, list(PROBES))}", kind) for kind in given if kind not in PROBES]
     entries: dict[str, Any] = {}
     for kind in PROBES:

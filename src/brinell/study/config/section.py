@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Final, Self
 
 from pydantic import (
@@ -20,7 +20,7 @@ from pydantic import (
 )
 
 from brinell.core import StrictModel, choices, refusal, refuse
-from brinell.core.problems import accepting, moved, problems_of
+from brinell.core.problems import accepting, booleans, moved
 
 INLINE: Final = ""
 """Alias of a field whose own keys stand in the file among those of the section that holds it: `kind` and settings."""
@@ -33,20 +33,21 @@ class Section(StrictModel):
 
     @model_validator(mode="wrap")
     @classmethod
-    def _read_inline_member(cls, value: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+    def _validated(cls, value: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
         keys = cls.accepted_keys()
-        if all(info.alias != INLINE for info in cls.model_fields.values()) or isinstance(value, cls):
-            return handler(value)
-        given = {"kind": value} if isinstance(value, str) else value
-        if isinstance(given, Mapping):
-            own = {key: item for key, item in given.items() if key in keys}
-            member = {key: item for key, item in given.items() if key not in keys}
-        else:
-            own, member = {}, given
+        problems = booleans(cls, value)
+        if not isinstance(value, cls) and any(info.alias == INLINE for info in cls.model_fields.values()):
+            value = {"kind": value} if isinstance(value, str) else value
+            own = {key: value[key] for key in keys if key in value} if isinstance(value, Mapping) else {}
+            member = {key: value[key] for key in value if key not in keys} if isinstance(value, Mapping) else value
+            value = {**own, INLINE: member}
         try:
-            return handler({**own, INLINE: member})
+            section = handler(value)
         except ValidationError as error:
-            raise refuse(_lifted(problem, keys) for problem in problems_of(error)) from None
+            problems += [_lifted(problem, keys) for problem in cls.named_problems(error)]
+        if problems:
+            raise refuse(problems)
+        return section
 
     @model_serializer(mode="wrap")
     def _write_inline_member(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -94,17 +95,40 @@ Name = Annotated[str, AfterValidator(_checked_name)]
 
 @dataclass(frozen=True)
 class Names:
-    """The names that a study's file defines: the context of its validation, in which references are checked."""
+    """The names that a file defines, whether or not what they name is valid: the context of its validation.
 
-    models: tuple[str, ...] = ()
-    variants: tuple[str, ...] = ()
+    References are checked in it by their fields, and what must hold between sections by `validate`.
+    """
+
+    models: Mapping[str, bool] = field(default_factory=dict)
+    """Whether each has weights."""
+    variants: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """The names that each gives under `model`, `from` and `baseline`, and `train` if it is trained."""
     attacks: tuple[str, ...] = ()
+    transfers: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, config: Mapping[str, Any]) -> Self:
-        """Those of a file, whether or not what they name is valid."""
-        found = {section: config.get(section) for section in cls.__dataclass_fields__}
-        return cls(**{name: tuple(map(str, part)) for name, part in found.items() if isinstance(part, Mapping)})
+        """Those of a study's mapping."""
+        sections: dict[str, Any] = {"models": {}, "variants": {}, "attacks": {}, "transfer": {}}
+        for section in sections:
+            part = config.get(section)
+            sections[section] = part if isinstance(part, Mapping) else {}
+        models, variants, attacks, transfers = sections.values()
+        weights, links = {}, {}
+        for name, model in models.items():
+            weights[name] = isinstance(model, Mapping) and bool(model.get("weights"))
+        for name, entry in variants.items():
+            given = entry if isinstance(entry, Mapping) else {}
+            keys = [key for key in ("model", "from", "baseline", "train") if given.get(key) is not None]
+            links[name] = {key: str(given[key]) for key in keys}
+        return cls(weights, links, tuple(attacks), ("transfer",) if is_transfer(transfers) else tuple(transfers))
+
+
+def is_transfer(value: Any) -> bool:
+    """Whether it is one entry of `transfer`, and no mapping of several by name."""
+    attack = value.get("attack") if isinstance(value, Mapping) else None
+    return isinstance(attack, str) or (isinstance(attack, Mapping) and "kind" in attack)
 
 
 def one_of(name: object, known: Any) -> None:
