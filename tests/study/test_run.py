@@ -211,10 +211,10 @@ def broken(monkeypatch, error, when=lambda planned: True):
     """Make training of the variants that `when` picks raise."""
     make = variant_module._from_parent
 
-    def fail(context, planned, scratch, progress):
+    def fail(context, compressor, planned, scratch, progress):
         if when(planned):
             raise error
-        return make(context, planned, scratch, progress)
+        return make(context, compressor, planned, scratch, progress)
 
     monkeypatch.setattr(variant_module, "_from_parent", fail)
 

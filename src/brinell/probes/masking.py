@@ -102,12 +102,8 @@ class Masking(Probe):
     @classmethod
     def completed(cls, settings: Mapping[str, Any], attacks: Mapping[str, Sequence[Attack]]) -> dict[str, Any]:
         """`epsilon` is the middle one of the linf radii that the gradient attacks are read at."""
-        radii = {
-            attack.point.epsilon
-            for swept in attacks.values()
-            for attack in swept
-            if attack.needs == "gradient" and attack.distance_norm == "linf" and attack.point.epsilon
-        }
+        swept = [attack for points in attacks.values() for attack in points if attack.needs == "gradient"]
+        radii = {attack.point.epsilon for attack in swept if attack.distance_norm == "linf" and attack.point.epsilon}
         middle = sorted(radii)[(len(radii) - 1) // 2] if radii else _EPSILON
         return {"epsilon": middle, **settings}
 

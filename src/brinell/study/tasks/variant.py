@@ -46,8 +46,7 @@ class VariantTask(Task):
         if isinstance(entry, ModelVariant):
             variant = _from_model(context, entry, planned, scratch, progress)
         else:
-            data, parent = context.splits.train, context.variant(str(planned.parent))
-            variant = entry.compressor.compress(parent, data, seed=planned.seed, checkpoint=scratch, progress=progress)
+            variant = _from_parent(context, entry.compressor, planned, scratch, progress)
         with context.store.new_variant(planned.key) as folder:
             file = folder / "variant.brinell"
             counted = {
@@ -94,6 +93,13 @@ def _from_model(
         lineage = (Step("train", entry.train.config(), planned.seed),)
     variant = Variant.of(module, input_shape=context.input_shape, classes=context.plan.classes)
     return replace(variant, lineage=lineage)
+
+
+def _from_parent(
+    context: WorkerContext, compressor: Compressor, planned: PlannedVariant, scratch: Path, progress: Progress
+) -> Variant:
+    parent = context.variant(str(planned.parent))
+    return compressor.compress(parent, context.splits.train, seed=planned.seed, checkpoint=scratch, progress=progress)
 
 
 def _costs(context: WorkerContext, planned: PlannedVariant, variant: Variant, encoded_bytes: int) -> dict[str, Any]:
