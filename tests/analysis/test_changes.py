@@ -27,6 +27,21 @@ def after(before: RunStore, tmp_path: Path) -> RunStore:
     return RunStore(shutil.copytree(before.root, tmp_path / "after"))
 
 
+def test_two_runtimes_are_told_with_the_predictions_that_differ(before: RunStore, after: RunStore) -> None:
+    plan = json.loads((after.root / "study.json").read_text())
+    for trial in plan["trials"]:
+        trial["runtime"] = "openvino"
+    (after.root / "study.json").write_text(json.dumps(plan))
+    clean = next(trial for trial in after.plan().trials if trial.kind == "clean")
+    path = after.rows_path(clean.key, clean.blocks[0].name)
+    frame = pl.read_parquet(path)
+    turned = pl.when(pl.col("example_id") < 3).then((pl.col("prediction") + 1) % 10).otherwise("prediction")
+    frame.with_columns(turned.cast(pl.Int32).alias("prediction")).write_parquet(path)
+    notes = changes(before, after).notes
+    assert any("their predictions differ on 3 of 200 images" in note for note in notes)
+    assert any("judged by reference in the first run, by openvino in the second" in note for note in notes)
+
+
 def at(frame: pl.DataFrame, metric: str, variant: str, **where: object) -> dict[str, object]:
     chosen = frame.filter((pl.col("metric") == metric) & (pl.col("variant") == variant))
     for name, value in where.items():

@@ -18,7 +18,7 @@ def example(kind: type[Attack], epsilon: float = 0.05, **fields: Any) -> Attack:
         fields.setdefault("epsilon", epsilon)
     if "step_size" in kind.model_fields and epsilon > 1e-6:
         fields.setdefault("step_size", epsilon / 4)
-    for name, small in (("binary_search_steps", 5), ("initial_const", 0.1)):
+    for name, small in (("binary_search_steps", 5), ("initial_const", 0.1), ("queries", 12)):
         if name in kind.model_fields:
             fields.setdefault(name, small)
     if "steps" in kind.model_fields and kind.model_fields["steps"].default > 10:

@@ -14,7 +14,7 @@ from attacks import contract
 from brinell.attacks import ATTACKS, Attack, Batch, Crafted, run_trial
 from brinell.attacks.oracle import Oracle
 from brinell.attacks.projection import clip_to_ball
-from brinell.core import ModelError, Point
+from brinell.core import DataError, ModelError, Point
 from brinell.nn import Norm
 from oracles import two_classes
 
@@ -27,9 +27,21 @@ in_a_ball = pytest.mark.parametrize("kind", BALL, ids=lambda member: member.kind
 
 @in_a_ball
 @pytest.mark.parametrize("norm", ["linf", "l2"])
-@pytest.mark.parametrize("targeted", [False, True], ids=["untargeted", "targeted"])
-def test_breaks_what_lies_within_its_radius(kind: type[Attack], norm: Norm, targeted: bool) -> None:
-    contract.breaks_what_lies_within_its_radius(kind, norm, targeted=targeted)
+def test_breaks_what_lies_within_its_radius(kind: type[Attack], norm: Norm) -> None:
+    for targeted in (False, True) if kind.takes_targets else (False,):
+        contract.breaks_what_lies_within_its_radius(kind, norm, targeted=targeted)
+
+
+@every
+def test_targets_are_refused_where_there_are_none(kind: type[Attack]) -> None:
+    problem = two_classes()
+    attack, targets = contract.example(kind), 1 - problem.labels
+    arguments = (problem.network, problem.network, problem.images, problem.labels, problem.ids, attack)
+    if kind.takes_targets:
+        assert "target_rank" in run_trial(*arguments, targets=targets).rows
+    else:
+        with pytest.raises(DataError, match=f"{kind.__name__} is untargeted"):
+            run_trial(*arguments, targets=targets)
 
 
 @in_a_ball

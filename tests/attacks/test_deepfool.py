@@ -9,7 +9,7 @@ import torch
 import brinell.models
 from attacks import contract
 from brinell.attacks import DeepFool, run_trial
-from brinell.core import DataError, Point
+from brinell.core import Point
 from oracles import many_classes, two_classes
 
 
@@ -65,17 +65,3 @@ def test_one_pass_reads_what_separate_runs_read() -> None:
         for name in ("rank", "first_success_step", "forwards", "backwards"):
             assert together[name][part].tolist() == alone[name].tolist(), (point, name)
         np.testing.assert_allclose(together["l2"][part], alone["l2"], atol=1e-5)
-
-
-def test_has_no_target() -> None:
-    problem = two_classes()
-    with pytest.raises(DataError, match="DeepFool is untargeted"):
-        run_trial(
-            problem.network,
-            problem.network,
-            problem.images,
-            problem.labels,
-            problem.ids,
-            DeepFool(),
-            targets=1 - problem.labels,
-        )

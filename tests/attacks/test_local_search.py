@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 import brinell.models
 from brinell.attacks import LocalSearch, run_trial
-from brinell.core import DataError, Point
+from brinell.core import Point
 from brinell.nn import uniform
 from oracles import Linear, two_classes
 
@@ -144,17 +144,3 @@ def test_reads_rounds_and_radii_in_one_pass() -> None:
         part = slice(40 * place, 40 * place + 40)
         for name in ("rank", "queries", "l0", "first_success_step"):
             assert together[name][part].tolist() == alone[name].tolist(), (point, name)
-
-
-def test_has_no_target() -> None:
-    problem = two_classes()
-    with pytest.raises(DataError, match="LocalSearch is untargeted"):
-        run_trial(
-            problem.network,
-            problem.network,
-            problem.images,
-            problem.labels,
-            problem.ids,
-            LocalSearch(),
-            targets=1 - problem.labels,
-        )

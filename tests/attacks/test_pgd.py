@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 import brinell.models
 from brinell.attacks import PGD, run_trial
-from brinell.core import ConfigurationError, ModelError, Point
+from brinell.core import ConfigurationError, DataError, ModelError, Point
 from brinell.training import Train, fit
 from counting import Counted
 from oracles import many_classes, two_classes
@@ -179,3 +179,58 @@ def test_gradients_that_are_not_finite_are_refused() -> None:
     attack = PGD(epsilon=0.1, random_start=False)
     with pytest.raises(ModelError, match="gradient is NaN or infinite for 4 of 4 images"):
         run_trial(Root(), Root(), images, labels, torch.arange(4), attack, white_box=False)
+
+
+def test_goes_towards_classes_in_turn(problem) -> None:
+    away = rows(problem, PGD(epsilon=0.012, steps=5, random_start=False))
+    three = rows(problem, PGD(epsilon=0.012, steps=5, random_start=False, targets="all", loss="margin"))
+    one = rows(problem, PGD(epsilon=0.012, steps=5, random_start=False, targets=1, loss="margin"))
+    standing = (three["rank"] == 0) & (three["status"] == "attacked")
+    assert standing.any()
+    # A pass to order the classes, and three walks of five steps and a look.
+    assert set(three["forwards"][standing].tolist()) == {1 + 3 * 6}
+    assert ((three["rank"] > 0) >= (one["rank"] > 0)).all()
+    assert (three["rank"] > 0).sum() >= (away["rank"] > 0).sum()
+    points = [Point(epsilon, steps) for epsilon in (0.006, 0.03) for steps in (2, 5)]
+    attack = PGD(epsilon=0.006, targets=2, restarts=2)
+    together = rows(problem, attack, points=points)
+    for place, point in enumerate(points):
+        alone = rows(problem, attack.at(point))
+        part = slice(30 * place, 30 * place + 30)
+        for name in ("prediction", "restart", "forwards", "backwards"):
+            assert together[name][part].tolist() == alone[name].tolist(), (point, name)
+
+
+def test_targets_are_either_its_own_or_given(problem) -> None:
+    with pytest.raises(DataError, match=r"PGD has its own \(targets: 3\)"):
+        rows(problem, PGD(epsilon=0.01, targets=3), targets=(problem[2] + 1) % 4)
+
+
+class Jitter(nn.Module):
+    """A linear network times a random number, whose sign is wrong more than every third time."""
+
+    def __init__(self, inner: nn.Module) -> None:
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.inner(images) * (1 + 3 * torch.randn(len(images), 1))
+
+
+def test_samples_average_over_what_a_network_draws() -> None:
+    linear = two_classes(60)
+    epsilon = 1.5 * float(linear.radius["linf"].max())
+    network = Jitter(linear.network)
+    fell = {}
+    for samples in (1, 30):
+        attack = PGD(
+            epsilon=epsilon, steps=4, step_size=epsilon / 4, random_start=False, loss="margin", samples=samples
+        )
+        arguments = (network, network, linear.images, linear.labels, linear.ids, attack)
+        result = run_trial(*arguments, white_box=False, keep_images=True)
+        with torch.no_grad():  # without what is drawn
+            fell[samples] = (linear.network(result.adversarials[0]).argmax(1) != linear.labels).double().mean().item()
+        assert set((result.rows["forwards"] % samples).tolist()) == {0}
+        assert (result.rows["backwards"] <= 4 * samples).all()
+    assert fell[1] < 0.7
+    assert fell[30] > 0.9

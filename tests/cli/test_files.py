@@ -54,6 +54,30 @@ def test_export_writes_what_onnx_runtime_computes(brinell, tmp_path):
     assert "$ brinell export" in brinell("export", "--help").out
 
 
+def test_export_writes_an_openvino_model_of_bits(brinell, tmp_path):
+    import openvino
+
+    from brinell.container import write
+    from container.samples import VARIANTS
+
+    write(VARIANTS["binary"](), tmp_path / "v.brinell")
+    said = brinell("export", tmp_path / "v.brinell", "--openvino", tmp_path / "model")
+    assert said.status == 0, said.err
+    assert sorted(path.name for path in (tmp_path / "model").iterdir()) == ["model.bin", "model.xml"]
+    operations = [
+        node.get_type_name() for node in openvino.Core().read_model(tmp_path / "model" / "model.xml").get_ops()
+    ]
+    assert operations.count("BinaryConvolution") == 6
+    bits = sum(tensor.numel() for tensor in VARIANTS["binary"]().tensors.values() if tensor.dim() == 4) / 8
+    assert (tmp_path / "model" / "model.bin").stat().st_size < bits + 20_000
+    again = brinell("export", tmp_path / "v.brinell", "--openvino", tmp_path / "model")
+    assert again.status == 1
+    assert "exists already" in again.err
+    nothing = brinell("export", tmp_path / "v.brinell")
+    assert nothing.status == 1
+    assert "give --onnx OUT or --openvino DIR" in nothing.err
+
+
 def test_sizes_compares_files(brinell, tmp_path):
     from brinell.container import write
     from container.samples import VARIANTS

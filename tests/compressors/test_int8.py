@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -13,9 +14,12 @@ import brinell
 from brinell import costs
 from brinell.attacks import FGSM, LocalSearch
 from brinell.compressors import Distill, Int8, XNORNet
-from brinell.core import ModelError, UnsupportedError
+from brinell.core import ConfigurationError, ModelError, UnsupportedError
 from brinell.data import Dataset
+from brinell.models import build
+from brinell.nn import fold_batch_norms
 from brinell.nn.onnx_graph import FakeQuantized, OnnxNetwork
+from brinell.nn.onnx_graph.quantizing import whole_scales
 from brinell.training import Train, accuracy
 from brinell.variants import OnnxGraph, Variant
 
@@ -56,6 +60,24 @@ def test_an_attack_crafts_on_the_twin_and_is_judged_by_onnx_runtime(int8: Varian
     with torch.no_grad():
         assert torch.equal(int8.deployed()(outcome.adversarials).argmax(1), outcome.predictions.long())
     assert outcome.robust_accuracy < outcome.clean_accuracy - 0.2
+
+
+@pytest.mark.parametrize("calibration", ["percentile", "entropy"])
+def test_any_number_of_examples_calibrates(calibration: str, baseline: Variant, sample: Dataset) -> None:
+    made = Int8(calibration=calibration, calibration_examples=77).compress(baseline, sample, seed=0)
+    assert made.lineage[-1].figures["agreement_with_parent"] >= 0.9
+
+
+def test_weights_of_seven_bits_are_an_option_that_leaves_old_keys(baseline: Variant, sample: Dataset) -> None:
+    assert Int8(reduce_range=False).key == Int8().key != Int8(reduce_range=True).key
+    made = Int8(reduce_range=True, calibration_examples=100).compress(baseline, sample, seed=0)
+    assert made.lineage[-1].figures["agreement_with_parent"] >= 0.9
+
+
+def test_figures_say_which_weights_are_integers(int8: Variant) -> None:
+    covered = int8.lineage[-1].figures["coverage"]
+    assert covered["share"] == 1.0
+    assert covered["untouched"] == {}
 
 
 def test_an_attack_through_scores_asks_onnx_runtime(int8: Variant, sample: Dataset) -> None:
@@ -108,3 +130,45 @@ def test_nothing_follows_and_nothing_binary_goes_before(int8: Variant, baseline:
     wide = nn.Sequential(nn.Flatten(), nn.Linear(256, 10))
     with pytest.raises(ModelError, match=r"takes images \(1, 16, 16\); digits has \(1, 8, 8\)"):
         Int8().compress(Variant.of(wide, input_shape=(1, 16, 16), classes=10), sample, seed=0)
+
+
+def powers_of_two(exponents: int) -> Variant:
+    """A ResNet-8 whose weights are powers of two, of so many exponents in one filter and seven in the others."""
+    torch.manual_seed(0)
+    module = build("resnet8")
+    for part in module.modules():
+        if isinstance(part, (nn.Conv2d, nn.Linear)):
+            span = torch.randint(0, 7, part.weight.shape).float()
+            part.weight.data = torch.exp2(span - 6) * torch.randn_like(part.weight).sign()
+        if isinstance(part, nn.BatchNorm2d):
+            part.running_var.uniform_(0.5, 2)
+    wide = module.model.layer2[0].conv1.weight
+    wide.data.view(len(wide), -1)[0, :exponents] = torch.exp2(-torch.arange(exponents).float())
+    return Variant.of(module.eval(), input_shape=(1, 8, 8), classes=10)
+
+
+@pytest.mark.parametrize(("exponents", "whole"), [(7, True), (9, False)])
+def test_powers_of_two_run_in_int8_without_changing_a_weight(sample: Dataset, exponents: int, whole: bool) -> None:
+    variant = powers_of_two(exponents)
+    int8 = Int8(calibration_examples=40, exact_weights=True).compress(variant, sample, seed=0)
+    folded = fold_batch_norms(variant.deployed())
+    expected = [part.weight for part in folded.modules() if isinstance(part, (nn.Conv2d, nn.Linear))]
+    layers = int8.view().layers.values()
+    assert len(layers) == len(expected)
+    assert all(any(torch.equal(layer.weight, weight) for weight in expected) for layer in layers)
+    share = int8.lineage[-1].figures["int8_macs"]
+    assert share == 1 if whole else 0.5 < share < 1
+    plain = Int8(calibration_examples=40).compress(variant, sample, seed=0)
+    assert not all(
+        any(torch.equal(each.weight, weight) for weight in expected) for each in plain.view().layers.values()
+    )
+
+
+def test_whole_scales_are_the_smallest_weights() -> None:
+    weight = np.float32([[0.25, -16, 0], [3, -381, 0], [0, 0, 0]])
+    assert whole_scales(weight).tolist() == [0.25, 3, 1]
+    assert whole_scales(np.float32([[0.25, 32]])) is None  # 128 steps
+    assert whole_scales(np.float32([[0.25, 0.3]])) is None
+    with pytest.raises(ConfigurationError, match="exact_weights needs per_channel"):
+        Int8.parse({"exact_weights": True, "per_channel": False})
+    assert "exact_weights" not in Int8().identity()

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from brinell.nn import Norm, distances, project, steepest
+from brinell.nn import Norm, distance, distances, project, steepest
 
 NORMS: tuple[Norm, ...] = ("linf", "l2")
 seeds = st.integers(0, 10_000)
@@ -36,8 +36,10 @@ def test_distances_are_numpy_s(seed: int, share: float) -> None:
     assert found["l0"].tolist() == [int(np.any(image != 0, axis=0).sum()) for image in delta]
     np.testing.assert_allclose(found["l2"], [np.linalg.norm(image) for image in delta], rtol=1e-6)
     np.testing.assert_array_equal(found["linf"], [np.abs(image).max() for image in delta])
+    np.testing.assert_allclose(found["l1"], [np.abs(image).sum() for image in delta], rtol=1e-6)
     assert {name: part.dtype for name, part in found.items()} == {
         "l0": torch.int32,
+        "l1": torch.float32,
         "l2": torch.float32,
         "linf": torch.float32,
     }
@@ -58,6 +60,38 @@ def test_a_projection_is_in_the_ball_and_the_box(seed: int, norm: Norm, radii: l
     assert (length(found - clean, norm) <= epsilon.double() * (1 + 1e-6) + 1e-7).all()
     assert found.min() >= 0
     assert found.max() <= 1
+
+
+@given(seeds, st.floats(0.01, 30))
+def test_the_l1_projection_is_the_nearest_point_of_ball_and_box(seed: int, radius: float) -> None:
+    """Against bisection for the amount by which every change shrinks (the multiplier of the ball's constraint)."""
+    clean, wild = images(seed).double(), images(seed + 1, low=-1, high=2).double()
+    clean.view(4, -1)[:, ::3] = clean.view(4, -1)[:, ::3].round()  # some values begin at the walls
+    delta = wild - clean
+    room = torch.where(delta > 0, 1 - clean, clean)
+
+    def kept(amount: Tensor) -> Tensor:
+        return torch.minimum((delta.abs() - amount.view(-1, 1, 1, 1)).clamp_min(0), room)
+
+    low, high = torch.zeros(4, dtype=torch.float64), torch.full((4,), 3.0, dtype=torch.float64)
+    for _ in range(60):
+        middle = (low + high) / 2
+        outside = kept(middle).flatten(1).sum(1) > radius
+        low, high = torch.where(outside, middle, low), torch.where(outside, high, middle)
+    within = kept(torch.zeros(4, dtype=torch.float64)).flatten(1).sum(1) <= radius
+    expected = clean + kept(torch.where(within, 0.0, high)) * delta.sign()
+    found = project(wild, clean, torch.full((4,), radius, dtype=torch.float64), "l1")
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-7)
+    assert (distance(found, clean, "l1") <= radius * (1 + 1e-6)).all()
+
+
+def test_the_l0_projection_keeps_the_largest_changes() -> None:
+    clean = torch.full((2, 1, 2, 2), 0.5)
+    moved = clean + torch.tensor([[0.1, -0.4], [0.3, 0.2]])
+    found = project(moved, clean, torch.tensor([2.0, 0.0]), "l0")
+    assert torch.equal(found[0, 0], clean[0, 0] + torch.tensor([[0.0, -0.4], [0.3, 0.0]]))
+    assert torch.equal(found[1], clean[1])
+    assert distance(found, clean, "l0").tolist() == [2, 0]
 
 
 @given(seeds, norms)

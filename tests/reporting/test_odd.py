@@ -80,7 +80,7 @@ def test_one_class_and_nan_still_make_a_page(tmp_path: Path) -> None:
     assert said.count("numbers that are not finite, in margin, l2, linf") == len(list((tmp_path / "trials").iterdir()))
     assert said.count("has no number for encoded_bytes, dense_bytes, parameters, macs") == 2
     text = Page(found.page).text
-    assert "Guessing is always right here" in text
+    assert "With one class guessing is always correct" in text
     assert not re.search(r"\bnan\b", text, re.IGNORECASE)
 
 
@@ -113,6 +113,6 @@ def test_a_folder_that_was_cleared_says_so_once_and_draws_what_is_there(tmp_path
         for path in sorted((store.root / folder).rglob("*"), reverse=True):
             path.unlink() if path.is_file() else path.rmdir()
     again = draw(RunStore(tmp_path).root)
-    assert "Nothing has been attacked yet" in Page(again.page).text
+    assert "No attack is finished yet" in Page(again.page).text
     left = {path.name for path in again.page.parent.rglob("*.svg")}
     assert left < drawn  # figures of what is gone are gone

@@ -166,13 +166,13 @@ def test_empty(tmp_path: Path, variants: int) -> None:
     store = RunStore(tmp_path)
     store.write_study("", fake_plan(FAKES[:variants]), {})
     text = Page(write(store.root)).text
-    assert "Nothing has been attacked yet" in text
+    assert "No attack is finished yet" in text
 
 
 def test_one_class(tmp_path: Path) -> None:
     text = Page(write(write_fake_run(tmp_path, FAKES[:2], examples=100, classes=1).root)).text
     assert "10 classes" not in text
-    assert "Guessing is always right here" in text
+    assert "With one class guessing is always correct" in text
     assert "guessing is always right, and nothing can break" in text
 
 

@@ -84,18 +84,18 @@ def test_findings_give_a_verdict_and_what_decides_it(evaluation: Evaluation) -> 
 
 
 def test_the_answer_counts_the_claims(evaluation: Evaluation) -> None:
-    (sentence,) = dict(summary(evaluation).notes)["Beside the paper"]
+    (sentence,) = dict(summary(evaluation).notes)["Reproduction"]
     told = "".join(map(str, sentence))
     found = by_section(tables(evaluation))["findings"][0].rows
     counts = Counter(row[1].text for row in (*found, *only(evaluation, "untested-findings").rows))
     assert counts["holds"] > 0 < counts["does not hold"]
     assert told == (
-        f"{counts.total()} claims of the robustness paper: {counts['holds']} found to hold here, "
-        f"{counts['does not hold']} found not to and {counts['not tested']} not tested. "
-        "The table of findings says which and why."
+        f"{counts.total()} claims of the robustness paper: {counts['holds']} hold here, "
+        f"{counts['does not hold']} do not hold and {counts['not tested']} not tested. "
+        "The table of findings has the evidence."
     )
     without = replace(evaluation, plan=evaluation.plan.model_copy(update={"paper": None}))
-    assert "Beside the paper" not in dict(summary(without).notes)
+    assert "Reproduction" not in dict(summary(without).notes)
 
 
 def test_a_robustness_that_nobody_probed_is_said_to_be(evaluation: Evaluation, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -317,6 +317,7 @@ def test_a_run_is_a_path(done, tiny_study):
     assert os.fspath(result) == str(done)
 
 
+@pytest.mark.filterwarnings("ignore:.* covers")
 def test_variants_become_what_the_plan_says_of_them(tiny, tmp_path):
     """Architecture and gradient are planned before anything is made; every compressor is tried on a binary parent."""
     untrained = {"epochs": 0}

@@ -88,16 +88,21 @@ def _read(
 def conform(frame: pl.DataFrame, schema: dict[str, str]) -> pl.DataFrame:
     """`frame` with exactly the schema's columns and types; a frame without columns is an empty table.
 
+    A column that may be null is null throughout where it is missing: rows may be older than the column.
+
     Raises:
         StoreError: a column is missing, of another type, or null where it may not be: another version wrote it.
     """
     types = {name: _TYPES[kind.removesuffix("?")] for name, kind in schema.items()}
     if not frame.columns:
         return pl.DataFrame(schema=types)
-    if missing := [name for name in schema if name not in frame.columns]:
+    if missing := [name for name, kind in schema.items() if name not in frame.columns and not kind.endswith("?")]:
         raise StoreError(f"it lacks the columns {', '.join(missing)}: another version wrote it")
     try:
-        frame = frame.select(pl.col(name).cast(kind) for name, kind in types.items())
+        frame = frame.select(
+            pl.col(name).cast(kind) if name in frame.columns else pl.lit(None, dtype=kind).alias(name)
+            for name, kind in types.items()
+        )
     except pl.exceptions.PolarsError as error:
         raise StoreError(f"its columns are of another type: {error}") from error
     if holes := [name for name, kind in schema.items() if not kind.endswith("?") and frame[name].null_count()]:

@@ -1,29 +1,42 @@
 """Attacks, one file each, and the harness that judges them."""
 
+from brinell.attacks.apgd import APGD
 from brinell.attacks.api import BrinellWarning, attack, warn_at_chance
 from brinell.attacks.attack import Attack, Batch, Crafted
+from brinell.attacks.auto_attack import AutoAttack
 from brinell.attacks.bim import BIM
 from brinell.attacks.carlini_wagner import CarliniWagner
+from brinell.attacks.ddn import DDN
 from brinell.attacks.deepfool import DeepFool
+from brinell.attacks.fab import FAB
 from brinell.attacks.fgsm import FGSM
+from brinell.attacks.fmn import FMN
 from brinell.attacks.gen_attack import GenAttack
 from brinell.attacks.local_search import LocalSearch
 from brinell.attacks.outcome import Outcome
 from brinell.attacks.pgd import PGD
 from brinell.attacks.results import Columns, TrialResult
+from brinell.attacks.square import Square
 from brinell.attacks.transfer import Adversarials, craft, judge_crafted, transfer
 from brinell.attacks.trial import clean_predictions, run_trial
 from brinell.core import Registry
 
-ATTACKS: Registry[Attack] = Registry("attack", FGSM, BIM, PGD, CarliniWagner, DeepFool, LocalSearch, GenAttack)
+ATTACKS: Registry[Attack] = Registry(
+    "attack", FGSM, BIM, PGD, APGD, AutoAttack, FAB, DDN, FMN, CarliniWagner, DeepFool, Square, LocalSearch, GenAttack
+)
 
 __all__ = [
+    "APGD",
     "ATTACKS",
     "BIM",
+    "DDN",
+    "FAB",
     "FGSM",
+    "FMN",
     "PGD",
     "Adversarials",
     "Attack",
+    "AutoAttack",
     "Batch",
     "BrinellWarning",
     "CarliniWagner",
@@ -33,6 +46,7 @@ __all__ = [
     "GenAttack",
     "LocalSearch",
     "Outcome",
+    "Square",
     "TrialResult",
     "attack",
     "clean_predictions",

@@ -40,15 +40,36 @@ def attack(
     device: str | torch.device | None = None,
     progress: Progress | None = None,
 ) -> Outcome:
-    """Attack `model` on float images `(N, C, H, W)` in [0, 1] with integer `labels`, and judge the result.
+    """Attack a network with one attack and judge the result on the deployed network.
 
-    `model` maps such images to logits, with its normalisation inside; a `Variant` is attacked through `view` (its
-    natural gradient by default) and judged as deployed in its `runtime` (its own by default). An attack through scores
-    asks a compiled runtime too, unless a `view` is given. `example_ids` key the noise (0 to N-1 by default).
-    `trace_every` records loss and accuracy at every so many steps, and then nothing stops early.
+    Args:
+        model: Module from images in [0, 1] to logits, with its normalisation, or a `Variant` or compiled network.
+        images: `(N, C, H, W)`, float in [0, 1].
+        labels: `(N,)`, integers.
+        attack: The attack.
+        targets: Target classes `(N,)`; without them the attack is untargeted or draws targets.
+        seed: Seed of the attack.
+        example_ids: Ids `(N,)` that key the noise; by default 0 to N-1.
+        view: Gradient of a `Variant` that the attack sees; by default its natural one.
+        runtime: Runtime that judges a `Variant`; by default its own. Score-based attacks use it too, unless a `view`
+            is given.
+        trace_every: Record loss and accuracy at every n-th step; disables early stopping.
+        batch_size: Images of a batch, or `auto`.
+        device: By default the GPU, if there is one.
+        progress: Callback, called with the number of examples done.
+
+    Returns:
+        Accuracies, and success, distance, prediction and adversarial example of each image.
 
     Raises:
-        DataError, ModelError, ConfigurationError, UnsupportedError: see `brinell.attacks.run_trial`.
+        DataError, ModelError, ConfigurationError, UnsupportedError: See `brinell.attacks.run_trial`.
+
+    Examples:
+        >>> import brinell
+        >>> images, labels = brinell.data.build("digits", split="test", examples=4).tensors()
+        >>> outcome = brinell.attack(brinell.models.build("resnet8"), images, labels, PGD(epsilon=8 / 255, steps=2))
+        >>> outcome.adversarials.shape
+        torch.Size([4, 1, 8, 8])
     """
     if not isinstance(attack, Attack):
         shown = getattr(attack, "__name__", type(attack).__name__)
@@ -83,7 +104,16 @@ def attack(
 
 
 def warn_at_chance(correct: np.ndarray[Any, Any], classes: int) -> None:
-    """Warn where a network is no better than guessing on enough images: usually its normalisation is missing."""
+    """Warn if a network is no better than guessing on enough images; usually its normalisation is missing.
+
+    Args:
+        correct: Whether each clean image is classified correctly, `(N,)`.
+        classes: Number of classes.
+
+    Examples:
+        >>> import numpy as np
+        >>> warn_at_chance(np.ones(100, dtype=bool), classes=10)
+    """
     count, chance = len(correct), 1 / max(classes, 2)
     if count >= 50 and correct.mean() <= chance + 2 * (chance * (1 - chance) / count) ** 0.5:
         warnings.warn(

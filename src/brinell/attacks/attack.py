@@ -13,7 +13,7 @@ from torch import Tensor
 
 from brinell.attacks.oracle import Oracle
 from brinell.core import ConfigurationError, Point, Spec
-from brinell.nn import Norm
+from brinell.nn import DistanceNorm
 
 COUNTS: Final = ("first_success_step", "restart", "forwards", "backwards", "zero_gradients", "queries")
 """Fields of `Crafted` that hold one number an example and point."""
@@ -88,6 +88,9 @@ class Attack(Spec):
     shares_gradient: ClassVar[bool] = False
     """Whether one set of passes over the images serves every epsilon, so that they are not copied for each."""
 
+    takes_targets: ClassVar[bool] = True
+    """Whether it can go towards a class that is given for each example."""
+
     targeted_only: ClassVar[bool] = False
     """Whether it needs a target for every example; the harness draws those that are not given."""
 
@@ -105,15 +108,21 @@ class Attack(Spec):
         return False
 
     @property
-    def distance_norm(self) -> Norm:
+    def distance_norm(self) -> DistanceNorm:
         """The norm that bounds the perturbation or, where there is no bound, the one that is minimised."""
-        norm: Norm = getattr(self, "norm", "linf")
+        norm: DistanceNorm = getattr(self, "norm", "linf")
         return norm
 
     @property
     @abstractmethod
     def point(self) -> Point:
         """Where a single run of this value is read."""
+
+    @property
+    def passes(self) -> float:
+        """Forward passes that an image takes at most, a backward pass being two: for estimates of time."""
+        runs = getattr(self, "restarts", 1) * runs_of(getattr(self, "targets", None))
+        return float(self.point.steps * (3 if self.needs == "gradient" else 1) * runs * getattr(self, "samples", 1))
 
     @abstractmethod
     def clip(self, candidates: Tensor, clean: Tensor, epsilon: float | None) -> Tensor:
@@ -138,6 +147,11 @@ class Attack(Spec):
                 f"{self.kind}.sweep.{name}: this attack sweeps {', '.join(sorted(self.sweepable)) or 'nothing'}"
             )
         return type(self).parse({**self.config(), **changed}, f"{self.kind}.sweep")
+
+
+def runs_of(targets: object) -> int:
+    """Runs of an attack that goes towards so many classes in turn; of ten classes where it goes through all."""
+    return targets if isinstance(targets, int) else (9 if targets == "all" else 1)
 
 
 def column(values: Sequence[float] | Tensor, like: Tensor) -> Tensor:

@@ -57,13 +57,14 @@ class BestSoFar:
         if zero is not None:
             self.zeros[:, index] += wanted & zero
 
-    def succeed(self, step: int, index: Tensor, images: Tensor, *, restart: int = 0) -> None:
-        """Keep iterate `step` of the cells `index` for every reading that allows so many steps and is open."""
-        new = self.open(index) & (self.limits >= step)
+    def succeed(self, step: int | Tensor, index: Tensor, images: Tensor, *, restart: int = 0) -> None:
+        """Keep iterate `step` (one, or one a cell) of the cells `index` for every open reading that allows it."""
+        steps = torch.as_tensor(step, dtype=torch.int32, device=index.device).expand(len(index))
+        new = self.open(index) & (self.limits >= steps)
         for row, chosen in enumerate(new):
             at = index[chosen]
             self.images[row, at] = images[chosen]
-            self.first[row, at] = torch.where(self.broken[row, at], self.first[row, at], step)
+            self.first[row, at] = torch.where(self.broken[row, at], self.first[row, at], steps[chosen])
             self.restart[row, at] = restart
             self.broken[row, at] = True
 

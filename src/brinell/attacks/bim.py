@@ -24,6 +24,13 @@ class BIM(Attack):
     robustness paper does. Steps and step size are not printed there; 10 steps of 0.5/255 are the default here
     (CleverHans's own default of 10 steps of 0.05 on a 0-255 scale would stop at a quarter of its epsilon of 2). An
     example that is broken is kept as it is.
+
+    Examples:
+        >>> import brinell
+        >>> images, labels = brinell.data.build("digits", split="test", examples=4).tensors()
+        >>> attack = brinell.attacks.BIM(epsilon=2 / 255, steps=3)
+        >>> brinell.attack(brinell.models.build("resnet8"), images, labels, attack).success.shape
+        torch.Size([4])
     """
 
     kind = "bim"
@@ -32,14 +39,23 @@ class BIM(Attack):
     skips_misclassified: ClassVar[bool] = True
 
     epsilon: Fraction = Field(ge=0)
+    """Radius of the ball in input units; images are in [0, 1]."""
     steps: int = Field(10, ge=1)
+    """Number of gradient steps."""
     step_size: Fraction = Field(0.5 / 255, gt=0)
+    """Length of a step in input units."""
     norm: Norm = "linf"
+    """Norm of the ball: `linf` or `l2`."""
     loss: Loss = "cross_entropy"
+    """Loss that is raised: `cross_entropy`, `margin` or `dlr`."""
     label: Literal["true", "predicted"] = "true"
+    """Class whose loss is raised: the `true` one, or the one `predicted` for the clean image."""
     precision: Precision = "float32"
+    """Precision of gradients and scores; success is confirmed in float32 in any case."""
     early_stop: Annotated[bool, OmitDefaultFromKey()] = True
-    """`False`: what is broken walks on for all `steps`, and its latest success is kept: that transfers better."""
+    """Stop at the first success; `False` takes all `steps` and keeps the latest success, for transfer."""
+    samples: Annotated[int, OmitDefaultFromKey()] = Field(1, ge=1)
+    """Passes that each gradient and each look at the logits is the mean of, for networks that draw random numbers."""
 
     @property
     def point(self) -> Point:

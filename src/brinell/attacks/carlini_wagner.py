@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import ClassVar, NamedTuple
+from typing import Annotated, ClassVar, NamedTuple
 
 import torch
 from pydantic import Field
@@ -13,14 +13,15 @@ from torch import Tensor
 
 from brinell.attacks.attack import Attack, Batch, Crafted
 from brinell.attacks.losses import check_classes, margin
+from brinell.attacks.nearest_so_far import NearestSoFar, clears, crafted_nearest
 from brinell.attacks.oracle import Oracle
-from brinell.core import Point
+from brinell.core import OmitDefaultFromKey, Point
 from brinell.nn import Norm
 
 _EDGE = 0.999999
 """Shrinks [-1, 1] before atanh, as the authors' code does: at exactly 0 or 1 the variable would be infinite."""
 _SLACK = 1e-4
-"""Share of the largest logit that a success must clear: what folding batch norms may change by rounding."""
+"""Share of the largest logit that the loss wants a success to clear: twice what `clears` asks."""
 
 
 class CarliniWagner(Attack):
@@ -33,6 +34,13 @@ class CarliniWagner(Attack):
     authors' code ends the search of a whole batch, whether or not anything has succeeded; on binary networks the loss
     stands still for many iterations before the first success. The nearest success over all iterations is kept; without
     one, the clean image.
+
+    Examples:
+        >>> import brinell
+        >>> images, labels = brinell.data.build("digits", split="test", examples=4).tensors()
+        >>> attack = brinell.attacks.CarliniWagner(steps=5, binary_search_steps=1)
+        >>> brinell.attack(brinell.models.build("resnet8"), images, labels, attack).success.shape
+        torch.Size([4])
     """
 
     kind = "carlini_wagner"
@@ -41,11 +49,19 @@ class CarliniWagner(Attack):
     skips_misclassified: ClassVar[bool] = True
 
     steps: int = Field(200, ge=1)
+    """Iterations of Adam for each value of c."""
     binary_search_steps: int = Field(9, ge=1)
+    """Number of values of c that are tried for each example; 1 keeps `initial_const`."""
     initial_const: float = Field(1e-3, gt=0)
+    """First value of c, the weight of misclassification against distance."""
     learning_rate: float = Field(0.01, gt=0)
+    """Step size of Adam."""
     confidence: float = Field(0.0, ge=0)
+    """Margin between logits that counts as success inside the loss, in logits."""
     abort_early: bool = True
+    """End the iterations of an example that has succeeded once its loss stops falling."""
+    samples: Annotated[int, OmitDefaultFromKey()] = Field(1, ge=1)
+    """Passes that each gradient and each look at the logits is the mean of, for networks that draw random numbers."""
 
     @property
     def point(self) -> Point:
@@ -56,6 +72,11 @@ class CarliniWagner(Attack):
     def distance_norm(self) -> Norm:
         """The L2 norm."""
         return "l2"
+
+    @property
+    def passes(self) -> float:
+        """Every iteration of every search."""
+        return 3.0 * self.steps * self.binary_search_steps * self.samples
 
     def clip(self, candidates: Tensor, clean: Tensor, epsilon: float | None) -> Tensor:
         """Inside the box."""
@@ -74,44 +95,15 @@ class CarliniWagner(Attack):
                 steps: _bisect(oracle, batch, self, steps, before, sum(wanted))
                 for steps, before in zip(wanted, done, strict=False)
             }
-        return _crafted([bests[point.steps] for point in points])
+        return crafted_nearest([bests[point.steps] for point in points])
 
 
-@dataclass
-class _Best:
-    """The nearest success of each example: squared distance (infinite: none), image, iteration; and what it took."""
-
-    square: Tensor
-    images: Tensor
-    first: Tensor
-    passes: Tensor
-
-    @classmethod
-    def none(cls, batch: Batch) -> _Best:
-        count, device = len(batch.images), batch.images.device
-        return cls(
-            square=torch.full((count,), torch.inf, device=device),
-            images=batch.images.clone(),
-            first=torch.full((count,), -1, dtype=torch.int32, device=device),
-            passes=torch.zeros(count, dtype=torch.int32, device=device),
-        )
-
-    def improve(self, index: Tensor, square: Tensor, images: Tensor, step: int | Tensor) -> None:
-        """Keep what is nearer than anything before; a `square` of infinity is no success."""
-        before = self.square[index]
-        nearer = square < before
-        self.square[index] = torch.where(nearer, square, before)
-        self.images[index] = torch.where(nearer[:, None, None, None], images, self.images[index])
-        first = self.first[index]
-        self.first[index] = torch.where(nearer & (first < 0), step, first).to(first.dtype)
-
-
-def _bisect(oracle: Oracle, batch: Batch, attack: CarliniWagner, steps: int, before: int, whole: int) -> _Best:
+def _bisect(oracle: Oracle, batch: Batch, attack: CarliniWagner, steps: int, before: int, whole: int) -> NearestSoFar:
     """Section VI-D: raise c tenfold until the first success, then halve the interval; each example its own c.
 
     Of `whole` iterations, one search's, so many were done `before`.
     """
-    best = _Best.none(batch)
+    best = NearestSoFar.none(batch)
     low = torch.zeros(len(batch.images), device=batch.images.device)
     high = torch.full_like(low, torch.inf)
     const = torch.full_like(low, attack.initial_const)
@@ -119,9 +111,9 @@ def _bisect(oracle: Oracle, batch: Batch, attack: CarliniWagner, steps: int, bef
     for search in range(attack.binary_search_steps):
         oracle.report_progress(before + steps * search / attack.binary_search_steps, whole)
         found = _search(oracle, batch, attack, [steps], const)[steps]
-        success = found.square < torch.inf
-        best.improve(everyone, found.square, found.images, found.first + best.passes)
-        best.passes += found.passes
+        success = found.distance < torch.inf
+        best.improve(everyone, found.distance, found.images, found.first + best.forwards)
+        best.spend(forwards=found.forwards, backwards=found.backwards)
         high = torch.where(success, torch.minimum(high, const), high)
         low = torch.where(success, low, torch.maximum(low, const))
         const = torch.where(high < torch.inf, (low + high) / 2, const * 10)
@@ -130,12 +122,12 @@ def _bisect(oracle: Oracle, batch: Batch, attack: CarliniWagner, steps: int, bef
 
 def _search(
     oracle: Oracle, batch: Batch, attack: CarliniWagner, steps: list[int], const: Tensor | None = None
-) -> dict[int, _Best]:
+) -> dict[int, NearestSoFar]:
     """One descent with c fixed, read at several numbers of iterations; each reading aborts as it would alone."""
     alone = const is None
     if const is None:
         const = torch.full((len(batch.images),), attack.initial_const, device=batch.images.device)
-    readings = {limit: _Reading(limit, _Best.none(batch), torch.full_like(const, torch.inf)) for limit in steps}
+    readings = {limit: _Reading(limit, NearestSoFar.none(batch), torch.full_like(const, torch.inf)) for limit in steps}
     run = _Descent.begin(batch, const)
     for step in range(1, steps[-1] + 1):
         if alone:
@@ -147,7 +139,7 @@ def _search(
             run = run.at(open_still.nonzero()[:, 0])
             if not len(run.index):
                 break
-    return {limit: _confirmed(oracle, batch, reading.best) for limit, reading in readings.items()}
+    return {limit: reading.best.confirmed(oracle, batch) for limit, reading in readings.items()}
 
 
 class _Moved(NamedTuple):
@@ -163,7 +155,7 @@ class _Reading:
     """The descent as one that ends after `limit` iterations sees it: its best, and who has been aborted."""
 
     limit: int
-    best: _Best
+    best: NearestSoFar
     previous: Tensor
     """The loss at the last check `(N,)`; minus infinity for an example that has been aborted."""
 
@@ -172,11 +164,11 @@ class _Reading:
         if step > self.limit:
             return False
         going = self.open(index, step - 1)
-        self.best.passes[index] += going
+        self.best.spend(index, forwards=going, backwards=going)
         self.best.improve(index, torch.where(going, moved.square, torch.inf), moved.images, step - 1)
         if not abort or step % max(1, self.limit // 10):
             return step == self.limit
-        falling = (moved.loss < 0.9999 * self.previous[index]) | (self.best.square[index] == torch.inf)
+        falling = (moved.loss < 0.9999 * self.previous[index]) | (self.best.distance[index] == torch.inf)
         self.previous[index] = torch.where(going & falling, moved.loss, -torch.inf)
         return True
 
@@ -227,7 +219,8 @@ class _Descent:
         square = delta.flatten(1).square().sum(1)
         slope = (gradient + 2 * delta) * (1 - squashed.square()) / 2
         self._adam(slope, step, attack.learning_rate)
-        return _Moved(images, torch.where(self._clears(logits, attack.confidence), square, torch.inf), square + hinge)
+        success = clears(logits, self.labels, self.targets, attack.confidence)
+        return _Moved(images, torch.where(success, square, torch.inf), square + hinge)
 
     def _hinge(self, confidence: float) -> Callable[[Tensor], Tensor]:
         def objective(logits: Tensor) -> Tensor:
@@ -237,35 +230,9 @@ class _Descent:
 
         return objective
 
-    def _clears(self, logits: Tensor, confidence: float) -> Tensor:
-        slack = _SLACK / 2 * logits.abs().amax(1)
-        return margin(logits, self.labels, self.targets) > confidence + slack
-
     def _adam(self, slope: Tensor, step: int, learning_rate: float) -> None:
         self.first_moment = 0.9 * self.first_moment + 0.1 * slope
         self.second_moment = 0.999 * self.second_moment + 0.001 * slope.square()
         scale = learning_rate / (1 - 0.9**step)
         root = (self.second_moment / (1 - 0.999**step)).sqrt_().add_(1e-8)
         self.variable = self.variable - scale * self.first_moment / root
-
-
-def _confirmed(oracle: Oracle, batch: Batch, best: _Best) -> _Best:
-    """The successes that the deployed network confirms; the others count as none."""
-    at = (best.square < torch.inf).nonzero()[:, 0]
-    if len(at):
-        targets = None if batch.targets is None else batch.targets[at]
-        lost = at[~oracle.is_adversarial(best.images[at], batch.labels[at], targets)]
-        best.square[lost], best.first[lost] = torch.inf, -1
-        best.images[lost] = batch.images[lost]
-    return best
-
-
-def _crafted(bests: list[_Best]) -> Crafted:
-    passes = torch.stack([best.passes for best in bests])
-    return Crafted(
-        images=torch.stack([best.images for best in bests]),
-        first_success_step=torch.stack([best.first for best in bests]),
-        restart=torch.zeros_like(passes),
-        forwards=passes,
-        backwards=passes,
-    )

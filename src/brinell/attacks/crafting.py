@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any, Final, Literal
 
 import torch
@@ -14,7 +15,7 @@ from brinell.attacks.judge import scores
 from brinell.attacks.oracle import Oracle, Scores, on_device
 from brinell.attacks.results import AUTO
 from brinell.attacks.targets import check_targets, drawn_targets
-from brinell.core import ConfigurationError, Point, Progress, UnsupportedError, no_progress
+from brinell.core import ConfigurationError, DataError, Point, Progress, UnsupportedError, no_progress
 
 BatchSize = int | Literal["auto"]
 
@@ -71,23 +72,29 @@ def _craft(
     seed: int,
     trace_every: int | None,
 ) -> Crafted:
-    """Craft for those not spared, and put the spared ones back in their places, unchanged."""
+    """Craft for those not spared, and put the spared ones back in their places, unchanged; every pass of an attack is
+    as many as the oracle takes the mean of."""
     keep = (~spare).nonzero()[:, 0]
     if len(keep) == len(batch.images):
-        return attack.craft(oracle, batch, points, seed=seed, trace_every=trace_every)
+        return _sampled(attack.craft(oracle, batch, points, seed=seed, trace_every=trace_every), oracle.samples)
     images = batch.images.expand(len(points), *batch.images.shape).clone()
     nothing = torch.zeros((len(points), len(spare)), dtype=torch.int32, device=spare.device)
     if not len(keep):
         return Crafted(images, nothing, nothing, nothing, nothing)
     targets = None if batch.targets is None else batch.targets[keep]
     part = Batch(batch.images[keep], batch.labels[keep], targets, batch.ids[keep])
-    crafted = attack.craft(oracle, part, points, seed=seed, trace_every=trace_every)
+    crafted = _sampled(attack.craft(oracle, part, points, seed=seed, trace_every=trace_every), oracle.samples)
     images[:, keep] = crafted.images
 
     def spread(counts: Tensor | None) -> Tensor | None:
         return None if counts is None else nothing.index_copy(1, keep, counts.to(nothing))
 
     return Crafted(images, **{name: spread(getattr(crafted, name)) for name in COUNTS})  # type: ignore[arg-type]
+
+
+def _sampled(crafted: Crafted, samples: int) -> Crafted:
+    counts = {name: getattr(crafted, name) for name in ("forwards", "backwards", "zero_gradients", "queries")}
+    return replace(crafted, **{name: samples * count for name, count in counts.items() if count is not None})
 
 
 def prepared(
@@ -107,8 +114,17 @@ def prepared(
     """
     if targets is None and attack.targeted_only:
         targets = drawn_targets(labels, ids, scores(on_device(network, place), images[:1].to(place)).shape[1], seed)
-    check_targets(targets, labels)
+    _check_targets(attack, targets, labels)
     return Batch(images.to(place), labels.to(place), None if targets is None else targets.to(place), ids.to(place))
+
+
+def _check_targets(attack: Attack, targets: Tensor | None, labels: Tensor) -> None:
+    name, own = type(attack).__name__, getattr(attack, "targets", None)
+    if targets is not None and not attack.takes_targets:
+        raise DataError(f"targets: {name} is untargeted; choose an attack that takes targets")
+    if targets is not None and own is not None:
+        raise DataError(f"targets: {name} has its own (targets: {own}); give one of the two")
+    check_targets(targets, labels)
 
 
 def is_skipped(attack: Attack, batch: Batch, rank: NDArray[Any], allowed: bool) -> Tensor:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import torch
 from pydantic import Field
@@ -13,7 +13,7 @@ from torch import Tensor
 from brinell.attacks.attack import Attack, Batch, Crafted, column
 from brinell.attacks.best_so_far import BestSoFar
 from brinell.attacks.oracle import Oracle
-from brinell.core import DataError, Point
+from brinell.core import OmitDefaultFromKey, Point
 from brinell.nn import Norm, steepest
 
 _NUDGE = 1e-4
@@ -26,22 +26,41 @@ class DeepFool(Attack):
     Minimum-norm: there is no epsilon, the distance is the result. Algorithm 2 of the paper for `l2`, its section 3.3
     for `linf`. The authors' code goes `overshoot` beyond with the whole perturbation so far at every step, and so does
     this one. The `candidates` are the label and the best other classes on the clean image. Untargeted only.
+
+    Examples:
+        >>> import brinell
+        >>> images, labels = brinell.data.build("digits", split="test", examples=4).tensors()
+        >>> attack = brinell.attacks.DeepFool(steps=2, candidates=3)
+        >>> brinell.attack(brinell.models.build("resnet8"), images, labels, attack).success.shape
+        torch.Size([4])
     """
 
     kind = "deepfool"
     revision: ClassVar[int] = 2
     sweepable: ClassVar[frozenset[str]] = frozenset({"steps"})
     skips_misclassified: ClassVar[bool] = True
+    takes_targets: ClassVar[bool] = False
 
     steps: int = Field(50, ge=1)
+    """Largest number of steps."""
     candidates: int = Field(10, ge=2)
+    """Number of classes with the highest logits that are considered, the label included."""
     overshoot: float = Field(0.02, ge=0)
+    """Relative extension of the perturbation beyond the linearised boundary."""
     norm: Norm = "l2"
+    """Norm that is minimised: `l2` or `linf`."""
+    samples: Annotated[int, OmitDefaultFromKey()] = Field(1, ge=1)
+    """Passes that each gradient and each look at the logits is the mean of, for networks that draw random numbers."""
 
     @property
     def point(self) -> Point:
         """No radius; the number of steps."""
         return Point(None, self.steps)
+
+    @property
+    def passes(self) -> float:
+        """A look, a pass, and a gradient for each other candidate, in every step."""
+        return 2.0 * self.steps * self.candidates * self.samples
 
     def clip(self, candidates: Tensor, clean: Tensor, epsilon: float | None) -> Tensor:
         """Inside the box."""
@@ -51,8 +70,6 @@ class DeepFool(Attack):
         self, oracle: Oracle, batch: Batch, points: Sequence[Point], *, seed: int, trace_every: int | None
     ) -> Crafted:
         """All numbers of steps from one pass; an example that has flipped leaves the batch."""
-        if batch.targets is not None:
-            raise DataError("targets: DeepFool is untargeted; use C&W or PGD for a target")
         readings = BestSoFar(batch.images, points)
         walkers = _Walkers.begin(batch)
         for step in range(readings.steps[-1]):

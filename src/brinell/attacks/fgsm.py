@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import torch
 from pydantic import Field
@@ -13,7 +13,7 @@ from brinell.attacks.attack import Attack, Batch, Crafted
 from brinell.attacks.losses import LOSSES, Loss, check_classes
 from brinell.attacks.oracle import Oracle
 from brinell.attacks.projection import clip_to_ball
-from brinell.core import Fraction, Point
+from brinell.core import Fraction, OmitDefaultFromKey, Point
 from brinell.nn import Norm, steepest
 
 
@@ -24,6 +24,13 @@ class FGSM(Attack):
     adversarially trained network can learn to read it off the perturbation (label leaking, Kurakin 2017, section 4).
     Every example is attacked, misclassified ones too, as the definition has it. Targeted, the step goes down the
     target's loss.
+
+    Examples:
+        >>> import brinell
+        >>> images, labels = brinell.data.build("digits", split="test", examples=4).tensors()
+        >>> attack = brinell.attacks.FGSM(epsilon=8 / 255)
+        >>> brinell.attack(brinell.models.build("resnet8"), images, labels, attack).success.shape
+        torch.Size([4])
     """
 
     kind = "fgsm"
@@ -31,9 +38,15 @@ class FGSM(Attack):
     shares_gradient: ClassVar[bool] = True
 
     epsilon: Fraction = Field(ge=0)
+    """Radius of the ball in input units; images are in [0, 1]."""
     norm: Norm = "linf"
+    """Norm of the ball: `linf` or `l2`."""
     loss: Loss = "cross_entropy"
+    """Loss that is raised: `cross_entropy`, `margin` or `dlr`."""
     label: Literal["true", "predicted"] = "true"
+    """Class whose loss is raised: the `true` one, or the one `predicted` for the clean image."""
+    samples: Annotated[int, OmitDefaultFromKey()] = Field(1, ge=1)
+    """Passes that each gradient and each look at the logits is the mean of, for networks that draw random numbers."""
 
     @property
     def point(self) -> Point:

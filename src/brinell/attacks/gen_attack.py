@@ -32,6 +32,13 @@ class GenAttack(Attack):
     than 100 generations in which the margin did not grow, 300 while it is below -0.4; the margin is the target's
     probability less the highest one, the best of all members so far. rho is 1 for the first 10 generations. The paper
     uses it for ImageNet; for CIFAR-10 rho is 0.05 and the range 0.25 throughout, the defaults here.
+
+    Examples:
+        >>> import brinell
+        >>> images, labels = brinell.data.build("digits", split="test", examples=4).tensors()
+        >>> attack = brinell.attacks.GenAttack(epsilon=8 / 255, steps=2, population=4)
+        >>> brinell.attack(brinell.models.build("resnet8"), images, labels, attack).success.shape
+        torch.Size([4])
     """
 
     kind = "gen_attack"
@@ -41,14 +48,23 @@ class GenAttack(Attack):
     targeted_only: ClassVar[bool] = True
 
     epsilon: Fraction = Field(ge=0)
+    """Radius of the linf ball in input units; images are in [0, 1]."""
     steps: int = Field(200, ge=1)
+    """Number of generations."""
     population: int = Field(16, ge=2)
+    """Number of candidates for each example."""
     mutation_rate: float = Field(0.05, gt=0, le=1)
+    """Probability that a value of a child mutates."""
     mutation_range: float = Field(0.25, gt=0, le=1)
+    """Largest change by a mutation, as a share of epsilon."""
     temperature: float = Field(0.1, gt=0)
+    """Temperature of the softmax over fitness that selects parents."""
     adaptive: bool = False
+    """Let mutation rate and range decay when the fitness stops rising."""
     max_queries: int | None = Field(None, ge=1)
+    """Largest number of forward passes for each example; `None`: no limit."""
     precision: Precision = "float32"
+    """Precision of the scores; success is confirmed in float32 in any case."""
 
     @model_validator(mode="after")
     def _enough_queries(self) -> GenAttack:
@@ -65,6 +81,11 @@ class GenAttack(Attack):
     def point(self) -> Point:
         """The radius and the number of generations."""
         return Point(self.epsilon, self.steps)
+
+    @property
+    def passes(self) -> float:
+        """A population, and its children of each generation."""
+        return float(self.population + self.steps * (self.population - 1))
 
     def clip(self, candidates: Tensor, clean: Tensor, epsilon: float | None) -> Tensor:
         """Inside the ball and the box."""

@@ -16,7 +16,7 @@ from brinell.attacks.best_so_far import BestSoFar
 from brinell.attacks.epsilon_batch import EpsilonBatch
 from brinell.attacks.oracle import Oracle, Precision
 from brinell.attacks.projection import clip_to_ball
-from brinell.core import DataError, Fraction, Point
+from brinell.core import Fraction, Point
 from brinell.nn import uniform
 
 _AT_ONCE = 2048
@@ -37,6 +37,13 @@ class LocalSearch(Attack):
     in its own direction first, to the other side where that leaves the box or it is there already. The paper adapts p
     without saying how: here it halves where no candidate of a round lowers the probability, and returns to 1 where one
     does. Untargeted only.
+
+    Examples:
+        >>> import brinell
+        >>> images, labels = brinell.data.build("digits", split="test", examples=4).tensors()
+        >>> attack = brinell.attacks.LocalSearch(epsilon=16 / 255, steps=2)
+        >>> brinell.attack(brinell.models.build("resnet8"), images, labels, attack).success.shape
+        torch.Size([4])
     """
 
     kind = "local_search"
@@ -44,17 +51,28 @@ class LocalSearch(Attack):
     needs: ClassVar[Literal["gradient", "scores"]] = "scores"
     sweepable: ClassVar[frozenset[str]] = frozenset({"epsilon", "steps"})
     skips_misclassified: ClassVar[bool] = True
+    takes_targets: ClassVar[bool] = False
 
     epsilon: Fraction | None = Field(None, ge=0)
+    """Change of a pixel in input units; `None`: the paper's cyclic perturbation by `r`."""
     steps: int = Field(150, ge=1)
+    """Number of rounds."""
     r: float = Field(1.5, gt=0)
+    """Factor of the cyclic perturbation, without `epsilon`."""
     changes: int = Field(5, ge=1)
+    """Pixels that are changed in a round."""
     distance: int = Field(5, ge=1)
+    """Half-width in pixels of the squares searched around the last changes."""
     initial_share: Fraction = Field(0.1, gt=0, le=1)
+    """Share of all pixels that the first round scores, in (0, 1]."""
     max_candidates: int = Field(128, ge=1)
+    """Largest number of pixels that are scored in a round."""
     rest: int = Field(30, ge=0)
+    """Rounds for which a changed pixel is not changed again."""
     max_queries: int | None = Field(None, ge=1)
+    """Largest number of forward passes for each example; `None`: no limit."""
     precision: Precision = "float32"
+    """Precision of the scores; success is confirmed in float32 in any case."""
 
     @property
     def random(self) -> bool:
@@ -66,6 +84,11 @@ class LocalSearch(Attack):
         """The amplitude, where there is one, and the number of rounds."""
         return Point(self.epsilon, self.steps)
 
+    @property
+    def passes(self) -> float:
+        """Every candidate of every round, and a look."""
+        return float(self.steps * (self.max_candidates + 1))
+
     def clip(self, candidates: Tensor, clean: Tensor, epsilon: float | None) -> Tensor:
         """Inside the ball, where there is one, and the box."""
         if epsilon is None:
@@ -76,8 +99,6 @@ class LocalSearch(Attack):
         self, oracle: Oracle, batch: Batch, points: Sequence[Point], *, seed: int, trace_every: int | None
     ) -> Crafted:
         """All epsilons in one batch, all numbers of rounds from one pass; who has fallen leaves the batch."""
-        if batch.targets is not None:
-            raise DataError("targets: LocalSearch is untargeted; use GenAttack for a target")
         readings = BestSoFar(batch.images, points)
         search = _Search.begin(oracle, EpsilonBatch.spread(batch, readings.epsilons))
         readings.forwards += 1

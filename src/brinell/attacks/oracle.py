@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Literal
 
 import torch
@@ -28,11 +29,14 @@ class Oracle:
     The copy computes what the network computes but for float rounding. Success is therefore *confirmed* on the network
     itself, and judged there again in the end. A function that is no module is asked for logits as it is. `precision`
     `bf16` lets the copy's convolutions and products round to 8 bits of mantissa, which processors made for it run
-    several times as fast; success is confirmed in float32 all the same.
+    several times as fast; success is confirmed in float32 all the same. With `samples`, logits and gradients are means
+    over so many passes: of a network that draws random numbers, their expectation (Athalye et al. 2018).
     """
 
-    def __init__(self, network: nn.Module | Scores, device: torch.device, precision: Precision = "float32") -> None:
-        self.exact = on_device(network, device)
+    def __init__(
+        self, network: nn.Module | Scores, device: torch.device, precision: Precision = "float32", samples: int = 1
+    ) -> None:
+        self.exact, self.samples = on_device(network, device), samples
         self.report_progress: Callable[[float, float], None] = no_report
         """For an attack to say how many of its steps are done; cheap, and not bound to be heard."""
         self.autocast = torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")
@@ -48,39 +52,83 @@ class Oracle:
 
     def logits(self, images: Tensor) -> Tensor:
         """Logits `(N, classes)` without a graph, of any number of images."""
-        size = AT_ONCE.get(images.device.type, 512)
         with torch.inference_mode():
-            parts = [part.contiguous(memory_format=self.layout) for part in images.split(size)]
-            return torch.cat([self._ask(self.fused, part) for part in parts])
+            parts = [part.contiguous(memory_format=self.layout) for part in images.split(self._at_once(images))]
+            return torch.cat([self._mean(partial(self._ask, self.fused, part)) for part in parts])
+
+    def _at_once(self, images: Tensor) -> int:
+        return AT_ONCE.get(images.device.type, 512)
+
+    def _mean(self, draw: Callable[[], Tensor]) -> Tensor:
+        total = draw()
+        for _ in range(self.samples - 1):
+            total = total + draw()
+        return total if self.samples == 1 else total / self.samples
 
     def _ask(self, network: Scores, images: Tensor) -> Tensor:
         with self.autocast:
             logits = network(images)
         return logits.float()
 
-    def gradient(self, images: Tensor, objective: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+    def gradient(
+        self, images: Tensor, objective: Callable[..., Tensor], *rows: Tensor | None
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """Logits, the objective `(N,)` and its gradient by the images, from one forward and one backward pass.
+
+        `objective` takes the logits and what `rows` holds of the same images; with them a pass is of no more images
+        than suit the device.
 
         Raises:
             ModelError: the network gives no gradient at all, or one that is not finite.
         """
+        size = self._at_once(images) if rows else max(len(images), 1)
+        starts = range(0, max(len(images), 1), size)
+        parts = [
+            self._gradient(
+                images[start : start + size],
+                objective,
+                *(None if row is None else row[start : start + size] for row in rows),
+            )
+            for start in starts
+        ]
+        if len(parts) == 1:
+            return parts[0]
+        logits, value, gradient = (torch.cat(values) for values in zip(*parts, strict=True))
+        return logits, value, gradient
+
+    def _gradient(
+        self, images: Tensor, objective: Callable[..., Tensor], *rows: Tensor | None
+    ) -> tuple[Tensor, Tensor, Tensor]:
         with torch.enable_grad():
             inputs = images.detach().contiguous(memory_format=torch.channels_last).requires_grad_()
-            logits = self._ask(self.fast, inputs)
-            if not logits.requires_grad:
-                raise ModelError("the model's logits do not depend on its input by anything that can be derived")
-            value = objective(logits)
-            (gradient,) = torch.autograd.grad(value.sum(), inputs)
+            draws = []
+            for _ in range(self.samples):
+                logits = self._ask(self.fast, inputs)
+                if not logits.requires_grad:
+                    raise ModelError("the model's logits do not depend on its input by anything that can be derived")
+                value = objective(logits, *rows)
+                (gradient,) = torch.autograd.grad(value.sum(), inputs)
+                draws.append((logits.detach(), value.detach(), gradient))
+        logits, value, gradient = draws[0]
+        if self.samples > 1:
+            logits, value, gradient = (torch.stack(drawn).mean(0) for drawn in zip(*draws, strict=True))
         if not torch.isfinite(gradient).all():
             bad = int((~torch.isfinite(gradient.flatten(1)).all(1)).sum())
             raise ModelError(f"model: its gradient is NaN or infinite for {bad} of {len(images)} images")
-        return logits.detach(), value.detach(), gradient
+        return logits, value, gradient
 
     def differences(self, images: Tensor, labels: Tensor, classes: Tensor) -> tuple[Tensor, Tensor]:
         """For each of K `classes` `(n, K)` its logit less the label's, `(n, K)`, and the gradients `(n, K, C, H, W)`.
 
         One forward and K backward passes.
         """
+        draws = [self._differences(images, labels, classes) for _ in range(self.samples)]
+        if self.samples == 1:
+            return draws[0]
+        gaps, gradients = (torch.stack(drawn).mean(0) for drawn in zip(*draws, strict=True))
+        return gaps, gradients
+
+    def _differences(self, images: Tensor, labels: Tensor, classes: Tensor) -> tuple[Tensor, Tensor]:
         with torch.enable_grad():
             inputs = images.detach().contiguous(memory_format=torch.channels_last).requires_grad_()
             logits = self._ask(self.fast, inputs)
@@ -107,7 +155,8 @@ class Oracle:
     def is_adversarial(self, images: Tensor, labels: Tensor, targets: Tensor | None) -> Tensor:
         """Whether these images have succeeded by the deployed network's own logits, `(n,)`."""
         with torch.inference_mode():
-            return succeeded(self.exact(images.contiguous(memory_format=torch.channels_last)), labels, targets)
+            placed = images.contiguous(memory_format=torch.channels_last)
+            return succeeded(self._mean(partial(self.exact, placed)), labels, targets)
 
 
 def _without_gradients(network: nn.Module, folded: nn.Module) -> nn.Module:

@@ -17,7 +17,7 @@ class Outcome:
     """What an attack did, judged by fresh forward passes of the network; tensors `(N,)` on the CPU but the images.
 
     `success`: misclassified (a tie counts), or, targeted, classified as the target. `distances` holds `l0` (pixels),
-    `l2` and `linf` from the clean images. `forwards` and `backwards` count the crafting's passes of each example.
+    `l1`, `l2` and `linf` from the clean images. `forwards` and `backwards` count the crafting's passes of each example.
     """
 
     adversarials: Tensor
@@ -64,7 +64,7 @@ def outcome(result: TrialResult, *, targeted: bool) -> Outcome:
         clean_correct=torch.from_numpy(rows["clean_rank"] == 0),
         predictions=torch.from_numpy(rows["prediction"]),
         margins=torch.from_numpy(rows["margin"]),
-        distances={name: torch.from_numpy(rows[name]) for name in ("l0", "l2", "linf")},
+        distances={name: torch.from_numpy(rows[name]) for name in ("l0", "l1", "l2", "linf")},
         forwards=torch.from_numpy(rows["forwards"]),
         backwards=torch.from_numpy(rows["backwards"]),
         queries=column("queries"),

@@ -13,6 +13,7 @@ from brinell.attacks.losses import Loss
 from brinell.attacks.oracle import Oracle, Precision
 from brinell.attacks.projected_gradient import ProjectedGradient, projected_gradient
 from brinell.attacks.projection import clip_to_ball
+from brinell.attacks.targets import Targets
 from brinell.core import Fraction, OmitDefaultFromKey, Point
 from brinell.nn import Norm
 
@@ -24,6 +25,13 @@ class PGD(Attack):
     gradient, but a step of 0.5/255 only makes sense for the sign. `step_size` is a radius and never a function of
     `steps`: epsilon / 4 by default, the ratio of the paper's loss study. An example that is broken is kept and costs
     nothing more; without a success the last iterate of the first start is kept.
+
+    Examples:
+        >>> import brinell
+        >>> images, labels = brinell.data.build("digits", split="test", examples=4).tensors()
+        >>> attack = brinell.attacks.PGD(epsilon=8 / 255, steps=3, restarts=2)
+        >>> brinell.attack(brinell.models.build("resnet8"), images, labels, attack).success.shape
+        torch.Size([4])
     """
 
     kind = "pgd"
@@ -33,15 +41,28 @@ class PGD(Attack):
     skips_misclassified: ClassVar[bool] = True
 
     epsilon: Fraction = Field(ge=0)
+    """Radius of the ball in input units; images are in [0, 1]."""
     steps: int = Field(10, ge=1)
+    """Number of gradient steps of each restart."""
     step_size: Fraction | None = Field(None, gt=0)
+    """Length of a step in input units; `None`: epsilon / 4."""
     norm: Norm = "linf"
+    """Norm of the ball: `linf` or `l2`."""
     restarts: int = Field(1, ge=1)
+    """Number of starts for each example."""
     random_start: bool = True
+    """Start at a uniformly random point of the ball instead of the clean image."""
     loss: Loss = "cross_entropy"
+    """Loss that is raised: `cross_entropy`, `margin` or `dlr`."""
     precision: Precision = "float32"
+    """Precision of gradients and scores; success is confirmed in float32 in any case."""
     early_stop: Annotated[bool, OmitDefaultFromKey()] = True
-    """`False`: what is broken walks on for all `steps`, and its latest success is kept: that transfers better."""
+    """Stop at the first success; `False` takes all `steps` and keeps the latest success, for transfer."""
+    targets: Annotated[Targets, OmitDefaultFromKey()] = None
+    """Go towards so many other classes in turn, the likeliest first, each with all restarts; success is any
+    misclassification."""
+    samples: Annotated[int, OmitDefaultFromKey()] = Field(1, ge=1)
+    """Passes that each gradient and each look at the logits is the mean of, for networks that draw random numbers."""
 
     @property
     def random(self) -> bool:
@@ -71,5 +92,6 @@ class PGD(Attack):
             early_stop=self.early_stop,
             seed=seed,
             trace_every=trace_every,
+            targets=self.targets,
         )
         return projected_gradient(oracle, batch, points, settings)

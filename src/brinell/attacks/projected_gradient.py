@@ -15,6 +15,7 @@ from brinell.attacks.epsilon_batch import EpsilonBatch
 from brinell.attacks.losses import LOSSES, Loss, check_classes
 from brinell.attacks.oracle import Oracle
 from brinell.attacks.projection import random_start
+from brinell.attacks.targets import Targets, classes_in_turn
 from brinell.attacks.trace import Trace
 from brinell.core import Point
 from brinell.nn import Norm, project, steepest
@@ -34,6 +35,7 @@ class ProjectedGradient:
     early_stop: bool
     seed: int
     trace_every: int | None
+    targets: Targets = None
 
 
 def projected_gradient(oracle: Oracle, batch: Batch, points: Sequence[Point], settings: ProjectedGradient) -> Crafted:
@@ -41,20 +43,35 @@ def projected_gradient(oracle: Oracle, batch: Batch, points: Sequence[Point], se
     readings = BestSoFar(batch.images, points, stops=settings.early_stop)
     everyone = EpsilonBatch.spread(batch, readings.epsilons)
     trace = Trace(readings.epsilons, settings.trace_every) if settings.trace_every is not None else None
-    for restart in range(settings.restarts):
+    towards = classes_in_turn(oracle, everyone.clean, everyone.labels, settings.targets)
+    readings.forwards += settings.targets is not None
+    runs = settings.restarts * len(towards)
+    for number in range(runs):
         standing = everyone if trace is not None else everyone.at(readings.open(everyone.index).any(0))
+        aim = towards[number // settings.restarts]
+        run = _Run(standing, standing.targets if aim is None else aim[standing.index], number, runs)
         if len(standing.index):
-            _ascend(oracle, standing, readings, settings, restart, trace)
+            _ascend(oracle, run, readings, settings, trace)
     return readings.crafted(None if trace is None else trace.columns())
+
+
+@dataclass(frozen=True)
+class _Run:
+    """One of `runs` walks: its cells, the classes they go towards, and its number, which keys its noise."""
+
+    cells: EpsilonBatch
+    aim: Tensor | None
+    number: int
+    runs: int
 
 
 class _Objective:
     """The loss to ascend. `predicted` labels are those of the first iterate it sees, and stay."""
 
-    def __init__(self, settings: ProjectedGradient, cells: EpsilonBatch) -> None:
+    def __init__(self, settings: ProjectedGradient, run: _Run) -> None:
         self.loss = settings.loss
-        self.labels = cells.labels if settings.label == "true" else None
-        self.targets = cells.targets
+        self.labels = run.cells.labels if settings.label == "true" else None
+        self.targets = run.aim
 
     def __call__(self, logits: Tensor) -> Tensor:
         check_classes(self.loss, logits.shape[1], self.targets is not None)
@@ -68,21 +85,14 @@ class _Objective:
         self.targets = None if self.targets is None else self.targets[stay]
 
 
-def _ascend(
-    oracle: Oracle,
-    cells: EpsilonBatch,
-    readings: BestSoFar,
-    settings: ProjectedGradient,
-    restart: int,
-    trace: Trace | None,
-) -> None:
+def _ascend(oracle: Oracle, run: _Run, readings: BestSoFar, settings: ProjectedGradient, trace: Trace | None) -> None:
     """One walk from one start. Broken cells leave the batch, unless a trace wants to see all of them to the end."""
-    objective = _Objective(settings, cells)
+    objective, cells, restart = _Objective(settings, run), run.cells, run.number
     images = _start(cells, settings, restart)
     last = readings.steps[-1]
-    looks = trace is not None or settings.restarts > 1 or not settings.early_stop
+    looks = trace is not None or run.runs > 1 or not settings.early_stop
     for step in range(last):
-        oracle.report_progress(restart * last + step, settings.restarts * last)
+        oracle.report_progress(restart * last + step, run.runs * last)
         logits, value, gradient = oracle.gradient(images, objective)
         zero = (gradient.flatten(1) == 0).all(1)
         readings.spend(step, cells.index, zero=zero)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from brinell.nn import Norm, gaussian, project, uniform
+from brinell.nn import DistanceNorm, Norm, gaussian, project, uniform
 
 
-def clip_to_ball(candidates: Tensor, clean: Tensor, epsilon: float | None, norm: Norm) -> Tensor:
+def clip_to_ball(candidates: Tensor, clean: Tensor, epsilon: float | None, norm: DistanceNorm) -> Tensor:
     """Candidates clipped to the ball of radius `epsilon` round `clean` and to the box [0, 1]."""
     radius = torch.full((len(clean),), epsilon or 0.0, dtype=clean.dtype, device=clean.device)
     return project(candidates, clean, radius, norm)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Annotated, Literal
+
 import torch
+from pydantic import Field
 from torch import Tensor
 
+from brinell.attacks.oracle import Oracle
 from brinell.core import ConfigurationError, DataError
 from brinell.nn import uniform
 
@@ -33,3 +37,19 @@ def check_targets(targets: Tensor | None, labels: Tensor) -> None:
         raise DataError(f"targets: expected shape {tuple(labels.shape)} as the labels have, not {tuple(targets.shape)}")
     if same := int((targets == labels).sum()):
         raise DataError(f"targets: {same} of {len(labels)} equal their label; a target must be another class")
+
+
+Targets = Annotated[int, Field(ge=1)] | Literal["all"] | None
+"""How many other classes an untargeted attack goes towards in turn, the likeliest first; `None`: none."""
+
+
+def classes_in_turn(oracle: Oracle, images: Tensor, labels: Tensor, targets: Targets) -> list[Tensor] | list[None]:
+    """The classes to go towards one after the other, `(N,)` each; one forward pass of the clean images orders them.
+
+    Without `targets` there is one run, away from the label.
+    """
+    if targets is None:
+        return [None]
+    logits = oracle.logits(images)
+    count = logits.shape[1] - 1 if targets == "all" else min(targets, logits.shape[1] - 1)
+    return list(logits.scatter(1, labels[:, None], -torch.inf).topk(count, dim=1).indices.unbind(1))

@@ -42,16 +42,28 @@ def craft(
     batch_size: BatchSize = "auto",
     progress: Progress = no_progress,
 ) -> Adversarials:
-    """Attack `crafted_on`, sparing nobody: what it gets wrong another network may get right.
+    """Make adversarial examples of all images, also of those that `crafted_on` misclassifies.
+
+    Args: as for `run_trial`.
+
+    Returns:
+        The adversarial examples at every point, for `judge_crafted`.
 
     Raises:
-        ConfigurationError, DataError, ModelError, UnsupportedError: see `run_trial`.
+        ConfigurationError, DataError, ModelError, UnsupportedError: See `run_trial`.
+
+    Examples:
+        >>> import brinell, torch
+        >>> images, labels = brinell.data.build("digits", split="test", examples=4).tensors()
+        >>> attack = brinell.attacks.FGSM(epsilon=8 / 255)
+        >>> craft(brinell.models.build("resnet8"), images, labels, torch.arange(4), attack).points
+        (Point(epsilon=0.03137254901960784, steps=1),)
     """
     points = tuple(points) if points is not None else (attack.point,)
     check_request(attack, points, None, crafted_on)
     place = choose_device_for(device)
     batch = prepared(attack, images, labels, ids, targets, seed, place, crafted_on)
-    oracle = Oracle(crafted_on, place, getattr(attack, "precision", "float32"))
+    oracle = Oracle(crafted_on, place, getattr(attack, "precision", "float32"), getattr(attack, "samples", 1))
     nobody = torch.zeros(len(images), dtype=torch.bool, device=place)
     parts = []
     with own_randomness(derive_seed(seed, "model")):
@@ -70,10 +82,28 @@ def judge_crafted(
     rounded: bool = True,
     keep_images: bool = False,
 ) -> TrialResult:
-    """The rows of `adversarials` on `judged`, whose predictions without an attack are `clean`.
+    """Judge `adversarials` on another network.
 
-    They are those of `run_trial` with the same two networks, float rounding aside: with `white_box` too, where what
-    is misclassified already counts as spared by an attack that does so.
+    Args:
+        judged: The deployed network, from images to logits.
+        adversarials: The result of `craft`.
+        clean: `clean_predictions` of `judged` on the same images.
+        white_box: `judged` is the network they were made on. The rows then equal those of `run_trial` up to float
+            rounding: misclassified examples count as skipped if the attack skips them.
+        rounded: Judge images rounded to 8 bits as well.
+        keep_images: Return the adversarial examples.
+
+    Returns:
+        One row for each point and example.
+
+    Examples:
+        >>> import brinell, torch
+        >>> images, labels = brinell.data.build("digits", split="test", examples=4).tensors()
+        >>> ids, model, other = torch.arange(4), brinell.models.build("resnet8"), brinell.models.build("resnet8")
+        >>> adversarials = craft(model, images, labels, ids, brinell.attacks.FGSM(epsilon=8 / 255))
+        >>> trial = judge_crafted(other, adversarials, clean=clean_predictions(other, images, labels, ids))
+        >>> len(trial.rows["prediction"])
+        4
     """
     network = on_device(judged, adversarials.chunks[0].batch.images.device)
     parts = []
@@ -102,13 +132,29 @@ def transfer(
     device: str | torch.device | None = None,
     progress: Progress | None = None,
 ) -> dict[str, Outcome]:
-    """Craft on `source` once, and judge the result on each of the `judges`: an outcome by name.
+    """Craft on `source` once and judge the result on each of the `judges`.
 
-    Every image is attacked, those that `source` gets wrong included; `source` may be one of the judges. Arguments are
-    those of `brinell.attack`; `forwards` and `backwards` are what crafting took on `source`.
+    All images are attacked, also those that `source` misclassifies. Other arguments are those of `brinell.attack`.
+
+    Args:
+        source: The network that the attack sees.
+        judges: Networks by name; `source` may be one of them.
+        images: `(N, C, H, W)`, float in [0, 1].
+        labels: `(N,)`, int64.
+        attack: The attack.
+
+    Returns:
+        An outcome for each name; `forwards` and `backwards` count the passes of crafting on `source`.
 
     Raises:
-        DataError, ModelError, ConfigurationError, UnsupportedError: see `run_trial`.
+        DataError, ModelError, ConfigurationError, UnsupportedError: See `run_trial`.
+
+    Examples:
+        >>> import brinell
+        >>> images, labels = brinell.data.build("digits", split="test", examples=4).tensors()
+        >>> one, other = brinell.models.build("resnet8"), brinell.models.build("resnet8")
+        >>> sorted(transfer(one, {"one": one, "other": other}, images, labels, brinell.attacks.FGSM(epsilon=8 / 255)))
+        ['one', 'other']
     """
     ids = torch.arange(len(labels)) if example_ids is None else example_ids
     crafted = craft(

@@ -27,11 +27,30 @@ def clean_predictions(
     device: str | torch.device | None = None,
     batch_size: BatchSize = "auto",
 ) -> Columns:
-    """Rows of the images as they are: what every reading of the same examples is compared with.
+    """Predict clean images: the rows with which all readings of the same examples are compared.
+
+    Args:
+        judged: Network from images to logits.
+        images: `(N, C, H, W)`, float in [0, 1].
+        labels: `(N,)`, int64.
+        ids: Ids of the examples `(N,)`, int64; they key the noise of a random network.
+        seed: Seed of the network's own randomness.
+        device: By default the GPU, if there is one.
+        batch_size: Images of a forward pass, or `auto`.
+
+    Returns:
+        Columns of one row an example.
 
     Raises:
-        DataError: images or labels are not what is expected.
-        ModelError: the network does not return logits.
+        DataError: Images or labels are invalid.
+        ModelError: The network does not return logits.
+
+    Examples:
+        >>> import brinell, torch
+        >>> images, labels = brinell.data.build("digits", split="test", examples=4).tensors()
+        >>> rows = clean_predictions(brinell.models.build("resnet8"), images, labels, torch.arange(4))
+        >>> len(rows["prediction"])
+        4
     """
     place = choose_device_for(device)
     network, (images, labels) = on_device(judged, place), (images.to(place), labels.to(place))
@@ -51,6 +70,7 @@ def clean_predictions(
         "prediction_rounded": host(found.prediction),
         "rank_rounded": host(found.rank),
         "l0": nothing,
+        "l1": np.zeros(count, dtype=np.float32),
         "l2": np.zeros(count, dtype=np.float32),
         "linf": np.zeros(count, dtype=np.float32),
         "restart": nothing,
@@ -80,15 +100,44 @@ def run_trial(
     batch_size: BatchSize = "auto",
     progress: Progress = no_progress,
 ) -> TrialResult:
-    """Attack `crafted_on` and judge the result on `judged`; one call gives the rows of all `points`.
+    """Attack `crafted_on` and judge the result on `judged`; one call computes the rows of all `points`.
 
-    `clean` are `clean_predictions` of `judged`, computed here when not given. `white_box` says that the two are one
-    network: an attack may then spare what is misclassified already. Global random state is left as it was.
+    The global random state is not changed.
+
+    Args:
+        judged: The deployed network, from images to logits.
+        crafted_on: The network that the attack sees: its gradients, or its scores.
+        images: `(N, C, H, W)`, float in [0, 1].
+        labels: `(N,)`, int64.
+        ids: Ids of the examples `(N,)`, int64; they key the noise.
+        attack: The attack.
+        points: Radii and numbers of steps to read; by default the attack's own.
+        targets: Target classes `(N,)`, int64; without them the attack is untargeted or draws targets.
+        seed: Seed of the attack.
+        clean: `clean_predictions` of `judged`; computed here by default.
+        trace_every: Record loss and accuracy at every n-th step; disables early stopping.
+        rounded: Judge images rounded to 8 bits as well.
+        keep_images: Return the adversarial examples.
+        white_box: Both networks are the same, and the attack may skip misclassified examples.
+        device: By default the GPU, if there is one.
+        batch_size: Images of a batch, or `auto`.
+        progress: Callback, called with the number of examples done.
+
+    Returns:
+        One row for each point and example, with traces and images if requested.
 
     Raises:
-        ConfigurationError: points or a trace that the attack does not have, or targets equal to labels.
-        DataError, ModelError: images, labels or logits are not what is expected.
-        UnsupportedError: a gradient attack on something that gives none.
+        ConfigurationError: The attack does not support the points or the trace, or targets equal labels.
+        DataError, ModelError: Images, labels or logits are invalid.
+        UnsupportedError: A gradient attack on a network without gradients.
+
+    Examples:
+        >>> import brinell, torch
+        >>> images, labels = brinell.data.build("digits", split="test", examples=4).tensors()
+        >>> model, attack = brinell.models.build("resnet8"), brinell.attacks.FGSM(epsilon=8 / 255)
+        >>> trial = run_trial(model, model, images, labels, torch.arange(4), attack)
+        >>> len(trial.rows["prediction"])
+        4
     """
     points = tuple(points) if points is not None else (attack.point,)
     check_request(attack, points, trace_every, crafted_on)
@@ -97,7 +146,7 @@ def run_trial(
         clean = clean_predictions(judged, images, labels, ids, seed=seed, device=place, batch_size=batch_size)
     batch = prepared(attack, images, labels, ids, targets, seed, place, judged)
     network = on_device(judged, place)
-    oracle = Oracle(crafted_on, place, getattr(attack, "precision", "float32"))
+    oracle = Oracle(crafted_on, place, getattr(attack, "precision", "float32"), getattr(attack, "samples", 1))
     spare = is_skipped(attack, batch, clean["rank"], white_box and trace_every is None)
     parts = []
     with own_randomness(derive_seed(seed, "model")):

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from brinell.cli.console import Debug, Settings, out
-from brinell.cli.options import DataKind, Seed, Weights, dataset, network, settings
+from brinell.cli.options import DataKind, RuntimeName, Seed, Weights, dataset, network, settings
 from brinell.cli.progress_bar import bar
 
 HELP = """Attack a network, and print how much of its accuracy is left.
@@ -34,6 +34,7 @@ def attack(
     view: Annotated[
         str | None, typer.Option(help="Gradient to look at, such as surrogate:tanh (default: the network's own).")
     ] = None,
+    runtime: RuntimeName = None,
     seed: Seed = 0,
     debug: Debug = False,
 ) -> None:
@@ -47,7 +48,14 @@ def attack(
     variant = network(model, weights, images)
     with bar() as progress:
         outcome = brinell.attack(
-            variant, *images.tensors(), chosen, seed=seed, example_ids=images.ids, view=view, progress=progress
+            variant,
+            *images.tensors(),
+            chosen,
+            seed=seed,
+            example_ids=images.ids,
+            view=view,
+            runtime=runtime,
+            progress=progress,
         )
     out.print(f"{chosen!r} on {len(images)} images of {images.name}/{images.split}", markup=False, soft_wrap=True)
     out.print(f"clean accuracy       {outcome.clean_accuracy:7.2%}")

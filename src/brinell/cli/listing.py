@@ -17,7 +17,7 @@ from rich.text import Text
 from brinell.cli.console import Debug, out
 from brinell.core import Registry
 
-HELP = """List the attacks, compressors, models, data sets or studies that exist; with a KIND, its settings.
+HELP = """List the attacks, compressors, models, data sets, runtimes or studies that exist; with a KIND, its settings.
 
 [bold]Examples[/]
 
@@ -34,6 +34,7 @@ class Family(StrEnum):
     compressors = "compressors"
     models = "models"
     datasets = "datasets"
+    runtimes = "runtimes"
     studies = "studies"
 
 
@@ -68,6 +69,10 @@ def _registry(family: Family) -> Registry[Any]:
         from brinell.models import MODELS
 
         return MODELS
+    if family is Family.runtimes:
+        from brinell.runtimes import RUNTIMES
+
+        return RUNTIMES
     from brinell.data import DATASETS
 
     return DATASETS

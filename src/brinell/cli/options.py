@@ -16,6 +16,12 @@ if TYPE_CHECKING:
 
 DataKind = Annotated[str, typer.Option("--data", metavar="KIND", help="Data set (brinell list datasets).")]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of everything random.")]
+RuntimeName = Annotated[
+    str | None,
+    typer.Option(
+        "--runtime", metavar="NAME", help="What judges the networks, such as openvino (brinell list runtimes)."
+    ),
+]
 Weights = Annotated[
     Path | None, typer.Option("--weights", metavar="FILE", help="Checkpoint, where MODEL is a model's kind.")
 ]

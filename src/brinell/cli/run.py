@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from brinell.cli.console import Debug, Settings, err, out, say_error
+from brinell.cli.options import RuntimeName
 
 if TYPE_CHECKING:
     from brinell.study import Run, Study
@@ -41,6 +42,7 @@ class Executors(StrEnum):
 def run(
     study: Annotated[str, typer.Argument(metavar="STUDY", help="YAML file, or name of a study that ships.")],
     settings: Settings = None,
+    runtime: RuntimeName = None,
     folder: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Folder of the run.")] = None,
     executor: Annotated[
         Executors, typer.Option(help="One process, several, or those of a Ray cluster.")
@@ -58,7 +60,8 @@ def run(
     from brinell.study import Study
     from brinell.study import run as compute
 
-    value = Study.from_yaml(study, settings or ())
+    chosen = () if runtime is None else (f"runtime={runtime}",)
+    value = Study.from_yaml(study, (*(settings or ()), *chosen))
     target = folder or Path("runs") / value.name
     if dry_run:
         print_plan(value, target)

@@ -10,11 +10,13 @@ from pydantic import Field, model_validator
 from torch import nn
 
 from brinell.compressors.abc_calibration import calibrate
-from brinell.compressors.binarization import binary_candidates, binary_figures
+from brinell.compressors.binarization import binary_candidates, binary_figures, check_bits, choose_binary
 from brinell.compressors.compressor import Compressor
+from brinell.compressors.coverage import coverage
 from brinell.compressors.training_stages import Stages, stages
-from brinell.core import Fraction, OmitDefaultFromKey, Progress, derive_seed, no_progress
+from brinell.core import Fraction, OmitDefaultFromKey, Progress, derive_seed
 from brinell.data import Dataset
+from brinell.nn import ABCConv2d
 from brinell.training import Train
 from brinell.variants import ABCLayers, Step, Variant
 
@@ -34,19 +36,30 @@ class ABCNet(Compressor):
     `calibration` training images show each layer what its inputs are like: without them thresholds start evenly
     spaced, behind batch norms that know nothing yet, and training takes several times as long. With few activation
     bases a `window` of 2 learns much faster than the default.
+
+    Examples:
+        >>> import brinell
+        >>> brinell.compressors.ABCNet(weight_bases=3, activation_bases=3).calibration
+        512
     """
 
     kind = "abc_net"
 
     weight_bases: int = Field(1, ge=1)
+    """Number M of binary bases of the weights."""
     activation_bases: int = Field(1, ge=1)
+    """Number N of binary bases of the activations."""
     scales: Literal["filter", "layer"] = "filter"
+    """One alpha for each `filter` or for each `layer`."""
     float_layers: tuple[str, ...] = ()
+    """Names, or patterns, of layers that are not binarised."""
     calibration: int = Field(512, ge=0)
+    """Training images that initialise batch norms, thresholds and betas; 0: evenly spaced thresholds."""
     window: Annotated[Fraction | None, OmitDefaultFromKey()] = Field(None, gt=0)
     """How many steps of its staircase a threshold's gradient reaches across, as calibration starts it; `None`: as far
     as one deviation of the inputs."""
     train: Train = Train(epochs=30, batch_size=128, learning_rate=2e-3, optimizer="adamw", weight_decay=0)
+    """Training settings; a mapping changes these defaults."""
 
     @model_validator(mode="after")
     def _a_window_needs_calibration(self) -> Self:
@@ -67,20 +80,22 @@ class ABCNet(Compressor):
         """There are convolutions to make binary, and those that stay float are among them."""
         binary_candidates(variant.trainable(), variant.input_shape, self.float_layers)
 
-    def compress(
+    def _compress(
         self,
         variant: Variant,
         data: Dataset,
         *,
         seed: int,
-        device: str | torch.device | None = None,
-        checkpoint: Path | None = None,
-        progress: Progress = no_progress,
+        device: str | torch.device | None,
+        checkpoint: Path | None,
+        progress: Progress,
     ) -> Variant:
         """The binary variant; its latent weights are kept beside what ships."""
         module = variant.trainable()
+        choice = choose_binary(module, variant.input_shape, self.float_layers)
+        covered = coverage(module, choice.layers, choice.reasons)
         change = ABCLayers(
-            layers=binary_candidates(module, variant.input_shape, self.float_layers),
+            layers=choice.layers,
             weight_bases=self.weight_bases,
             activation_bases=self.activation_bases,
             scales=self.scales,
@@ -92,8 +107,13 @@ class ABCNet(Compressor):
         if self.calibration:
             self._calibrate(variant, module, change.layers, run)
         run.fit(1, module)
-        step = Step(self.kind, self.config(), seed, binary_figures(module, variant.input_shape))
+        step = Step(self.kind, self.config(), seed, binary_figures(module, variant.input_shape, covered))
         return variant.child(module, step, structure=(*variant.structure, change))
+
+    def check_budget(self, parent: Variant, child: Variant) -> None:
+        """The layers are binary in the network that ships."""
+        change = child.structure[-1]
+        check_bits(child.deployed("reference"), change.layers if isinstance(change, ABCLayers) else (), ABCConv2d)
 
     def _calibrate(self, variant: Variant, module: nn.Module, layers: tuple[str, ...], run: Stages) -> None:
         chosen = run.data.order(derive_seed(run.seed, "calibration"))[: self.calibration]

@@ -23,13 +23,31 @@ def compress(
     checkpoint: str | Path | None = None,
     progress: Progress | None = None,
 ) -> Variant:
-    """Compress `model`, which maps images in [0, 1] to logits; neither it nor a `Variant` given for it is changed.
+    """Compress a network; neither `model` nor its weights are changed.
 
-    `train_data` is the training split, from `brinell.data.build`. `device` is the GPU, where there is one, by default.
-    With a folder as `checkpoint`, the same call goes on from there after a kill.
+    Args:
+        model: Module from images in [0, 1] to logits, or a `Variant`.
+        compressor: The compressor.
+        train_data: Training split, from `brinell.data`.
+        seed: Seed of everything that is random.
+        device: By default the GPU, if there is one.
+        checkpoint: Folder from which the same call resumes after an interruption.
+        progress: Callback, called with the number of examples done.
+
+    Returns:
+        The compressed variant.
 
     Raises:
-        ConfigurationError, ModelError, DataError, DivergenceError, StoreError: see `Compressor.compress`.
+        ConfigurationError, ModelError, DataError, DivergenceError, StoreError: See `Compressor.compress`.
+
+    Examples:
+        >>> import brinell
+        >>> data = brinell.data.build("digits", examples=100)
+        >>> train = brinell.training.Train(epochs=1, batch_size=50)
+        >>> model = brinell.models.build("resnet8", width=4)
+        >>> variant = brinell.compress(model, brinell.compressors.FineTune(train=train), train_data=data)
+        >>> [step.kind for step in variant.lineage]
+        ['fine_tune']
     """
     if not isinstance(train_data, Dataset):
         shown = type(train_data).__name__

@@ -29,9 +29,13 @@ class Budget(StrictModel):
     """
 
     sparsity: Fraction | None = Field(None, ge=0, lt=1)
+    """Share of the weights that become zero."""
     macs: Fraction | None = Field(None, gt=0, le=1)
+    """Share of the multiply-accumulates to keep."""
     parameters: Fraction | None = Field(None, gt=0, le=1)
+    """Share of the parameters to keep."""
     bytes: Fraction | None = Field(None, gt=0, le=1)
+    """Share of the bytes of the file to keep."""
 
     @model_validator(mode="after")
     def _one(self) -> Self:

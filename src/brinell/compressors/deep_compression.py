@@ -11,12 +11,15 @@ from torch import nn
 
 from brinell.compressors.budget import Budget
 from brinell.compressors.compressor import Compressor
+from brinell.compressors.coverage import coverage
+from brinell.compressors.float_layers import FLOAT_LAYERS, trainable_weights
 from brinell.compressors.prune import Prune
 from brinell.compressors.rates import Rates, Uniform, read_rates
-from brinell.compressors.training_stages import float_weights, part, stages
+from brinell.compressors.training_stages import part, stages
 from brinell.compressors.weight_sharing import share, unshare
-from brinell.core import Fraction, Progress, no_progress
+from brinell.core import Fraction, ModelError, Progress
 from brinell.data import Dataset
+from brinell.nn import tied_layers
 from brinell.training import Train
 from brinell.variants import Step, Variant
 
@@ -30,21 +33,31 @@ class DeepCompression(Compressor):
     whose steps do not depend on a gradient's scale, without weight decay and otherwise as `train` says. Biases and
     batch norm are trained along. The third part of the paper is the container's: gaps and codes in streams of their
     own, in the Huffman codes of DEFLATE.
+
+    Examples:
+        >>> import brinell
+        >>> brinell.compressors.DeepCompression(budget={"sparsity": 0.8}).linear_bits
+        5
     """
 
     kind = "deep_compression"
 
     budget: Budget = Budget(sparsity=0.9)
+    """What pruning keeps or removes."""
     rates: Annotated[SerializeAsAny[Rates], BeforeValidator(read_rates)] = Uniform()
+    """How the budget is divided among layers."""
     rounds: int = Field(1, ge=1)
-    """Of pruning, each with `train.epochs`."""
+    """Rounds of pruning, each with `train.epochs`."""
     conv_bits: int = Field(8, ge=1, le=8)
+    """Bits of a code in convolutions: 2^bits shared values."""
     linear_bits: int = Field(5, ge=1, le=8)
+    """Bits of a code in linear layers: 2^bits shared values."""
     train: Train = Train(epochs=8, batch_size=128, learning_rate=0.01)
-    """Of the pruned weights."""
+    """Training settings of each round of pruning."""
     sharing_epochs: int = Field(2, ge=0)
+    """Epochs of training of the shared values."""
     sharing_rate: Fraction = Field(1e-4, gt=0)
-    """Learning rate of the centroids."""
+    """Learning rate of the shared values."""
 
     @property
     def epochs(self) -> int:
@@ -70,19 +83,19 @@ class DeepCompression(Compressor):
     def _pruning(self) -> Prune:
         return Prune(budget=self.budget, rates=self.rates, rounds=self.rounds, train=self.train)
 
-    def compress(
+    def _compress(
         self,
         variant: Variant,
         data: Dataset,
         *,
         seed: int,
-        device: str | torch.device | None = None,
-        checkpoint: Path | None = None,
-        progress: Progress = no_progress,
+        device: str | torch.device | None,
+        checkpoint: Path | None,
+        progress: Progress,
     ) -> Variant:
         """The variant of few different weights."""
         first = self.train.epochs * self.rounds
-        pruned = self._pruning.compress(
+        pruned = self._pruning._compress(
             variant,
             data,
             seed=seed,
@@ -91,11 +104,10 @@ class DeepCompression(Compressor):
             progress=part(progress, 0, first, self.epochs),
         )
         module = pruned.trainable()
-        layers = {name: module.get_submodule(name) for name in float_weights(module)}
-        values = {
-            name: share(layer, self.linear_bits if isinstance(layer, nn.Linear) else self.conv_bits)
-            for name, layer in layers.items()
-        }
+        names = list(trainable_weights(module))
+        tied = tied_layers(module, FLOAT_LAYERS)
+        layers = {name: [module.get_submodule(other) for other in tied[name]] for name in names}
+        values = {name: share(same[0], self._bits(same[0]), *same[1:]) for name, same in layers.items()}
         run = stages(
             self,
             pruned,
@@ -108,7 +120,20 @@ class DeepCompression(Compressor):
             teacher=variant,
         )
         run.fit(1, module)
-        for layer in layers.values():
-            unshare(layer)
-        figures = {**pruned.lineage[-1].figures, "values": values}
+        for same in layers.values():
+            unshare(*same)
+        figures = {**pruned.lineage[-1].figures, "values": values, "coverage": coverage(module, names)}
         return variant.child(module, Step(self.kind, self.config(), seed, figures))
+
+    def _bits(self, layer: nn.Module) -> int:
+        return self.linear_bits if isinstance(layer, nn.Linear) else self.conv_bits
+
+    def check_budget(self, parent: Variant, child: Variant) -> None:
+        """As of pruning; and no layer has more values than its codes can tell apart."""
+        self._pruning.check_budget(parent, child)
+        module = child.deployed("reference")
+        for name in child.lineage[-1].figures["values"]:
+            layer = module.get_submodule(name)
+            found, most = len(layer.get_parameter("weight").unique()), 2 ** self._bits(layer)
+            if found > most:
+                raise ModelError(f"deep_compression: {name} has {found} different weights, and {most} were asked for")

@@ -8,7 +8,7 @@ import torch
 
 from brinell.compressors.compressor import Compressor
 from brinell.compressors.training_stages import stages
-from brinell.core import Progress, no_progress
+from brinell.core import Progress
 from brinell.data import Dataset
 from brinell.training import Train
 from brinell.variants import Step, Variant
@@ -19,26 +19,32 @@ class FineTune(Compressor):
 
     What a compressor gains by its epochs alone, or by the adversarial examples in them, is what the same network gains
     here. Zeros of an earlier pruning fill up again.
+
+    Examples:
+        >>> import brinell
+        >>> brinell.compressors.FineTune(train={"epochs": 2}).train.learning_rate
+        0.01
     """
 
     kind = "fine_tune"
 
     train: Train = Train(epochs=8, batch_size=128, learning_rate=0.01)
+    """Training settings; a mapping changes these defaults."""
 
     @property
     def epochs(self) -> int:
         """Of its one training."""
         return self.train.epochs
 
-    def compress(
+    def _compress(
         self,
         variant: Variant,
         data: Dataset,
         *,
         seed: int,
-        device: str | torch.device | None = None,
-        checkpoint: Path | None = None,
-        progress: Progress = no_progress,
+        device: str | torch.device | None,
+        checkpoint: Path | None,
+        progress: Progress,
     ) -> Variant:
         """The variant, trained on."""
         module = variant.trainable()

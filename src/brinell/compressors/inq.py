@@ -12,9 +12,11 @@ from pydantic import Field, field_validator
 from torch import Tensor, nn
 
 from brinell.compressors.compressor import Compressor
+from brinell.compressors.coverage import coverage
+from brinell.compressors.float_layers import trainable_weights
 from brinell.compressors.power_of_two import closest_exponents, exponents, nearest_power
-from brinell.compressors.training_stages import float_weights, largest, stages
-from brinell.core import Fraction, OmitDefaultFromKey, Progress, derive_seed, no_progress
+from brinell.compressors.training_stages import largest, stages
+from brinell.core import Fraction, ModelError, OmitDefaultFromKey, Progress, derive_seed
 from brinell.data import Dataset
 from brinell.training import Train
 from brinell.variants import Step, Variant
@@ -38,24 +40,30 @@ class INQ(Compressor):
     All float convolutions and linear layers are quantised; biases and batch norm stay float. A layer's levels are set
     by its weights at the start and never change. After each step `train` runs with a fresh optimiser; after the
     last one, where no weight is free, it settles biases and batch norm only.
+
+    Examples:
+        >>> import brinell
+        >>> brinell.compressors.INQ(weight_bits=5, train={"epochs": 1}).train.epochs
+        1
     """
 
     kind = "inq"
 
     weight_bits: int = Field(5, ge=2, le=8)
-    """Levels: 0 and 2^(weight_bits - 2) powers of two of either sign."""
+    """Bits of a weight. The levels are 0 and 2^(weight_bits - 2) powers of two of either sign."""
     levels: Annotated[Levels, OmitDefaultFromKey()] = "largest"
     """Where they lie: the top one is that of the layer's `largest` weight, as in the paper, or such that quantising
     changes the weights least (`closest`), which clamps those far out. With few bits that is another network: after
     surgery most of a layer can lie below a quarter of its largest weight, and would become zero."""
     partition: Partition = "largest"
-    """Which weights come first: by magnitude (`largest` is the paper's choice), or at random."""
+    """Which weights are quantised first: the `largest` (the paper), the `smallest`, or `random` ones."""
     shares: tuple[Fraction, ...] | None = None
     """Accumulated shares quantised after each step, rising to 1; `None`: the paper's for these `weight_bits`. After
     pruning, finer steps lose less."""
     keep_zeros: bool = True
-    """Weights that are exactly zero at the start stay zero; the shares are then of the others."""
+    """Weights that are zero at the start stay zero, and the shares are of the others."""
     train: Train = Train(epochs=2, batch_size=128, learning_rate=0.01)
+    """Training settings of each step."""
 
     @field_validator("shares")
     @classmethod
@@ -71,15 +79,15 @@ class INQ(Compressor):
         """Of every step."""
         return self.train.epochs * len(self.shares or SHARES[self.weight_bits])
 
-    def compress(
+    def _compress(
         self,
         variant: Variant,
         data: Dataset,
         *,
         seed: int,
-        device: str | torch.device | None = None,
-        checkpoint: Path | None = None,
-        progress: Progress = no_progress,
+        device: str | torch.device | None,
+        checkpoint: Path | None,
+        progress: Progress,
         teacher: Variant | None = None,
     ) -> Variant:
         """The quantised variant: every weight 0 or a power of two, of either sign.
@@ -87,7 +95,8 @@ class INQ(Compressor):
         `teacher`: whose answers `train.distillation` learns; `None`: those of `variant`.
         """
         module = variant.trainable()
-        layers = [_Layer(name, weight, self) for name, weight in float_weights(module).items()]
+        layers = [_Layer(name, weight, self) for name, weight in trainable_weights(module).items()]
+        covered = coverage(module, [layer.name for layer in layers])
         shares = self.shares or SHARES[self.weight_bits]
         run = stages(
             self,
@@ -112,7 +121,19 @@ class INQ(Compressor):
                 layer.weight.requires_grad_(share < 1)
             if any(parameter.requires_grad for parameter in module.parameters()):
                 run.fit(stage, module, after_step=hold)
-        return variant.child(module, Step(self.kind, self.config(), seed, _figures(layers, shares)))
+        figures = {**_figures(layers, shares), "coverage": covered}
+        return variant.child(module, Step(self.kind, self.config(), seed, figures))
+
+    def check_budget(self, parent: Variant, child: Variant) -> None:
+        """Every weight is 0 or a power of two, and no layer has more levels than `weight_bits` can tell apart."""
+        module, most = child.deployed("reference"), 2 ** (self.weight_bits - 1) + 1
+        for name in child.lineage[-1].figures["exponents"]:
+            weight = module.get_submodule(name).get_parameter("weight")
+            mantissa, _ = torch.frexp(weight.abs())
+            if not bool(((mantissa == 0.5) | (weight == 0)).all()):
+                raise ModelError(f"inq: a weight of {name} is neither 0 nor a power of two")
+            if (found := len(weight.unique())) > most:
+                raise ModelError(f"inq: {name} has {found} different weights, and {most} were asked for")
 
 
 class _Layer:

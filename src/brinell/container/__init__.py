@@ -3,7 +3,7 @@
 from brinell.container.api import load, save
 from brinell.container.deep_compression import read_deep_compression
 from brinell.container.deflate import Effort
-from brinell.container.exporting import export_onnx
+from brinell.container.exporting import export_onnx, export_openvino
 from brinell.container.inspection import InspectedTensor, Inspection, inspect
 from brinell.container.latent import read_latent, write_latent
 from brinell.container.reading import read
@@ -15,6 +15,7 @@ __all__ = [
     "InspectedTensor",
     "Inspection",
     "export_onnx",
+    "export_openvino",
     "inspect",
     "load",
     "read",

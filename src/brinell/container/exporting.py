@@ -8,9 +8,10 @@ from typing import Final
 import torch
 from torch import Tensor, nn
 
-from brinell.core import UnsupportedError, derive_seed
+from brinell.core import StoreError, UnsupportedError, derive_seed
 from brinell.nn.onnx_graph import OnnxNetwork, open_session, run_session, to_onnx
-from brinell.store import atomic_path
+from brinell.runtimes import OpenVINO
+from brinell.store import atomic_folder, atomic_path
 from brinell.variants import Variant, natural_view
 
 _IMAGES: Final = 32
@@ -40,6 +41,25 @@ def export_onnx(variant: Variant, path: Path) -> int:
     with atomic_path(Path(path)) as temporary:
         temporary.write_bytes(graph)
     return len(graph)
+
+
+def export_openvino(variant: Variant, folder: Path) -> int:
+    """Write the deployed network as an OpenVINO model, `model.xml` and `model.bin`, and return their size in bytes.
+
+    Bits of binary layers stay bits, and whole numbers whole. Before the files are moved into place, OpenVINO reads and
+    compiles them, and their logits are compared with the variant's own. A network with bits is written for one image a
+    pass, for its kernels take no other number unless `reshape` asks for one.
+
+    Raises:
+        ConfigurationError: `openvino` or `onnx` is not installed.
+        UnsupportedError: OpenVINO has no operation for something the network does, or computes another result.
+        StoreError: the folder exists or cannot be written.
+    """
+    if Path(folder).exists():
+        raise StoreError(f"{folder} exists already; give a folder that does not")
+    with atomic_folder(Path(folder)) as temporary:
+        OpenVINO().write(variant.deployed("reference"), variant.input_shape, temporary / "model.xml")
+        return sum(file.stat().st_size for file in temporary.iterdir())
 
 
 def _random_images(variant: Variant) -> Tensor:

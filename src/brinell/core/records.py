@@ -25,6 +25,7 @@ ROW_SCHEMA: Final[dict[str, str]] = {
     "prediction_rounded": "int32?",
     "rank_rounded": "int32?",
     "l0": "int32",
+    "l1": "float32?",
     "l2": "float32",
     "linf": "float32",
     "first_success_step": "int32?",

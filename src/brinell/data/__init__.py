@@ -17,11 +17,26 @@ DATASETS: Registry[Source] = Registry("data set", Digits, Cifar10, ImageNet, Ima
 
 
 def build(kind: str, split: str = "train", examples: int | None = None, seed: int = 0, **fields: Any) -> Dataset:
-    """One split of a data set; with `examples`, the first so many of an order that only `seed` decides.
+    """Load one split of a data set.
+
+    Args:
+        kind: Name of a data set, as in `DATASETS`.
+        split: `train` or `test`.
+        examples: Number of examples, the first in an order that depends on `seed` only; by default all.
+        seed: Seed of that order.
+        fields: Settings of the data set, such as `root`.
+
+    Returns:
+        The split.
 
     Raises:
-        ConfigurationError: an unknown kind, field or split.
-        DataError: the files are missing or damaged, or hold fewer examples than asked for.
+        ConfigurationError: Unknown kind, setting or split.
+        DataError: The files are missing or damaged, or have fewer examples than requested.
+
+    Examples:
+        >>> import brinell
+        >>> len(brinell.data.build("digits", split="test", examples=20))
+        20
     """
     dataset = DATASETS[kind].parse(fields, kind).load(split)
     return dataset if examples is None else dataset.take(examples, seed)

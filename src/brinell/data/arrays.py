@@ -55,16 +55,21 @@ class Arrays(Source):
     kind = "arrays"
 
     root: Annotated[Path | None, NotInKey()] = None
+    """File or folder of the arrays."""
     images: str | None = None
     """The array's name, where it is another; `{split}` in it stands for the split."""
     labels: str | None = None
+    """Name of the array of labels; `{split}` stands for the split."""
     layout: Layout = "auto"
     """Order of the axes: number, channels, height, width. By default found where only one of two axes has 1 or 3."""
     class_names: tuple[str, ...] | None = None
     """By default those of an array `class_names`, or numbers."""
     test_share: Fraction = Field(0.2, gt=0, lt=1)
+    """Share of each class in the test split, if the files define no splits."""
     split_seed: int = Field(0, ge=0)
+    """Seed that selects the examples of `test_share`."""
     cache: Annotated[Path | None, NotInKey()] = None
+    """Folder for decoded images; by default the user's cache folder."""
 
     def load(self, split: str) -> Dataset:
         """`train`, `validation` or `test`."""

@@ -31,7 +31,9 @@ class Cifar10(Source):
     kind = "cifar10"
 
     root: Annotated[Path | None, NotInKey()] = None
+    """Folder of parquet files, or of `cifar-10-batches-bin`."""
     hub: Annotated[str | None, NotInKey()] = None
+    """Name of a data set of the Hugging Face hub, in place of `root`."""
 
     @model_validator(mode="after")
     def _one_place(self) -> Cifar10:

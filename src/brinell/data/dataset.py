@@ -92,12 +92,23 @@ class Dataset:
 def from_tensors(
     images: Tensor, labels: Tensor, class_names: Sequence[str] | None = None, *, name: str = "tensors"
 ) -> Dataset:
-    """A data set of your own: float images `(N, C, H, W)` in [0, 1], kept in 8 bits, and int64 labels.
+    """Make a data set of tensors.
 
-    Classes are numbered from 0 where they have no names. An example's id is its place.
+    Classes without names are numbered from 0. The id of an example is its index.
+
+    Args:
+        images: `(N, C, H, W)`, float in [0, 1]; stored in 8 bits.
+        labels: `(N,)`, int64.
+        class_names: Names of the classes in the order of their numbers.
+        name: Name of the data set.
 
     Raises:
-        DataError: images or labels are not what is expected.
+        DataError: Images or labels are invalid.
+
+    Examples:
+        >>> import torch
+        >>> len(from_tensors(torch.rand(3, 1, 8, 8), torch.tensor([0, 1, 1])))
+        3
     """
     if class_names is None:
         class_names = [str(label) for label in range(int(labels.max()) + 1 if len(labels) else 0)]
@@ -109,10 +120,19 @@ def from_tensors(
 
 
 def check_images(images: Tensor, labels: Tensor, classes: int | None = None) -> None:
-    """Refuse images outside [0, 1], of the wrong shape or type, and labels out of range.
+    """Check images and labels.
+
+    Args:
+        images: `(N, C, H, W)`, float in [0, 1].
+        labels: `(N,)`, int64.
+        classes: Number of classes; by default labels are only checked for their sign.
 
     Raises:
-        DataError: what is wrong, with the value found and what would be accepted.
+        DataError: Wrong shape or type, a value out of range; the message gives the value and the accepted range.
+
+    Examples:
+        >>> import torch
+        >>> check_images(torch.rand(2, 1, 8, 8), torch.tensor([0, 9]), classes=10)
     """
     for name, value in (("images", images), ("labels", labels)):
         if not isinstance(value, Tensor):

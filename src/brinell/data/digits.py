@@ -15,7 +15,13 @@ _TEST = 500
 
 
 class Digits(Source):
-    """1,797 grey images of 8 x 8 pixels with 17 levels (UCI optical recognition, test part): 1,297 train, 500 test."""
+    """1,797 grey images of 8 x 8 pixels with 17 levels (UCI optical recognition, test part): 1,297 train, 500 test.
+
+    Examples:
+        >>> import brinell
+        >>> brinell.data.build("digits", split="test").tensors()[0].shape
+        torch.Size([500, 1, 8, 8])
+    """
 
     kind = "digits"
 

@@ -42,7 +42,9 @@ class HuggingFace(ResizedSource):
     kind = "huggingface"
 
     root: Annotated[Path | None, NotInKey()] = None
+    """Folder of parquet files."""
     name: Annotated[str | None, NotInKey()] = None
+    """Name of a data set of the Hugging Face hub, in place of `root`."""
     subset: str | None = None
     """Of a data set that has several."""
     image_column: str | None = None
@@ -50,10 +52,15 @@ class HuggingFace(ResizedSource):
     label_column: str | None = None
     """By default `label`, `labels`, `fine_label` or `class`, or the only column of whole numbers or words."""
     test_share: Fraction = Field(0.2, gt=0, lt=1)
+    """Share of each class in the test split, if the data set has no splits."""
     split_seed: int = Field(0, ge=0)
+    """Seed that selects the examples of `test_share`."""
     class_names: tuple[str, ...] | None = None
+    """All classes in the order of their numbers; by default those of the data set."""
     on_error: Annotated[OnError, NotInKey()] = "raise"
+    """Raise an error for an unreadable image, or skip it."""
     cache: Annotated[Path | None, NotInKey()] = None
+    """Folder for decoded images; by default the user's cache folder."""
 
     @model_validator(mode="after")
     def _one_place(self) -> HuggingFace:

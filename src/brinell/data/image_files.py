@@ -37,6 +37,7 @@ class ImageFiles(ResizedSource):
     kind = "images"
 
     root: Annotated[Path | None, NotInKey()] = None
+    """Folder of images, with one folder for each class."""
     csv: Annotated[Path | None, NotInKey()] = None
     """Columns of paths (relative to `root`, or to the file's own folder), of labels, and of splits if it has one."""
     test_share: Fraction = Field(0.2, gt=0, lt=1)
@@ -48,6 +49,7 @@ class ImageFiles(ResizedSource):
     on_error: Annotated[OnError, NotInKey()] = "raise"
     """What becomes of a file that is no image: an error that names it, or a warning with their number."""
     cache: Annotated[Path | None, NotInKey()] = None
+    """Folder for decoded images; by default the user's cache folder."""
 
     @model_validator(mode="after")
     def _names_differ(self) -> ImageFiles:

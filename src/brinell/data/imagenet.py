@@ -40,9 +40,13 @@ class ImageNet(Source):
     kind = "imagenet"
 
     root: Annotated[Path | None, NotInKey()] = None
+    """Folder of parquet files, or of `train/<class>/` and `val/<class>/`."""
     classes: int = Field(1000, ge=1)
+    """Number of classes."""
     size: int = Field(224, ge=1)
+    """Height and width of the central crop in pixels."""
     resize: int = Field(256, ge=1)
+    """Length in pixels to which the shorter side is scaled before the crop."""
 
     @model_validator(mode="after")
     def _fits(self) -> ImageNet:

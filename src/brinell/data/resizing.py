@@ -28,7 +28,9 @@ class ResizedSource(Source):
     crop: Crop = "center"
     """`center` keeps proportions and cuts the middle out; `none` scales both sides to `size`."""
     interpolation: Interpolation = "bilinear"
+    """Filter that scales the images."""
     channels: Literal[1, 3] = 3
+    """1 for grey images, 3 for colour."""
 
     @model_validator(mode="after")
     def _fits(self) -> ResizedSource:

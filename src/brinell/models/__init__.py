@@ -11,12 +11,20 @@ from brinell.models.cifar_alexnet import CifarAlexNet
 from brinell.models.cifar_mobilenet import CifarMobileNet
 from brinell.models.cifar_resnet import ResNet8, ResNet20, ResNet32, ResNet44, ResNet56, ResNet110
 from brinell.models.cifar_squeezenet import CifarSqueezeNet
+from brinell.models.custom import CustomNetwork
+from brinell.models.exported import ExportedNetwork
+from brinell.models.graph import GraphArchitecture, build_graph
 from brinell.models.imagenet_resnet import ResNet18, ResNet50
 from brinell.models.inception import InceptionV3
 from brinell.models.mobilenet import MobileNetV1
+from brinell.models.network_source import LoadedNetwork, NetworkSource
+from brinell.models.normalization_check import find_normalization
 from brinell.models.normalized import Normalized
+from brinell.models.onnx import OnnxFile
 from brinell.models.squeezenet import SqueezeNet10
 from brinell.models.squeezenet1_1 import SqueezeNet11
+from brinell.models.timm_network import TimmNetwork
+from brinell.models.torchvision_network import TorchvisionNetwork
 from brinell.models.weights import load_weights
 
 MODELS: Registry[Architecture] = Registry(
@@ -39,16 +47,36 @@ MODELS: Registry[Architecture] = Registry(
     InceptionV3,
 )
 
+ARCHITECTURES: Registry[Architecture] = Registry("architecture", *(MODELS[kind] for kind in MODELS), GraphArchitecture)
+"""`MODELS`, and the graphs that files of other networks hold."""
+
+NETWORK_SOURCES: Registry[NetworkSource] = Registry(
+    "network source", CustomNetwork, ExportedNetwork, OnnxFile, TimmNetwork, TorchvisionNetwork
+)
+"""Networks that are not built in."""
+
 
 def build(kind: str, weights: str | Path | None = None, **fields: object) -> nn.Module:
-    """A model in evaluation mode, from images in [0, 1] to logits.
+    """Build a network in evaluation mode, from images in [0, 1] to logits.
 
-    `weights` is a checkpoint of PyTorch (`.th`, `.pt`, `.pth`; read with `weights_only=True`) or a `.safetensors` file;
-    `fields` are the architecture's own (`classes`, `in_channels`, ...).
+    Args:
+        kind: Name of an architecture, as in `MODELS`.
+        weights: Checkpoint of PyTorch (`.th`, `.pt`, `.pth`; read with `weights_only=True`) or `.safetensors` file;
+            by default the weights are random.
+        fields: Settings of the architecture, such as `classes` and `in_channels`.
+
+    Returns:
+        The network, its normalisation included.
 
     Raises:
-        ConfigurationError: an unknown kind or field.
-        ModelError: the weights are missing, unreadable, or of another architecture.
+        ConfigurationError: Unknown kind or setting.
+        ModelError: The weights are missing, unreadable, or of another architecture.
+
+    Examples:
+        >>> import brinell, torch
+        >>> model = brinell.models.build("resnet20", width=4)
+        >>> model(torch.rand(2, 3, 32, 32)).shape
+        torch.Size([2, 10])
     """
     model = MODELS[kind].parse(fields, kind).module()
     if weights is not None:
@@ -57,15 +85,23 @@ def build(kind: str, weights: str | Path | None = None, **fields: object) -> nn.
 
 
 __all__ = [
+    "ARCHITECTURES",
     "MODELS",
+    "NETWORK_SOURCES",
     "AlexNet",
     "Architecture",
     "CifarAlexNet",
     "CifarMobileNet",
     "CifarSqueezeNet",
+    "CustomNetwork",
+    "ExportedNetwork",
+    "GraphArchitecture",
     "InceptionV3",
+    "LoadedNetwork",
     "MobileNetV1",
+    "NetworkSource",
     "Normalized",
+    "OnnxFile",
     "ResNet8",
     "ResNet18",
     "ResNet20",
@@ -76,6 +112,10 @@ __all__ = [
     "ResNet110",
     "SqueezeNet10",
     "SqueezeNet11",
+    "TimmNetwork",
+    "TorchvisionNetwork",
     "build",
+    "build_graph",
+    "find_normalization",
     "load_weights",
 ]

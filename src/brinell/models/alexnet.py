@@ -46,15 +46,26 @@ class _AlexNet(nn.Module):
 
 
 class AlexNet(Architecture):
-    """61,100,840 parameters, 61,090,496 of them weights; images of 63 x 63 and more."""
+    """61,100,840 parameters, 61,090,496 of them weights; images of 63 x 63 and more.
+
+    Examples:
+        >>> import brinell
+        >>> brinell.models.AlexNet(classes=7).input_shape
+        (3, 224, 224)
+    """
 
     kind = "alexnet"
 
     classes: int = Field(1000, ge=1)
+    """Number of logits."""
     in_channels: int = Field(3, ge=1)
+    """Number of channels of the images."""
     size: int = Field(224, ge=63)
+    """Default height and width of images in pixels; convolutional networks accept others."""
     mean: tuple[float, ...] = IMAGENET_MEAN
+    """Mean that is subtracted from each channel; images are in [0, 1]."""
     std: tuple[float, ...] = IMAGENET_STD
+    """Standard deviation that each channel is divided by."""
 
     def network(self) -> nn.Module:
         """The bare network."""

@@ -22,11 +22,15 @@ class Architecture(Spec):
     """What modules are called here (values) that published checkpoints call otherwise (keys)."""
 
     classes: int
+    """Number of logits."""
     in_channels: int
+    """Number of channels of the images."""
     size: int
-    """Height and width that images have by default; convolutional networks accept others."""
+    """Default height and width of images in pixels; convolutional networks accept others."""
     mean: tuple[float, ...]
+    """Mean that is subtracted from each channel; images are in [0, 1]."""
     std: tuple[float, ...]
+    """Standard deviation that each channel is divided by."""
     channel_order: Annotated[ChannelOrder, OmitDefaultFromKey()] = "rgb"
     """In which the bare network takes colours; images, `mean` and `std` are red, green, blue in any case."""
 

@@ -49,13 +49,21 @@ class CifarAlexNet(Architecture):
     Five convolutions of 3 x 3 (64 with stride 2, 192, 384, 256, 256 channels) with three poolings, and three fully
     connected layers 1024 -> 4096 -> 4096 -> classes behind dropout; no batch norm, as in Krizhevsky 2012. Images have
     to be of `size`, which sets the first fully connected layer's inputs.
+
+    Examples:
+        >>> import brinell
+        >>> brinell.models.CifarAlexNet(classes=7).input_shape
+        (3, 32, 32)
     """
 
     kind = "cifar_alexnet"
 
     classes: int = Field(10, ge=1)
+    """Number of logits."""
     in_channels: int = Field(3, ge=1)
+    """Number of channels of the images."""
     size: int = Field(32, ge=16)
+    """Default height and width of images in pixels; convolutional networks accept others."""
     width: int = Field(64, ge=1)
     """Channels of the first convolution; the others have 3, 6, 4 and 4 times as many."""
     hidden: int = Field(4096, ge=1)
@@ -63,7 +71,9 @@ class CifarAlexNet(Architecture):
     dropout: Fraction = Field(0.5, ge=0, lt=1)
     """Share of the units before the first and the second fully connected layer that are dropped in training."""
     mean: tuple[float, ...] = (0.4914, 0.4822, 0.4465)
+    """Mean that is subtracted from each channel; images are in [0, 1]."""
     std: tuple[float, ...] = (0.247, 0.2435, 0.2616)
+    """Standard deviation that each channel is divided by."""
 
     def network(self) -> nn.Module:
         """The bare network."""

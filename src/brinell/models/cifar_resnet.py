@@ -69,11 +69,17 @@ class _CifarResNet(Architecture):
     """Residual blocks a stage; the depth is 6 * blocks + 2."""
 
     classes: int = Field(10, ge=1)
+    """Number of logits."""
     in_channels: int = Field(3, ge=1)
+    """Number of channels of the images."""
     size: int = Field(32, ge=4)
+    """Default height and width of images in pixels; convolutional networks accept others."""
     width: int = Field(16, ge=1)
+    """Channels of the first stage; the second and third have two and four times as many."""
     mean: tuple[float, ...] = (0.485, 0.456, 0.406)
+    """Mean that is subtracted from each channel; images are in [0, 1]."""
     std: tuple[float, ...] = (0.229, 0.224, 0.225)
+    """Standard deviation that each channel is divided by."""
 
     def network(self) -> nn.Module:
         """The bare network."""
@@ -81,47 +87,87 @@ class _CifarResNet(Architecture):
 
 
 class ResNet20(_CifarResNet):
-    """20 layers, 268,336 weights, 40.55 million multiply-accumulates an image of 32 x 32."""
+    """20 layers, 268,336 weights, 40.55 million multiply-accumulates an image of 32 x 32.
+
+    Examples:
+        >>> import brinell
+        >>> brinell.models.ResNet20(classes=7).input_shape
+        (3, 32, 32)
+    """
 
     kind = "resnet20"
     blocks = 3
 
 
 class ResNet32(_CifarResNet):
-    """32 layers, 461,872 weights, 68.86 million multiply-accumulates an image of 32 x 32."""
+    """32 layers, 461,872 weights, 68.86 million multiply-accumulates an image of 32 x 32.
+
+    Examples:
+        >>> import brinell
+        >>> brinell.models.ResNet32(classes=7).input_shape
+        (3, 32, 32)
+    """
 
     kind = "resnet32"
     blocks = 5
 
 
 class ResNet44(_CifarResNet):
-    """44 layers, 655,408 weights, 97.17 million multiply-accumulates an image of 32 x 32."""
+    """44 layers, 655,408 weights, 97.17 million multiply-accumulates an image of 32 x 32.
+
+    Examples:
+        >>> import brinell
+        >>> brinell.models.ResNet44(classes=7).input_shape
+        (3, 32, 32)
+    """
 
     kind = "resnet44"
     blocks = 7
 
 
 class ResNet56(_CifarResNet):
-    """56 layers, 848,944 weights, 125.49 million multiply-accumulates an image of 32 x 32."""
+    """56 layers, 848,944 weights, 125.49 million multiply-accumulates an image of 32 x 32.
+
+    Examples:
+        >>> import brinell
+        >>> brinell.models.ResNet56(classes=7).input_shape
+        (3, 32, 32)
+    """
 
     kind = "resnet56"
     blocks = 9
 
 
 class ResNet110(_CifarResNet):
-    """110 layers, 1,719,856 weights, 252.89 million multiply-accumulates an image of 32 x 32."""
+    """110 layers, 1,719,856 weights, 252.89 million multiply-accumulates an image of 32 x 32.
+
+    Examples:
+        >>> import brinell
+        >>> brinell.models.ResNet110(classes=7).input_shape
+        (3, 32, 32)
+    """
 
     kind = "resnet110"
     blocks = 18
 
 
 class ResNet8(_CifarResNet):
-    """8 layers: small enough to train on a laptop in seconds; its defaults fit the 8 x 8 grey digits."""
+    """8 layers: small enough to train on a laptop in seconds; its defaults fit the 8 x 8 grey digits.
+
+    Examples:
+        >>> import brinell
+        >>> brinell.models.ResNet8(classes=7).input_shape
+        (1, 8, 8)
+    """
 
     kind = "resnet8"
     blocks = 1
 
     in_channels: int = Field(1, ge=1)
+    """Number of channels of the images."""
     size: int = Field(8, ge=4)
+    """Default height and width of images in pixels; convolutional networks accept others."""
     mean: tuple[float, ...] = (0.3,)
+    """Mean that is subtracted from each channel; images are in [0, 1]."""
     std: tuple[float, ...] = (0.4,)
+    """Standard deviation that each channel is divided by."""

@@ -55,15 +55,25 @@ class CifarSqueezeNet(Architecture):
     The Fire modules of SqueezeNet 1.0 (Iandola 2016) behind a convolution of 3 x 3 with stride 1, each convolution with
     batch norm; poolings halve the maps as in 1.0, to 16, 8 and 4 pixels. Logits are
     not rectified, so that no class can lose its gradient.
+
+    Examples:
+        >>> import brinell
+        >>> brinell.models.CifarSqueezeNet(classes=7).input_shape
+        (3, 32, 32)
     """
 
     kind = "cifar_squeezenet"
 
     classes: int = Field(10, ge=1)
+    """Number of logits."""
     in_channels: int = Field(3, ge=1)
+    """Number of channels of the images."""
     size: int = Field(32, ge=8)
+    """Default height and width of images in pixels; convolutional networks accept others."""
     mean: tuple[float, ...] = (0.4914, 0.4822, 0.4465)
+    """Mean that is subtracted from each channel; images are in [0, 1]."""
     std: tuple[float, ...] = (0.247, 0.2435, 0.2616)
+    """Standard deviation that each channel is divided by."""
 
     def network(self) -> nn.Module:
         """The bare network."""

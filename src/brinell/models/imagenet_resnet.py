@@ -93,10 +93,15 @@ class _ImageNetResNet(Architecture):
     """Residual blocks of each stage."""
 
     classes: int = Field(1000, ge=1)
+    """Number of logits."""
     in_channels: int = Field(3, ge=1)
+    """Number of channels of the images."""
     size: int = Field(224, ge=1)
+    """Default height and width of images in pixels; convolutional networks accept others."""
     mean: tuple[float, ...] = IMAGENET_MEAN
+    """Mean that is subtracted from each channel; images are in [0, 1]."""
     std: tuple[float, ...] = IMAGENET_STD
+    """Standard deviation that each channel is divided by."""
 
     def network(self) -> nn.Module:
         """The bare network."""
@@ -104,7 +109,13 @@ class _ImageNetResNet(Architecture):
 
 
 class ResNet18(_ImageNetResNet):
-    """18 layers, 11,678,912 weights, 1,814.07 million multiply-accumulates an image of 224 x 224."""
+    """18 layers, 11,678,912 weights, 1,814.07 million multiply-accumulates an image of 224 x 224.
+
+    Examples:
+        >>> import brinell
+        >>> brinell.models.ResNet18(classes=7).input_shape
+        (3, 224, 224)
+    """
 
     kind = "resnet18"
     block = _Basic
@@ -112,7 +123,13 @@ class ResNet18(_ImageNetResNet):
 
 
 class ResNet50(_ImageNetResNet):
-    """50 layers, 25,502,912 weights, 4,089.18 million multiply-accumulates an image of 224 x 224."""
+    """50 layers, 25,502,912 weights, 4,089.18 million multiply-accumulates an image of 224 x 224.
+
+    Examples:
+        >>> import brinell
+        >>> brinell.models.ResNet50(classes=7).input_shape
+        (3, 224, 224)
+    """
 
     kind = "resnet50"
     block = _Bottleneck

@@ -148,16 +148,27 @@ class _Inception(nn.Module):
 
 
 class InceptionV3(Architecture):
-    """23,834,568 parameters, 5,713 million multiply-accumulates an image of 299 x 299; images of 75 x 75 and more."""
+    """23,834,568 parameters, 5,713 million multiply-accumulates an image of 299 x 299; images of 75 x 75 and more.
+
+    Examples:
+        >>> import brinell
+        >>> brinell.models.InceptionV3(classes=7).input_shape
+        (3, 299, 299)
+    """
 
     kind = "inception_v3"
     spare = ("AuxLogits.",)
 
     classes: int = Field(1000, ge=1)
+    """Number of logits."""
     in_channels: int = Field(3, ge=1)
+    """Number of channels of the images."""
     size: int = Field(299, ge=75)
+    """Default height and width of images in pixels; convolutional networks accept others."""
     mean: tuple[float, ...] = (0.5, 0.5, 0.5)
+    """Mean that is subtracted from each channel; images are in [0, 1]."""
     std: tuple[float, ...] = (0.5, 0.5, 0.5)
+    """Standard deviation that each channel is divided by."""
 
     def network(self) -> nn.Module:
         """The bare network."""

@@ -108,6 +108,11 @@ class MobileNetV1(Architecture):
 
     Google's published weights need `activation: relu6`, `padding: tensorflow`, `batch_norm_epsilon: 0.001`, and `mean`
     and `std` of 0.5. TensorFlow pads only the bottom and the right where a stride of 2 meets an even size.
+
+    Examples:
+        >>> import brinell
+        >>> brinell.models.MobileNetV1(classes=7).input_shape
+        (3, 224, 224)
     """
 
     kind = "mobilenet_v1"
@@ -120,15 +125,23 @@ class MobileNetV1(Architecture):
     }
 
     classes: int = Field(1000, ge=1)
+    """Number of logits."""
     in_channels: int = Field(3, ge=1)
+    """Number of channels of the images."""
     size: int = Field(224, ge=1)
+    """Default height and width of images in pixels; convolutional networks accept others."""
     multiplier: Fraction = Field(1.0, gt=0, le=4)
-    """Of all widths: the paper's alpha, 1, 0.75, 0.5 or 0.25."""
+    """Factor of all widths: the paper's alpha, 1, 0.75, 0.5 or 0.25."""
     mean: tuple[float, ...] = IMAGENET_MEAN
+    """Mean that is subtracted from each channel; images are in [0, 1]."""
     std: tuple[float, ...] = IMAGENET_STD
+    """Standard deviation that each channel is divided by."""
     activation: Annotated[Activation, OmitDefaultFromKey()] = "relu"
+    """Activation after each convolution."""
     padding: Annotated[Padding, OmitDefaultFromKey()] = "symmetric"
+    """Padding of strided convolutions: `symmetric` as in PyTorch, or `tensorflow`."""
     batch_norm_epsilon: Annotated[float, OmitDefaultFromKey()] = Field(1e-5, gt=0, le=1)
+    """Constant added to the variance in batch norms."""
 
     def network(self) -> nn.Module:
         """The bare network."""

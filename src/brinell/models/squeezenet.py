@@ -74,15 +74,26 @@ def initialize(network: nn.Module) -> None:
 
 
 class SqueezeNet10(Architecture):
-    """1,248,424 parameters, 1,244,448 of them weights; images of 21 x 21 and more."""
+    """1,248,424 parameters, 1,244,448 of them weights; images of 21 x 21 and more.
+
+    Examples:
+        >>> import brinell
+        >>> brinell.models.SqueezeNet10(classes=7).input_shape
+        (3, 224, 224)
+    """
 
     kind = "squeezenet1_0"
 
     classes: int = Field(1000, ge=1)
+    """Number of logits."""
     in_channels: int = Field(3, ge=1)
+    """Number of channels of the images."""
     size: int = Field(224, ge=21)
+    """Default height and width of images in pixels; convolutional networks accept others."""
     mean: tuple[float, ...] = IMAGENET_MEAN
+    """Mean that is subtracted from each channel; images are in [0, 1]."""
     std: tuple[float, ...] = IMAGENET_STD
+    """Standard deviation that each channel is divided by."""
     classifier_padding: int = Field(0, ge=0, le=1)
     """Round the last, 1 x 1 convolution: 1 in the network that was published (Caffe), 0 in torchvision's."""
 

@@ -32,15 +32,25 @@ class SqueezeNet11(Architecture):
     """1,235,496 parameters, 1,231,552 of them weights; images of 17 x 17 and more.
 
     The accuracy of SqueezeNet 1.0 at 2.4 times fewer multiply-accumulates: 349.15 million an image of 224 x 224.
+
+    Examples:
+        >>> import brinell
+        >>> brinell.models.SqueezeNet11(classes=7).input_shape
+        (3, 224, 224)
     """
 
     kind = "squeezenet1_1"
 
     classes: int = Field(1000, ge=1)
+    """Number of logits."""
     in_channels: int = Field(3, ge=1)
+    """Number of channels of the images."""
     size: int = Field(224, ge=17)
+    """Default height and width of images in pixels; convolutional networks accept others."""
     mean: tuple[float, ...] = IMAGENET_MEAN
+    """Mean that is subtracted from each channel; images are in [0, 1]."""
     std: tuple[float, ...] = IMAGENET_STD
+    """Standard deviation that each channel is divided by."""
     classifier_padding: int = Field(0, ge=0, le=1)
     """Around the last, 1 x 1 convolution."""
 

@@ -29,9 +29,18 @@ def frozen_evaluation(*modules: nn.Module) -> Iterator[None]:
 
 
 def replace(module: nn.Module, name: str, part: nn.Module) -> None:
-    """Put `part` where the submodule `name` (dotted) is."""
-    parent, _, child = name.rpartition(".")
-    setattr(module.get_submodule(parent), child, part)
+    """Put `part` where the submodule `name` (dotted) is, and wherever else in `module` the same submodule is."""
+    before = module.get_submodule(name)
+    for parent in list(module.modules()):
+        for child, found in list(parent._modules.items()):  # `named_children` leaves a second name out
+            if found is before:
+                setattr(parent, child, part)
+
+
+def set_requires_grad(module: nn.Module, requires: bool) -> None:
+    """Set the flag of every parameter; `Module.requires_grad_` is not there in scripted modules."""
+    for parameter in module.parameters():
+        parameter.requires_grad = requires
 
 
 def set_layout(module: nn.Module, layout: torch.memory_format) -> nn.Module:

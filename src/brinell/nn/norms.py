@@ -8,33 +8,80 @@ import torch
 from torch import Tensor
 
 Norm = Literal["linf", "l2"]
+BallNorm = Literal["linf", "l2", "l1"]
+DistanceNorm = Literal["linf", "l2", "l1", "l0"]
 
 
 def distances(clean: Tensor, other: Tensor) -> dict[str, Tensor]:
-    """`l0` (pixels that differ in any channel), `l2` and `linf` between image batches, each `(N,)`."""
+    """`l0` (pixels that differ in any channel), `l1`, `l2` and `linf` between image batches, each `(N,)`."""
     delta = (other - clean).flatten(2)
     return {
         "l0": (delta != 0).any(1).sum(1).to(torch.int32),
+        "l1": delta.flatten(1).double().abs().sum(1).float(),
         "l2": delta.flatten(1).double().norm(dim=1).float(),
         "linf": delta.flatten(1).abs().amax(1),
     }
 
 
-def project(images: Tensor, clean: Tensor, epsilon: Tensor, norm: Norm) -> Tensor:
-    """The nearest point of the ball of radius `epsilon` `(N,)` round `clean` for linf, a point of it for l2, and of
-    the box [0, 1].
+def distance(clean: Tensor, other: Tensor, norm: DistanceNorm) -> Tensor:
+    """The distance of each pair of images in one norm, `(N,)`; `l0` counts values, not pixels."""
+    delta = (other - clean).flatten(1)
+    if norm == "l0":
+        return (delta != 0).sum(1).to(delta.dtype)
+    length: Tensor = torch.linalg.vector_norm(delta, {"l1": 1, "l2": 2, "linf": torch.inf}[norm], dim=1)
+    return length
 
-    Box and linf ball are both boxes, so clipping to one and then the other is exact. For l2 the box comes last: it
-    only ever moves a pixel towards `clean`, which is in the box, so the distance shrinks.
+
+def project(images: Tensor, clean: Tensor, epsilon: Tensor, norm: DistanceNorm) -> Tensor:
+    """The nearest point of the ball of radius `epsilon` `(N,)` round `clean` and of the box [0, 1].
+
+    Exact for linf and l1. For l2 a point of both: the box comes last, which only ever moves a pixel towards `clean`, so
+    that the distance shrinks. For l0 the `epsilon` largest changes of values are kept, and then clipped.
     """
     radius = epsilon.view(-1, *[1] * (images.dim() - 1))
     if norm == "linf":
         inside = torch.minimum(torch.maximum(images, clean - radius), clean + radius)
-    else:
-        delta = images - clean
-        length = delta.flatten(1).norm(dim=1).view_as(radius)
-        inside = clean + delta * (radius / length.clamp_min(1e-12)).clamp_max(1.0)
-    return inside.clamp_(0.0, 1.0)
+        return inside.clamp_(0.0, 1.0)
+    if norm == "l1":
+        return _project_l1(images, clean, epsilon)
+    delta = images - clean
+    if norm == "l0":
+        sparse: Tensor = clean + _largest(delta, epsilon)
+        return sparse.clamp_(0.0, 1.0)
+    length = delta.flatten(1).norm(dim=1).view_as(radius)
+    scaled: Tensor = clean + delta * (radius / length.clamp_min(1e-12)).clamp_max(1.0)
+    return scaled.clamp_(0.0, 1.0)
+
+
+def _largest(delta: Tensor, count: Tensor) -> Tensor:
+    """The `count` `(N,)` largest values of each row's size, the rest zero."""
+    flat = delta.flatten(1)
+    order = flat.abs().argsort(dim=1, descending=True)
+    keep = torch.arange(flat.shape[1], device=flat.device) < count[:, None]
+    return torch.zeros_like(flat).scatter(1, order, flat.gather(1, order) * keep).view_as(delta)
+
+
+def _project_l1(images: Tensor, clean: Tensor, epsilon: Tensor) -> Tensor:
+    """Each value's change shrinks by one amount an image, and ends at the box (Croce & Hein 2021, proposition 2.1).
+
+    What is left of the changes, as a function of that amount, falls along straight lines between the points at which a
+    value begins to move in from the box and those at which it is back: its crossing of `epsilon` is found exactly.
+    """
+    delta = (images - clean).flatten(1)
+    size = delta.abs()
+    room = torch.where(delta > 0, 1 - clean.flatten(1), clean.flatten(1)).clamp_min(0)
+    begins = (size - room).clamp_min(0)
+    values, order = torch.cat([begins, size], dim=1).sort(dim=1)
+    moving = torch.where(order < size.shape[1], 1, -1).cumsum(1).double()
+    total = torch.minimum(size, room).double().sum(1, keepdim=True)
+    fallen = (moving[:, :-1] * values.double().diff(dim=1)).cumsum(1)
+    left = total - torch.nn.functional.pad(fallen, (1, 0))
+    wanted = epsilon.double()[:, None]
+    last = (left >= wanted).sum(1, keepdim=True).sub(1).clamp_min(0)
+    excess = (left.gather(1, last) - wanted) / moving.gather(1, last).clamp_min(1)
+    amount = torch.where(total > wanted, values.gather(1, last) + excess, 0.0).to(size.dtype)
+    kept = torch.minimum((size - amount).clamp_min(0), room)
+    return (clean + (kept * delta.sign()).view_as(clean)).clamp_(0.0, 1.0)
 
 
 def steepest(gradient: Tensor, norm: Norm) -> Tensor:

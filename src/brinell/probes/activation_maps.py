@@ -31,6 +31,11 @@ class ActivationMaps(Probe):
     Each map is brought to the input's size bilinearly and stretched to 0..255. What is read off it is the third
     quartile of its pixels: for the one `shown` (a place in the test order), and as a mean with its 95 % interval over
     `examples`. An image that has flipped stays as it was when it did.
+
+    Examples:
+        >>> import brinell
+        >>> brinell.probes.ActivationMaps(examples=20).steps
+        (0, 1, 5)
     """
 
     kind = "activation_maps"
@@ -38,7 +43,9 @@ class ActivationMaps(Probe):
     steps: tuple[int, ...] = (0, 1, 5)
     """Iterations of the attack; 0 is the clean image."""
     examples: int = Field(100, ge=1)
+    """Test images that the interval is computed from."""
     shown: int = Field(0, ge=0)
+    """Index of the test image whose maps are shown."""
 
     def ask(self, asked: ProbeInput) -> ProbeResult:
         """Attack, and look."""

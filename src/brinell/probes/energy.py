@@ -42,13 +42,20 @@ class Energy(Probe):
     Measured by NVML on an NVIDIA GPU, by RAPL on a processor that lets its counters be read. Elsewhere the time is
     measured and the energy is `modelled`: what it would be on a plain 45 nm accelerator, which ranks variants and
     says nothing about this machine.
+
+    Examples:
+        >>> import brinell
+        >>> brinell.probes.Energy(runs=5).examples
+        1000
     """
 
     kind = "energy"
     exclusive: ClassVar[bool] = True
 
     examples: int = Field(1000, ge=1)
+    """Images of an evaluation."""
     runs: int = Field(10, ge=2)
+    """Number of evaluations."""
 
     def ask(self, asked: ProbeInput) -> ProbeResult:
         """Evaluate so many times, with an eye on the meter."""
@@ -79,6 +86,7 @@ class Energy(Probe):
     ) -> dict[str, Any]:
         return {
             "machine": asked.machine,
+            "runtime": asked.variant.runtime,
             "source": "modelled" if meter is None else "measured",
             "meter": "model" if meter is None else meter.name,
             "runs": self.runs,

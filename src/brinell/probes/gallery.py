@@ -17,15 +17,23 @@ from brinell.probes.probe import Probe, ProbeInput, ProbeResult
 
 
 class Gallery(Probe):
-    """The first `examples` with their adversarials of one attack at one point."""
+    """The first `examples` with their adversarials of one attack at one point.
+
+    Examples:
+        >>> import brinell
+        >>> brinell.probes.Gallery(attack={"kind": "fgsm", "epsilon": "8/255"}).examples
+        8
+    """
 
     kind = "gallery"
     random: ClassVar[bool] = True
 
     attack: Annotated[SerializeAsAny[Attack], BeforeValidator(ATTACKS.read)]
+    """Attack that makes the adversarial examples."""
     examples: int = Field(8, ge=1)
+    """Number of test images shown."""
     name: Annotated[str, NotInKey()] = ""
-    """What the attack is called; its kind where nobody says."""
+    """Name of the attack in the report; by default its kind."""
 
     @classmethod
     def completed(cls, settings: Mapping[str, Any], attacks: Mapping[str, Sequence[Attack]]) -> dict[str, Any] | None:

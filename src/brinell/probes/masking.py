@@ -20,12 +20,11 @@ from torch import Tensor, nn
 from brinell.attacks import FGSM, PGD, Attack, Columns, GenAttack, clean_predictions, run_trial
 from brinell.core import DataError, Fraction, Point, Progress, no_progress
 from brinell.nn import SURROGATES, BinaryLayer
+from brinell.probes.middle_radius import middle_radius
 from brinell.probes.probe import Probe, ProbeInput, ProbeResult
 from brinell.variants import Variant
 
 _STEPS: Final = 20
-_EPSILON: Final = 8 / 255
-"""The radius where a study has none of its own."""
 _TOLERANCE: Final = 0.05
 """Accuracy that two attacks of one budget may differ by on an honest network: what restarts and losses are worth."""
 _UNBOUNDED: Final = 0.02
@@ -85,27 +84,27 @@ class Verdict:
 
 
 class Masking(Probe):
-    """`verify` on the first `examples`, with the uncompressed network as the reference."""
+    """`verify` on the first `examples`, with the uncompressed network as the reference.
+
+    Examples:
+        >>> import brinell
+        >>> brinell.probes.Masking(epsilon="8/255").examples
+        100
+    """
 
     kind = "masking"
     random: ClassVar[bool] = True
-    default: ClassVar[bool] = True
+    joins_gradient_attacks: ClassVar[bool] = True
 
     epsilon: Fraction = Field(gt=0)
+    """Radius of the linf ball in input units; images are in [0, 1]."""
     examples: int = Field(100, ge=1)
-
-    @classmethod
-    def is_default(cls, attacks: Mapping[str, Sequence[Attack]]) -> bool:
-        """Where an attack needs a gradient."""
-        return "gradient" in {swept[0].needs for swept in attacks.values() if swept}
+    """Test images that are attacked."""
 
     @classmethod
     def completed(cls, settings: Mapping[str, Any], attacks: Mapping[str, Sequence[Attack]]) -> dict[str, Any]:
         """`epsilon` is the middle one of the linf radii that the gradient attacks are read at."""
-        swept = [attack for points in attacks.values() for attack in points if attack.needs == "gradient"]
-        radii = {attack.point.epsilon for attack in swept if attack.distance_norm == "linf" and attack.point.epsilon}
-        middle = sorted(radii)[(len(radii) - 1) // 2] if radii else _EPSILON
-        return {"epsilon": middle, **settings}
+        return {"epsilon": middle_radius(attacks), **settings}
 
     def ask(self, asked: ProbeInput) -> ProbeResult:
         """The verdict, with the evidence of every check."""

@@ -47,10 +47,11 @@ class Probe(Spec):
     """Whether it measures the machine too: then nothing else may run meanwhile."""
     random: ClassVar[bool] = False
     """Whether the answer depends on the seed."""
-    default: ClassVar[bool] = False
-    """Whether a study may run it without being asked: it does where `is_default`, unless it says `false`."""
+    joins_gradient_attacks: ClassVar[bool] = False
+    """Whether a study in which an attack needs a gradient runs it without being asked, unless it says `false`."""
 
     examples: int
+    """Test images that the probe reads."""
 
     @abstractmethod
     def ask(self, asked: ProbeInput) -> ProbeResult:
@@ -66,13 +67,8 @@ class Probe(Spec):
         """Estimated forward passes of one image; a backward pass counts as two."""
 
     @classmethod
-    def is_default(cls, attacks: Mapping[str, Sequence[Attack]]) -> bool:
-        """Whether a study with these attacks by name, each at all of its points, runs it without being asked."""
-        return False
-
-    @classmethod
     def completed(cls, settings: Mapping[str, Any], attacks: Mapping[str, Sequence[Attack]]) -> dict[str, Any] | None:
-        """`settings` with those that a study's attacks decide where they are left out.
+        """`settings` with those that a study's attacks (by name, each at all of its points) decide where they are left out.
 
         An attack without points is not valid; `None` where the settings depend on such a one.
 

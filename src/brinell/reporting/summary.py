@@ -1,4 +1,4 @@
-"""The answer before the evidence: which variant to take, which breaks first, which only looks robust, on what."""
+"""The summary at the top of the page: best trade-off, least robust variant, masked gradients, numbers of examples."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from brinell.reporting.masking_text import evidence
 
 @dataclass(frozen=True)
 class Name:
-    """A variant, named inside a sentence."""
+    """Name of a variant within a sentence."""
 
     variant: str
 
@@ -28,31 +28,31 @@ class Name:
 Sentence = tuple[str | Name, ...]
 
 _VERDICTS: Final[tuple[tuple[Verdict, str], ...]] = (
-    ("holds", "found to hold here"),
-    ("only by masked gradients", "holding only by masked gradients"),
-    ("does not hold", "found not to"),
+    ("holds", "hold here"),
+    ("only by masked gradients", "hold only by masked gradients"),
+    ("does not hold", "do not hold"),
     ("undecided", "undecided"),
     ("not tested", "not tested"),
 )
 
 SPELT_OUT = 3
-"""Suspects whose evidence is spelt out; more are only named."""
+"""Number of suspected variants with evidence; further ones are listed by name."""
 
 
 @dataclass(frozen=True)
 class Summary:
-    """The lead says what to take; notes are short paragraphs under a heading."""
+    """`lead` is the best trade-off of each baseline; `notes` are short paragraphs under a heading."""
 
     lead: tuple[Sentence, ...]
     notes: tuple[tuple[str, tuple[Sentence, ...]], ...]
 
 
 def summary(evaluation: Evaluation) -> Summary:
-    """Sentences that follow from the frames by fixed rules; each says the rule it rests on."""
+    """Sentences derived from the frames by fixed rules."""
     notes = (
-        ("Breaks first", tuple(_breaking(evaluation))),
-        ("Only looks robust?", tuple(_masked(evaluation))),
-        ("Beside the paper", tuple(_reproduced(evaluation))),
+        ("Least robust", tuple(_breaking(evaluation))),
+        ("Masked gradients", tuple(_masked(evaluation))),
+        ("Reproduction", tuple(_reproduced(evaluation))),
         ("Measured on", tuple(_measured(evaluation))),
     )
     return Summary(tuple(_choices(evaluation)), tuple((title, text) for title, text in notes if text))
@@ -61,15 +61,15 @@ def summary(evaluation: Evaluation) -> Summary:
 def _choices(evaluation: Evaluation) -> list[Sentence]:
     reference = evaluation.reference_radius
     if reference is None and not evaluation.readings.is_empty():
-        return [("No attack was read at a radius, so there is no verdict; the security curves compare the distances.",)]
+        return [("No attack was read at a radius, so no best trade-off is given; see the security curves.",)]
     if reference is None:
-        return [("Nothing has been attacked yet, so there is no verdict.",)]
+        return [("No attack is finished yet, so no best trade-off is given.",)]
     robust = evaluation.at_reference.select("variant", "robust_accuracy")
     known = evaluation.variants.join(robust, on="variant", how="left")
     figures = {row["variant"]: row for row in known.iter_rows(named=True)}
     choices = sorted(evaluation.choices, key=lambda choice: (choice.variant is None, not choice.within))
     if not choices:
-        return [("The study compresses nothing, so there is nothing to choose.",)]
+        return [("The study has no compressed variant, so no best trade-off is given.",)]
     return [_choice(evaluation, choice, figures) for choice in choices]
 
 
@@ -78,7 +78,7 @@ def _choice(evaluation: Evaluation, choice: Choice, figures: dict[str, dict[str,
     if not choice.measured:
         return ("No compressed variant of ", base, " is measured yet.")
     if choice.variant is None:
-        return ("No measured variant of ", base, " is both smaller and above suspicion.")
+        return ("No measured variant of ", base, " is smaller and free of signs of masked gradients.")
     row, name = figures[choice.variant], Name(choice.variant)
     reference = evaluation.reference_radius
     within = radius(reference.epsilon, reference.norm) if reference else ""
@@ -88,16 +88,16 @@ def _choice(evaluation: Evaluation, choice: Choice, figures: dict[str, dict[str,
         start = f" is the best trade-off: {size(row['encoded_bytes'])}, {smaller}"
         return (name, start, base, f", with {figures_of} within {within}; {_kept(evaluation, choice)}.")
     return (
-        f"No compressed variant keeps within {100 * TOLERANCE:.0f} points of ",
+        f"No compressed variant is within {100 * TOLERANCE:.0f} points of ",
         base,
-        " both clean and robust. ",
+        " in both clean and robust accuracy. ",
         name,
-        f" comes nearest, its file {times(choice.size_ratio)} smaller: {_kept(evaluation, choice)} within {within}.",
+        f" is nearest, with a file {times(choice.size_ratio)} smaller: {_kept(evaluation, choice)} within {within}.",
     )
 
 
 def _kept(evaluation: Evaluation, choice: Choice) -> str:
-    """How its losses are to be read: as none at all where the tests see none."""
+    """Losses of clean and robust accuracy; "no difference" if neither is significant."""
     pairs = evaluation.pairs.filter((pl.col("variant") == choice.variant) & _at_reference(evaluation))
     same = {
         attack: (pairs.filter(pl.col("attack") == attack)["verdict"] == "no difference").to_list() == [True]
@@ -105,13 +105,13 @@ def _kept(evaluation: Evaluation, choice: Choice) -> str:
     }
     if all(same.values()) and choice.within:
         return "no difference from its baseline in either"
-    clean = f"{_change(choice.clean_loss)} clean{' (within chance)' if same[CLEAN] else ''}"
-    robust = f"{_change(choice.robust_loss)} robust accuracy{' (within chance)' if same[WORST] else ''}"
+    clean = f"{_change(choice.clean_loss)} clean{' (not significant)' if same[CLEAN] else ''}"
+    robust = f"{_change(choice.robust_loss)} robust accuracy{' (not significant)' if same[WORST] else ''}"
     return f"it {clean} and {robust}"
 
 
 def _change(loss: float) -> str:
-    return f"{'gains' if loss < -0.0005 else 'gives up'} {_lost(abs(loss))}"
+    return f"{'gains' if loss < -0.0005 else 'loses'} {_lost(abs(loss))}"
 
 
 def _at_reference(evaluation: Evaluation) -> pl.Expr:
@@ -127,9 +127,9 @@ def _lost(loss: float) -> str:
 
 
 def _breaking(evaluation: Evaluation) -> list[Sentence]:
-    """For each attack whose stress is swept: who falls to guessing first, who holds longest."""
+    """For each attack with swept stress: the variants with the smallest and the largest breaking stress."""
     if evaluation.line >= 1:
-        return [("Guessing is always right here, so nothing can be told of breaking.",)]
+        return [("With one class guessing is always correct, so no breaking stress is defined.",)]
     sentences: list[Sentence] = []
     for (attack,), frame in evaluation.breaking.group_by("attack", maintain_order=True):
         norm = evaluation.seed_means.filter(pl.col("attack") == attack)["norm"][0]
@@ -138,18 +138,21 @@ def _breaking(evaluation: Evaluation) -> list[Sentence]:
         strongest = stress(frame["strongest"].max(), frame["quantity"][0], norm)  # type: ignore[arg-type]
         if broken.is_empty():
             sentences.append(
-                (f"Under {attack} nothing falls to guessing ({percent(evaluation.line, 0)}) by {strongest}.",)
+                (
+                    f"Under {attack} no variant falls to the accuracy of guessing "
+                    f"({percent(evaluation.line, 0)}) by {strongest}.",
+                )
             )
             continue
         first, last = broken.row(0, named=True), broken.row(-1, named=True)
         start = (
             f"Under {attack} ",
             Name(first["variant"]),
-            " falls to guessing first, at ",
+            " is the first to fall to the accuracy of guessing, at ",
             stress(first["breaking_stress"], first["quantity"], norm),
         )
         if standing:
-            sentences.append((*start, "; ", *_joined(standing), f" not by {strongest}."))
+            sentences.append((*start, "; ", *_joined(standing), f" not up to {strongest}."))
         elif len(broken) > 1:
             end = stress(last["breaking_stress"], last["quantity"], norm)
             sentences.append((*start, "; ", Name(last["variant"]), f" last, at {end}."))
@@ -169,43 +172,43 @@ def _joined(names: list[Name]) -> list[str | Name]:
 
 
 def _masked(evaluation: Evaluation) -> list[Sentence]:
-    """What speaks against whose robustness: the probe's verdict where it was asked, the readings' signs otherwise."""
+    """Variants with masked gradients by the probe, or with signs of masking in the readings."""
     probed = {found.variant: found.record for found in evaluation.probes.masking}
     if evaluation.readings.is_empty() and not probed:
         return []
     suspects = [name for name in evaluation.variants["variant"] if name in evaluation.suspects]
-    asked = f" The probe asked {whole(len(probed), 'variant')}." if probed else ""
+    probes = f" The masking probe tested {whole(len(probed), 'variant')}." if probed else ""
     blind = evaluation.readings.filter(pl.col("queries").is_not_null() | (pl.col("crafted_on") != pl.col("variant")))
-    unasked = " Attacks without gradients were not consulted." if blind.is_empty() else ""
+    unprobed = " No score-based or transfer attack was run." if blind.is_empty() else ""
     if not suspects:
         return [
             (
-                "No variant shows a sign of masked gradients: no share of zero gradients, no accuracy that rises with "
-                f"epsilon, no single step that beats many.{asked or unasked}",
+                "No variant shows signs of masked gradients: no zero gradients, no accuracy that rises with "
+                f"epsilon, no single step that is stronger than many.{probes or unprobed}",
             )
         ]
     sentences: list[Sentence] = []
     for variant in suspects[:SPELT_OUT]:
         if variant in probed and probed[variant].masked:
-            sentences.append((Name(variant), f" only looks robust. {probed[variant].summary}"))
+            sentences.append((Name(variant), f" has masked gradients. {probed[variant].summary}"))
             continue
         frame = evaluation.masking_signs.filter(pl.col("variant") == variant)
         found = [evidence(row) for row in frame.iter_rows(named=True)]
-        sentences.append((Name(variant), f" may only look robust: {listing(found)}."))
+        sentences.append((Name(variant), f" may have masked gradients: {listing(found)}."))
     if more := suspects[SPELT_OUT:]:
-        sentences.append(("So may ", *_joined([Name(variant) for variant in more]), "."))
+        sentences.append(("The same applies to ", *_joined([Name(variant) for variant in more]), "."))
     return sentences
 
 
 def _reproduced(evaluation: Evaluation) -> list[Sentence]:
-    """How many of the paper's claims hold here, where the study reproduces one."""
+    """How many claims of the reproduced paper hold."""
     ours = reproduction(evaluation)
     if ours is None:
         return []
     counts = Counter(item.verdict for item in findings(ours))
-    said = [f"{counts[verdict]} {words}" for verdict, words in _VERDICTS if counts[verdict]]
+    results = [f"{counts[verdict]} {words}" for verdict, words in _VERDICTS if counts[verdict]]
     total = whole(counts.total(), "claim")
-    return [(f"{total} of {ours.paper.name}: {listing(said)}. The table of findings says which and why.",)]
+    return [(f"{total} of {ours.paper.name}: {listing(results)}. The table of findings has the evidence.",)]
 
 
 def _measured(evaluation: Evaluation) -> list[Sentence]:
@@ -225,18 +228,16 @@ def _measured(evaluation: Evaluation) -> list[Sentence]:
         )
     planned, done = int(coverage["planned"].sum()), int(coverage["examples"].sum())
     if coverage.is_empty():
-        sentences.append(("The plan holds no trials.",))
+        sentences.append(("The plan has no trials.",))
     elif done >= planned:
         lack = whole(len(evaluation.unanswered), "probe")
-        said = (
-            "Nothing is missing."
-            if evaluation.unanswered.is_empty()
-            else f"All trials are complete; {lack} unanswered."
+        state = (
+            "Nothing is missing." if evaluation.unanswered.is_empty() else f"All trials are complete; {lack} missing."
         )
-        sentences.append((said,))
+        sentences.append((state,))
     else:
         states = coverage.filter(pl.col("state") != "done")["state"].value_counts().sort("state").iter_rows()
         parts = listing([f"{count:,} {state}" for state, count in states])
         share = min(0.99, done / planned)  # never rounded up to all of it
-        sentences.append((f"{percent(share, 0)} of what is planned is measured; trials not complete: {parts}.",))
+        sentences.append((f"{percent(share, 0)} of the planned readings are measured; incomplete trials: {parts}.",))
     return sentences

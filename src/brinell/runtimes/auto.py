@@ -24,9 +24,15 @@ class Auto(Runtime):
     """Compile the network with every runtime that is there, time each on random images, and keep the fastest.
 
     Which one that is may differ between machines and between two calls: rows and keys need a name.
+
+    Examples:
+        >>> import brinell
+        >>> brinell.runtimes.Auto().runs
+        5
     """
 
     kind = "auto"
+    stable: ClassVar[bool] = False
 
     batch: int = Field(8, ge=1)
     """Images a pass that is timed."""

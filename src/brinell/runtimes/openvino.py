@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, ClassVar, Final
 
 import numpy as np
@@ -34,9 +35,25 @@ class OpenVINO(Runtime):
 
     def compile(self, module: nn.Module, input_shape: tuple[int, ...]) -> nn.Module:
         """Translate, compile, verify; a network with bits is compiled for each batch size that is needed."""
+        return self._network(to_openvino(module, input_shape), module, input_shape)
+
+    def write(self, module: nn.Module, input_shape: Sequence[int], path: Path) -> None:
+        """Write the model as `path` (`.xml`) and a `.bin` beside it, after it was read again and verified.
+
+        Raises:
+            ConfigurationError, UnsupportedError: as `deploy`.
+        """
+        self.check_installed()
+        ov = require("openvino", extra=self.extra)
+        model = to_openvino(module, input_shape)
+        model.reshape([1 if has_bits(module) else -1, *input_shape])
+        ov.save_model(model, path, compress_to_fp16=False)
+        self._network(ov.Core().read_model(path), module, tuple(input_shape))
+
+    def _network(self, model: Any, module: nn.Module, input_shape: tuple[int, ...]) -> nn.Module:
         ov = require("openvino", extra=self.extra)
         bits, int8 = has_bits(module), isinstance(module, OnnxNetwork)
-        model, compiled = to_openvino(module, input_shape), dict[int | None, Any]()
+        compiled = dict[int | None, Any]()
 
         def build(size: int | None) -> Program:
             compiled[size] = _compiled(ov, model, size, input_shape)

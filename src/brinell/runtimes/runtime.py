@@ -19,6 +19,8 @@ class Runtime(Spec):
     """Modules that must be installed."""
     extra: ClassVar[str] = ""
     """The extra of `brinell` that installs them."""
+    stable: ClassVar[bool] = True
+    """Whether it is the same on every machine, so that rows and keys can name it."""
 
     def deploy(self, module: nn.Module, input_shape: Sequence[int]) -> nn.Module:
         """The network as this runtime computes it.

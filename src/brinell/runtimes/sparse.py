@@ -26,6 +26,11 @@ class Sparse(Runtime):
 
     A layer stays dense where that is faster on this machine. The kernel is compiled by Numba, for convolutions of
     stride 1.
+
+    Examples:
+        >>> import brinell
+        >>> brinell.runtimes.Sparse(least_sparsity=0.8).batch
+        4
     """
 
     kind = "sparse"

@@ -63,18 +63,44 @@ class Verification:
 
 
 def verification_images(input_shape: Sequence[int], count: int) -> Tensor:
-    """Seeded images from grey to noise, so that each has other activations: `(count, C, H, W)` in [0, 1]."""
+    """Seeded images with contrasts from uniform grey to noise, which cause different activations.
+
+    Args:
+        input_shape: Channels, height, width.
+        count: Number of images.
+
+    Returns:
+        `(count, C, H, W)` in [0, 1].
+
+    Examples:
+        >>> verification_images((3, 8, 8), 4).shape
+        torch.Size([4, 3, 8, 8])
+    """
     draw = torch.Generator().manual_seed(0)
     contrast = torch.linspace(0.1, 1, count).view(-1, 1, 1, 1)
     return 0.5 + contrast * (torch.rand(count, *input_shape, generator=draw) - 0.5)
 
 
 def differing_logits(found: Tensor, expected: Tensor, *, rounded: bool) -> str | None:
-    """What is wrong with the logits `found`; `None` where they are the expected ones.
+    """Compare logits of a runtime with expected ones.
 
-    Each image's distance is its largest difference over the largest logit of all. Float networks have to be close on
-    every image. Where activations are `rounded`, one of them may turn with the last bit of a sum, so that half of the
-    images may differ more, and all by a little; a kernel that is wrong differs by as much as the logits themselves.
+    The difference of an image is its largest absolute difference relative to the largest logit of all images. A float
+    network must agree on every image. With `rounded` activations the last bit of a sum can change an activation, so
+    half of the images may differ more, and all slightly.
+
+    Args:
+        found: Logits of the runtime, `(N, classes)`.
+        expected: Logits of PyTorch, `(N, classes)`.
+        rounded: The network has binary or int8 activations.
+
+    Returns:
+        A description of the difference, or `None` if the logits agree.
+
+    Examples:
+        >>> import torch
+        >>> logits = torch.tensor([[1.0, 2.0]])
+        >>> differing_logits(logits, logits, rounded=False) is None
+        True
     """
     if found.shape != expected.shape:
         return f"it gives logits of shape {tuple(found.shape)}, and the reference {tuple(expected.shape)}"

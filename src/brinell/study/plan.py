@@ -17,6 +17,7 @@ from brinell.core import (
     content_key,
 )
 from brinell.data import Dataset
+from brinell.runtimes import Reference
 from brinell.study.config import AttackEntry, SweptAttack, TransferEntry
 from brinell.study.environment import machine
 from brinell.study.plan_variants import VariantPlan, plan_variants
@@ -63,7 +64,7 @@ def plan(study: Study, splits: Splits | None = None) -> StudyPlan:
 def _clean_trials(study: Study, test: Dataset, variants: Sequence[VariantPlan]) -> Iterator[PlannedTrial]:
     blocks = cut(test, len(test), study.block)
     for variant in variants:
-        clean = _Run(CLEAN, {"kind": CLEAN, "revision": 1}, "linf", (Point(0.0, 0),), blocks)
+        clean = _Run(CLEAN, {"kind": CLEAN, "revision": 1}, "linf", (Point(0.0, 0),), blocks, study.runtime)
         yield _trial(clean, variant, variant, variant.view, test)
 
 
@@ -98,6 +99,7 @@ class _Run:
     norm: str
     points: tuple[Point, ...]
     blocks: tuple[Block, ...]
+    runtime: str
     seed: int = 0
     random: bool = False
     trace_every: int | None = None
@@ -118,9 +120,10 @@ def _runs(
         raise ConfigurationError(f"{where}.examples: {examples} asked for; data.test has {len(test)}")
     blocks = cut(test, examples, study.block)
     seeds = study.seeds.attacks if entry.seeds is None else entry.seeds
-    attack, points = swept.attack, swept.points
+    attack, points, runtime = swept.attack, swept.points, study.runtime
     for seed in dict.fromkeys(seeds) if attack.random else (0,):
-        yield _Run(name, attack.identity(), attack.distance_norm, points, blocks, seed, attack.random, trace_every)
+        norm, spec = attack.distance_norm, attack.identity()
+        yield _Run(name, spec, norm, points, blocks, runtime, seed, attack.random, trace_every)
 
 
 def _among(variants: Sequence[VariantPlan], names: tuple[str, ...] | None) -> list[VariantPlan]:
@@ -141,7 +144,7 @@ def _trial(run: _Run, judged: VariantPlan, crafted: VariantPlan, view: str, test
         judged_on=judged.record.key,
         crafted_on=crafted.record.key,
         view=view,
-        runtime="reference",
+        runtime=run.runtime,
         data=[test.fingerprint, test.split],
         seed=run.seed,
         trace_every=run.trace_every,
@@ -156,7 +159,7 @@ def _trial(run: _Run, judged: VariantPlan, crafted: VariantPlan, view: str, test
         crafted_on=crafted.record.key,
         seed=run.seed,
         view=view,
-        runtime="reference",
+        runtime=run.runtime,
         random=run.random,
         points=run.points,
         trace_every=run.trace_every,
@@ -178,6 +181,7 @@ def _probes(study: Study, test: Dataset, variants: Sequence[VariantPlan]) -> Ite
                 examples=shown.stop if probe.exclusive else shown.name,
                 machine=machine() if probe.exclusive else None,
                 seed=seed,
+                **({} if study.runtime == Reference.kind else {"runtime": study.runtime}),
             )
             yield PlannedProbe(key=key, kind=kind, variant=variant.record.key, spec=probe.config(), seed=seed)
 

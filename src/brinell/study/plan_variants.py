@@ -115,7 +115,7 @@ def _of_parent(name: str, compressor: Compressor, parent: VariantPlan, seed: int
     key = content_key(
         "variant",
         parent=parent.record.key,
-        compress=compressor.identity(),
+        compress=compressor.identity_for(parent.architecture),
         data=_learnt_from(splits.train),
         seed=seed,
     )

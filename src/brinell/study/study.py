@@ -19,6 +19,7 @@ from brinell.study.config import (
     Names,
     Paper,
     ProbeEntry,
+    RuntimeKind,
     Section,
     Seeds,
     TransferEntry,
@@ -46,6 +47,8 @@ class Study(Section):
     seeds: Seeds = Seeds()
     block: Count = 250
     """Examples a block: what one task computes, one file holds, and a kill may lose."""
+    runtime: RuntimeKind = omitted("reference")
+    """What judges every variant, and what attacks through scores ask."""
     paper: Paper | None = omitted()
     source: str = Field("", exclude=True)
 
@@ -118,5 +121,5 @@ class Study(Section):
     @field_serializer("probes", mode="wrap")
     def _say_which_are_not_asked(self, probes: dict[str, ProbeEntry], handler: Callable[[Any], Any]) -> dict[str, Any]:
         """Probes that a study runs unless it says no are written as `false`."""
-        left_out = {kind: False for kind in PROBES if PROBES[kind].default and kind not in probes}
+        left_out = {kind: False for kind in PROBES if PROBES[kind].joins_gradient_attacks and kind not in probes}
         return {**left_out, **handler(probes)}

@@ -33,11 +33,17 @@ class Adversarial(Spec):
 
     The default is the robustness paper's Algorithm 1: half of the batch, one step (FGSM) that raises the loss of the
     *predicted* class, so that the label cannot be read off the perturbation (label leaking), and Kurakin's weight.
+
+    Examples:
+        >>> import brinell
+        >>> brinell.training.Adversarial(epsilon="4/255").fraction
+        0.5
     """
 
     kind = "adversarial"
 
     fraction: Fraction = Field(0.5, gt=0, le=1)
+    """Share of each batch that is replaced by adversarial examples."""
     weight: Fraction = Field(0.3, gt=0)
     """Lambda: what an adversarial example counts, where a clean one counts 1."""
     epsilon: Fraction = Field(8 / 255, ge=0)
@@ -52,7 +58,9 @@ class Adversarial(Spec):
     step_size: Fraction | None = Field(None, gt=0)
     """`None`: the image's epsilon for one step, a quarter of it for several."""
     random_start: bool = False
+    """Start at a uniformly random point of the ball."""
     norm: Norm = "linf"
+    """Norm of the ball: `linf` or `l2`."""
 
     def examples(self, module: nn.Module, batch: Batch, seed: int, *, bf16: bool = False) -> Tensor:
         """Adversarial images of all of `batch`; noise is keyed by the ids and the epoch."""

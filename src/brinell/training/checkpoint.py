@@ -91,10 +91,16 @@ class Checkpoint:
 
 
 def histories(folder: Path) -> tuple[History, ...]:
-    """What the checkpoints in `folder` and its subfolders went through, in the order of their names.
+    """Training histories stored in the checkpoints in `folder` and its subfolders, ordered by name.
 
     Raises:
-        StoreError: a checkpoint is damaged.
+        StoreError: A checkpoint is damaged.
+
+    Examples:
+        >>> import pathlib, tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     histories(pathlib.Path(folder))
+        ()
     """
     found = []
     for path in sorted(Path(folder).rglob(FILE)):
@@ -118,7 +124,13 @@ def identity(module: nn.Module, data: Dataset, train: Train, seed: int, context:
 
 
 def digest(tensors: Mapping[str, Tensor], text: str = "") -> str:
-    """SHA-256 of names and values, in hexadecimal."""
+    """SHA-256 of names and values of tensors and of a text, in hexadecimal.
+
+    Examples:
+        >>> import torch
+        >>> digest({"weight": torch.zeros(2)}) == digest({"weight": torch.ones(2)})
+        False
+    """
     state = hashlib.sha256(text.encode())
     for name, tensor in tensors.items():
         state.update(name.encode())

@@ -20,13 +20,21 @@ class Distillation(Spec):
     changed is shown to the network alone; its teacher answers to the clean image.
 
     Binary networks gain most: Martinez 2020 (section 4.2) and ReActNet (Liu 2020, section 4.4) train theirs so.
+
+    Examples:
+        >>> import brinell
+        >>> brinell.training.Train(distillation={}).distillation.temperature
+        4.0
     """
 
     kind = "distillation"
 
     temperature: Fraction = Field(4.0, gt=0)
+    """Temperature that softens the logits of both networks."""
     temperature_squared: bool = True
+    """Multiply the divergence by the squared temperature."""
     hard_label_weight: Fraction = Field(0.1, ge=0, le=1)
+    """Weight of the cross-entropy to the labels, in [0, 1]; the rest is the divergence."""
 
     def loss(self, teacher: nn.Module, *, label_smoothing: float = 0.0, clean: bool = True, bf16: bool = False) -> Loss:
         """The loss of learning from `teacher`, a module in evaluation mode; `clean`: it is shown the clean images."""
@@ -49,7 +57,19 @@ class Distillation(Spec):
 
 
 def divergence(logits: Tensor, teacher: Tensor, temperature: float) -> Tensor:
-    """Mean over the batch of KL(teacher || student), both softened; logits `(N, classes)`."""
+    """Mean over the batch of KL(teacher || student), both softened by `temperature`.
+
+    Args:
+        logits: Logits of the student, `(N, classes)`.
+        teacher: Logits of the teacher, `(N, classes)`.
+        temperature: Positive temperature.
+
+    Examples:
+        >>> import torch
+        >>> logits = torch.tensor([[1.0, 2.0]])
+        >>> float(divergence(logits, logits, temperature=4.0))
+        0.0
+    """
     return F.kl_div(
         F.log_softmax(logits / temperature, 1),
         F.log_softmax(teacher / temperature, 1),

@@ -72,7 +72,12 @@ class ProcessGroup:
 
 
 def process_group() -> ProcessGroup:
-    """What `torchrun` says of this process; alone, where something else has started it."""
+    """Rank and number of processes started by `torchrun`; a single process otherwise.
+
+    Examples:
+        >>> process_group().count
+        1
+    """
     if not distributed.is_torchelastic_launched():
         return ProcessGroup()
     names = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE")

@@ -14,10 +14,25 @@ from brinell.training.device import choose_device, on
 def accuracy(
     module: nn.Module, data: Dataset, *, batch_size: int = 500, device: str | torch.device | None = None
 ) -> float:
-    """Share of examples whose highest logit is their label's, in evaluation mode; the module's modes come back.
+    """Share of examples whose highest logit is that of their label, in evaluation mode.
+
+    Args:
+        module: Network from images in [0, 1] to logits; its training modes are restored.
+        data: The examples.
+        batch_size: Images of a forward pass.
+        device: By default the GPU, if there is one.
+
+    Returns:
+        The accuracy in [0, 1].
 
     Raises:
-        DataError: there are no examples.
+        DataError: There are no examples.
+
+    Examples:
+        >>> import brinell
+        >>> model = brinell.models.build("resnet8", width=4)
+        >>> 0 <= accuracy(model, brinell.data.build("digits", split="test", examples=10)) <= 1
+        True
     """
     if not len(data):
         raise DataError(f"accuracy: {data.name}/{data.split} has no examples")

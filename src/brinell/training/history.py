@@ -44,6 +44,13 @@ class History:
 
 
 def training_columns(histories: Iterable[History]) -> dict[str, list[Any]]:
-    """One table of several stages, in their order: columns of `TRAINING_SCHEMA`."""
+    """Combine the histories of several stages into one table with the columns of `TRAINING_SCHEMA`.
+
+    Examples:
+        >>> import brinell
+        >>> epoch = brinell.training.Epoch(epoch=1, loss=0.5, learning_rate=0.1, accuracy=None, seconds=2.0)
+        >>> training_columns([brinell.training.History("train", (epoch,))])["loss"]
+        [0.5]
+    """
     rows = [{"stage": history.stage, **asdict(epoch)} for history in histories for epoch in history.epochs]
     return {name: [row[name] for row in rows] for name in TRAINING_SCHEMA}

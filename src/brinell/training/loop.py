@@ -26,7 +26,7 @@ from brinell.core import (
     no_progress,
 )
 from brinell.data import Dataset
-from brinell.nn import set_layout
+from brinell.nn import frozen_norms, set_layout
 from brinell.training.batch import Batch, Loss
 from brinell.training.batches import Batches
 from brinell.training.checkpoint import Checkpoint, Position, identity
@@ -64,28 +64,48 @@ def fit(
     progress: Progress = no_progress,
     label: str = "training",
 ) -> History:
-    """Train `module` in place; it comes back in evaluation mode, on the device it came on.
+    """Train `module` in place; it is returned to evaluation mode and to its device.
 
-    Parameters that do not require a gradient stay as they are, and so do the statistics of a batch norm whose own
-    parameters are all frozen. `held` is what each epoch's accuracy is measured on; without it, `train.holdout` examples
-    are taken off `data` for that. `device` is the GPU, where there is one, by default. The global random state is left
-    alone.
+    Parameters that do not require a gradient are not changed, nor are the statistics of a batch norm whose parameters
+    are all frozen, or which is in evaluation mode where `module` is in training mode. The global random state is not
+    changed.
 
-    Under `torchrun` every process calls this alike and computes its share of every batch; all come back with the same
-    weights, and the first one writes the checkpoints. Batch norm then normalises each share by itself.
+    Under `torchrun` every process calls this function and computes its share of every batch. All processes end with
+    the same weights, and the first one writes the checkpoints; batch norm normalises each share separately.
 
-    `checkpoint` is a folder (made on demand) that belongs to this run: after a kill, the same call goes on from there
-    and ends with the same weights, bit for bit, on the same machine with as many threads. A finished run returns at
-    once. `context` names what else decides the result (a loss of one's own), so that a checkpoint made with another is
-    refused. `progress` counts examples.
+    Args:
+        module: Network from images in [0, 1] to logits.
+        data: Training examples.
+        train: Training settings.
+        seed: Seed of the order of examples and of augmentation.
+        loss: Loss of a batch; by default cross-entropy.
+        after_step: Called after each step of the optimiser, to restore constrained weights.
+        held: Examples for the accuracy after each epoch; by default `train.holdout` examples of `data`.
+        device: By default the GPU, if there is one.
+        checkpoint: Folder of this training (created if needed). After an interruption the same call resumes and ends
+            with the same weights, bit for bit, on the same machine with the same number of threads. A finished training
+            returns immediately.
+        context: Description of other inputs of the result, such as `loss`; a checkpoint with another one is refused.
+        progress: Callback, called with the number of examples done.
+        label: Name of the training in `progress`.
+
+    Returns:
+        Loss, learning rate, accuracy and time of each epoch.
 
     Raises:
-        ConfigurationError: batches too small for so many processes; `train.dropout` for a network without dropout;
-            `train.distillation` without a loss that has a teacher.
-        DataError: fewer than two examples, or a holdout that leaves none.
-        ModelError: the module does not take such images, or has fewer logits than there are classes.
-        DivergenceError: the loss is no longer finite; the checkpoint is from before that.
-        StoreError: `checkpoint` cannot be written, is damaged, or is of another run.
+        ConfigurationError: Batches too small for the number of processes; `train.dropout` for a network without
+            dropout; `train.distillation` without a loss that has a teacher.
+        DataError: Fewer than two examples, or none after the holdout.
+        ModelError: The module does not accept the images, or has fewer logits than there are classes.
+        DivergenceError: The loss is not finite; the checkpoint is an earlier one.
+        StoreError: `checkpoint` cannot be written, is damaged, or is of another training.
+
+    Examples:
+        >>> import brinell
+        >>> model, data = brinell.models.build("resnet8", width=4), brinell.data.build("digits", examples=50)
+        >>> history = fit(model, data, brinell.training.Train(epochs=2, batch_size=25), seed=0)
+        >>> [epoch.epoch for epoch in history.epochs]
+        [1, 2]
     """
     if train.distillation is not None and loss is None:
         raise ConfigurationError("train.distillation: there is no teacher here; only a compressor's training has one")
@@ -113,10 +133,17 @@ def fit(
 
 
 def hold_out(data: Dataset, train: Train, seed: int) -> tuple[Dataset, Dataset | None]:
-    """What is trained on, and the `train.holdout` examples that choices are made with (`None` where there are none).
+    """Split `data` into training examples and `train.holdout` held-out examples (`None` if there are none).
 
     Raises:
-        DataError: nothing would be left to train on.
+        DataError: No training example would remain.
+
+    Examples:
+        >>> import brinell
+        >>> data = brinell.data.build("digits", examples=50)
+        >>> rest, held = hold_out(data, brinell.training.Train(holdout=10), seed=0)
+        >>> len(rest), len(held)
+        (40, 10)
     """
     kept, held = data.holdout(train.holdout, seed)
     return (kept, held) if len(held) else (data, None)
@@ -141,6 +168,7 @@ class _Run:
 
         self.module, self.train, self.seed, self.place = module, train, seed, place
         self.loss, self.after_step, self.held = loss, after_step, held
+        self.frozen = frozen_norms(module)
         self.batches, self.ranks = Batches(data, train, seed), process_group()
         self.ranks.check(len(data) // len(self.batches))
         self.channels_last = takes_channels_last(module, data)
@@ -165,7 +193,7 @@ class _Run:
         position = Position() if saved is None else saved.resume(self.module, self.optimizer)
         self.clock = self.last_saved = time.monotonic()
         while position.epoch < self.train.epochs:
-            training_mode(self.module)
+            training_mode(self.module, self.frozen)
             for batch in self.batches.epoch(position.epoch, position.batch, self.channels_last):
                 self._step(batch)
                 position.batch += 1
@@ -191,7 +219,7 @@ class _Run:
             return records
         count = -(-self.train.recalibration * len(self.batches) // len(self.batches.data))
         fresh = self.batches.epoch(self.train.epochs, channels_last=self.channels_last)
-        recalibrate(self.module, (batch.images for batch in islice(fresh, count)))
+        recalibrate(self.module, (batch.images for batch in islice(fresh, count)), self.frozen)
         return [*records[:-1], replace(records[-1], accuracy=self._accuracy())]
 
     def _accuracy(self) -> float | None:
@@ -224,6 +252,8 @@ class _Run:
         self.optimizer.zero_grad(set_to_none=True)
         share, weight = self.ranks.share(batch)
         loss = self.loss(self.wrapped, share) * weight
+        if not loss.requires_grad:
+            raise ModelError("the model's logits have no gradient: its forward pass leaves it out (no_grad, detach)")
         self.fabric.backward(loss)
         if self.train.gradient_clip is not None:
             self.fabric.clip_gradients(

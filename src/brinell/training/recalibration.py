@@ -2,29 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from brinell.nn import frozen_evaluation
+from brinell.nn import frozen_evaluation, keeps_statistics
 
 
-def recalibrate(module: nn.Module, batches: Iterable[Tensor]) -> int:
-    """Set the running statistics of every batch norm to those of its inputs over `batches`, and say how many were set.
+def recalibrate(module: nn.Module, batches: Iterable[Tensor], frozen: Collection[str] = ()) -> int:
+    """Set the running statistics of all batch norms to those of their inputs over `batches`.
 
-    One layer after the other, in the order of evaluation: each sees what the layers before it, set already, send it.
-    That is the network that ships. Averages that were kept while training are of another one: each batch was normalised
-    by itself, and by weights that have moved since; where activations are binary, such a shift flips signs, and an
-    epoch's accuracy may jump by tens of points. `batches` `(N, C, H, W)` lie on the module's device.
+    The layers are set one by one in the order of evaluation, so that each sees inputs computed with the new statistics
+    of the layers before it, as in the deployed network. The running averages of training differ: each batch was
+    normalised by its own statistics, and by weights that have changed since. With binary activations such a difference
+    flips signs, and accuracy may change by tens of points between epochs. Layers without running statistics, and
+    frozen ones, are not changed.
 
-    Layers without running statistics, and those whose parameters are all frozen, stay as they are.
+    Args:
+        module: The network, changed in place.
+        batches: Images `(N, C, H, W)` on the device of the module.
+        frozen: Names of batch norms that are not changed.
+
+    Returns:
+        The number of layers that were set.
+
+    Examples:
+        >>> import brinell, torch
+        >>> recalibrate(brinell.models.build("resnet8", width=4), [torch.rand(8, 1, 8, 8)])
+        7
     """
     images = list(batches)
+    kept = {layer for name, layer in module.named_modules() if name in frozen}
     with frozen_evaluation(module), torch.inference_mode():
         calls = _calls(module, images[0][:2])
-    chosen = [(layer, count) for layer, count in calls.items() if _learns(layer)]
+    chosen = [(layer, count) for layer, count in calls.items() if layer not in kept and _learns(layer)]
     for layer, count in chosen:
         with frozen_evaluation(module), torch.inference_mode():
             mean, variance = _moments(module, layer, count, images)
@@ -38,9 +51,7 @@ class _Seen(Exception):  # noqa: N818 - it is no error
 
 
 def _learns(layer: _BatchNorm) -> bool:
-    parameters = list(layer.parameters(recurse=False))
-    frozen = bool(parameters) and not any(parameter.requires_grad for parameter in parameters)
-    return layer.running_mean is not None and not frozen
+    return layer.running_mean is not None and not keeps_statistics(layer)
 
 
 def _calls(module: nn.Module, images: Tensor) -> dict[_BatchNorm, int]:

@@ -20,20 +20,35 @@ class Train(Spec):
 
     `augment` moves the images of each batch at random: `shift` by up to an eighth of their size in each direction
     (4 of 32 pixels; what comes in is black), `crop_flip` mirrors half of them as well.
+
+    Examples:
+        >>> import brinell
+        >>> brinell.training.Train(epochs=5, adversarial={"epsilon": "8/255"}).adversarial.steps
+        1
     """
 
     kind = "train"
 
     epochs: int = Field(10, ge=0)
+    """Passes over the training data."""
     batch_size: int = Field(256, ge=2)
+    """Examples of a step, over all processes."""
     learning_rate: Fraction = Field(0.1, gt=0)
+    """Largest learning rate of the schedule."""
     optimizer: Literal["sgd", "adamw"] = "sgd"
+    """`sgd` or `adamw`."""
     momentum: Fraction = Field(0.9, ge=0, lt=1)
+    """Momentum of SGD; the first beta of AdamW."""
     nesterov: bool = False
+    """Use Nesterov momentum (SGD only)."""
     weight_decay: Fraction = Field(1e-4, ge=0)
+    """L2 penalty (SGD) or decoupled weight decay (AdamW)."""
     schedule: Literal["cosine", "one_cycle", "constant"] = "cosine"
+    """`cosine` falls to 0; `one_cycle` rises for 30 % of the steps first; `constant`."""
     augment: Literal["none", "shift", "crop_flip"] = "none"
+    """`shift` moves images by up to an eighth; `crop_flip` also mirrors half of them."""
     label_smoothing: Fraction = Field(0.0, ge=0, lt=1)
+    """Probability mass that is spread over all classes."""
     gradient_clip: Fraction | None = Field(None, gt=0)
     """Largest L2 norm of all gradients together; `None` leaves them."""
     precision: Literal["float32", "bf16"] = "float32"
@@ -43,7 +58,7 @@ class Train(Spec):
     adversarial: Annotated[Adversarial | None, OmitDefaultFromKey()] = None
     """Replace a share of every batch by adversarial examples; `None` trains on clean images only."""
     distillation: Annotated[Distillation | None, OmitDefaultFromKey()] = None
-    """Learn from the network as it was before, too; only a compressor's training has such a teacher."""
+    """Also distil from the parent network; compressors only."""
     dropout: Annotated[Fraction | None, OmitDefaultFromKey()] = Field(None, ge=0, lt=1)
     """Probability of every dropout layer while it trains; `None` leaves the network's own. A network that was pruned
     needs less: Han 2015 (section 3.1) multiplies it by the square root of the share of weights that are left."""

@@ -145,7 +145,21 @@ def _sides(name: tuple[str, str, str, int], old: _Run, new: _Run) -> TrialPair:
     if plans[0] and plans[1] and plans[0].spec != plans[1].spec:
         old.notes.append(f"{attack} has other settings in the second run")
     label = attack if source == variant else f"{attack} from {source}"
-    return TrialPair(label, variant, seed, plans, (old.rows(plans[0]), new.rows(plans[1])))
+    pair = TrialPair(label, variant, seed, plans, (old.rows(plans[0]), new.rows(plans[1])))
+    if plans[0] and plans[1] and plans[0].runtime != plans[1].runtime:
+        old.notes.append(_two_runtimes(pair, plans[0].runtime, plans[1].runtime))
+    return pair
+
+
+def _two_runtimes(pair: TrialPair, first: str, second: str) -> str:
+    """How often two runtimes predict different classes for the same images."""
+    note = f"{pair.label} of {pair.variant}: judged by {first} in the first run, by {second} in the second"
+    before, after = pair.rows
+    if not pair.clean or before is None or after is None:
+        return note
+    both = before.join(after, on="example_id", suffix="_after")
+    differing = int((both["prediction"] != both["prediction_after"]).sum())
+    return f"{note}; their predictions differ on {differing} of {len(both)} images"
 
 
 def _costs(before: Mapping[str, Mapping[str, Any]], after: Mapping[str, Mapping[str, Any]]) -> Iterator[dict[str, Any]]:

@@ -77,6 +77,8 @@ class LatencyReading(Record):
     low_ms: float | None = None
     high_ms: float | None = None
     runs: int
+    differing: float | None = None
+    """Share of the probe's images to which the reference gives another class."""
 
 
 class Latency(Record):
@@ -91,6 +93,7 @@ class Energy(Record):
     """What one evaluation of `examples` takes; mean and standard deviation over `runs`."""
 
     machine: str
+    runtime: str = "reference"
     source: Literal["measured", "modelled"]
     meter: str
     runs: int

@@ -35,6 +35,7 @@ READING_SCHEMA = {
     "backwards": pl.Float64,
     "queries": pl.Float64,
     "median_l0": pl.Float64,
+    "median_l1": pl.Float64,
     "median_l2": pl.Float64,
     "median_linf": pl.Float64,
 }
@@ -50,7 +51,7 @@ def readings(rows: pl.DataFrame) -> pl.DataFrame:
     """One row for each (epsilon, steps) of a trial's rows, ascending: `READING_SCHEMA` from `epsilon` on."""
     was_right, right = pl.col("clean_rank") == 0, pl.col("rank") == 0
     broken = was_right & ~right
-    distances = {f"median_{name}": pl.col(name).cast(pl.Float64).fill_nan(None) for name in ("l0", "l2", "linf")}
+    distances = {f"median_{name}": pl.col(name).cast(pl.Float64).fill_nan(None) for name in ("l0", "l1", "l2", "linf")}
     counted = rows.group_by("epsilon", "steps", maintain_order=True).agg(
         examples=pl.len().cast(pl.Int64),
         clean_correct=was_right.sum().cast(pl.Int64),

@@ -43,7 +43,7 @@ class Distances:
 def distances(rows: pl.DataFrame, variant: str, attack: str, norm: str) -> Iterator[Distances]:
     """Those of a trial that was read without a radius; nothing of others, nor of a norm whose distance no row holds."""
     free = rows.filter(pl.col("epsilon").is_null())
-    if len(free) and norm in ("linf", "l2"):
+    if len(free) and norm in ("linf", "l2", "l1"):
         values = nearest(free)[norm].fill_null(float("inf")).to_numpy()
         yield Distances(variant, attack, norm, np.sort(values))
 

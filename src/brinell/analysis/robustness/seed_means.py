@@ -34,6 +34,8 @@ RERUN_SCHEMA = {
     "zero_gradient_share": pl.Float64,
     "forwards": pl.Float64,
     "backwards": pl.Float64,
+    "median_l0": pl.Float64,
+    "median_l1": pl.Float64,
     "median_l2": pl.Float64,
     "median_linf": pl.Float64,
 }

@@ -29,7 +29,7 @@ at this radius, at a smaller one, or at none: few examples of an attack at large
 
 
 def nearest(rows: pl.DataFrame) -> pl.DataFrame:
-    """`example_id`, and the least `linf` and `l2` at which a row of one trial misclassifies it; null where none does.
+    """`example_id`, and the least `linf`, `l2` and `l1` at which a row of a trial misclassifies it; null: at none.
 
     An example that is wrong without an attack is broken at distance 0. A distance that is not a number counts as the
     row's own radius. `since` is the smallest radius at which the trial reads, 0 for a minimum-norm attack.
@@ -39,14 +39,17 @@ def nearest(rows: pl.DataFrame) -> pl.DataFrame:
     return (
         rows.group_by("example_id")
         .agg(
-            pl.when(wrong_clean.any())
-            .then(0.0)
-            .otherwise(pl.col(name).cast(pl.Float64).fill_nan(None).fill_null(pl.col("epsilon")).filter(wrong).min())
-            .alias(name)
-            for name in ("linf", "l2")
+            pl.when(wrong_clean.any()).then(0.0).otherwise(_distance(name).filter(wrong).min()).alias(name)
+            for name in ("linf", "l2", "l1")
         )
         .with_columns(since=pl.lit(since, dtype=pl.Float64))
     )
+
+
+def _distance(name: str) -> pl.Expr:
+    """A row's distance; l1 is null in rows that are older than its column, which then say nothing of it."""
+    known = pl.col(name).cast(pl.Float64)
+    return known.fill_nan(None).fill_null(pl.col("epsilon")) if name != "l1" else known.fill_nan(None)
 
 
 def combine(trials: Sequence[pl.DataFrame]) -> pl.DataFrame:
@@ -54,7 +57,7 @@ def combine(trials: Sequence[pl.DataFrame]) -> pl.DataFrame:
 
     From there on a trial reads that has not seen it; infinity where all have.
     """
-    together = pl.concat(trials).group_by("example_id").agg(pl.col("linf", "l2").min())
+    together = pl.concat(trials).group_by("example_id").agg(pl.col("linf", "l2", "l1").min())
     unseen = [
         together.join(trial, on="example_id", how="anti").select("example_id", until=pl.lit(trial["since"][0]))
         for trial in trials

@@ -40,10 +40,13 @@ class AMC(Rates):
     kind = "amc"
 
     episodes: int = Field(300, ge=1)
+    """Number of episodes of the search."""
     random_episodes: int = Field(100, ge=0)
     """Before the agent is asked; of fewer than three times as many episodes, a third."""
     examples: int = Field(1000, ge=1)
+    """Training images that the reward is measured on."""
     reward: Literal["accuracy", "robust_accuracy"] = "accuracy"
+    """Reward of an episode: `accuracy`, or `robust_accuracy` under `attack`."""
     attack: Annotated[SerializeAsAny[Attack], BeforeValidator(ATTACKS.read)] = FGSM(epsilon=2 / 255)
     """Where the reward is `robust_accuracy`: what the network has to withstand."""
     least: Fraction = Field(0.2, gt=0, le=1)

@@ -6,7 +6,13 @@ from brinell.compressors.rates.rates import ChosenRates, RateProblem, Rates
 
 
 class Uniform(Rates):
-    """Every layer keeps the same share of its units."""
+    """Every layer keeps the same share of its units.
+
+    Examples:
+        >>> import brinell
+        >>> brinell.compressors.Prune().rates
+        Uniform()
+    """
 
     kind = "uniform"
 

@@ -33,12 +33,12 @@ def figure(evaluation: Evaluation, styles: Mapping[str, Style]) -> Figure | None
         name="search",
         section="rates",
         title="The search for rates",
-        reading="Each point is an episode: what the network can do that is pruned as the episode says, before "
-        "fine-tuning. Hollow ones were drawn at random, before the agent was asked. The solid line is the best so far, "
-        "the dashed one what uniform rates have under the same budget.",
+        reading="Each point is an episode: the score of the network pruned at its rates, before "
+        "fine-tuning. Hollow points are random episodes at the start. The solid line is the best score so far, "
+        "the dashed one that of uniform rates under the same budget.",
         made=f"{whole(every.height, 'episode')} of {whole(searched, 'variant')}, "
-        f"scored on {span(every['examples'])} of the training split. What is chosen is the best of a second look at "
-        "other images.",
+        f"scored on {span(every['examples'])} of the training split. The final rates are the best of a second "
+        "evaluation on other images.",
         alt="Score over episodes, one line for each variant whose rates were searched for.",
         panels=tuple(_panel(title, rows, styles, legend=False) for title, rows in parts),
         sheet=tuple(_panel(title, rows, styles, legend=True) for title, rows in parts),

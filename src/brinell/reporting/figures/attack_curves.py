@@ -51,8 +51,8 @@ def figure(evaluation: Evaluation, styles: Mapping[str, Style]) -> Figure | None
         name="attack-curves",
         section="iterations",
         title="Along the attack",
-        reading="The attack's current iterate, step by step: accuracy solid, loss dashed. A loss that still climbs at "
-        "the last step says that more steps would break more.",
+        reading="The attack's current iterate, step by step: accuracy solid, loss dashed. If the loss still rises "
+        "at the last step, more steps would break more examples.",
         made=f"Mean of up to {whole(runs, 'run')} (seeds times restarts){band}. {made_of(evaluation, attacks)}",
         alt="Accuracy and loss over the steps of the attack, one line for each variant.",
         panels=tuple(

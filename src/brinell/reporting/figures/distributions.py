@@ -39,9 +39,9 @@ def figure(evaluation: Evaluation, styles: Mapping[str, Style]) -> Figure | None
         name="distributions",
         section="distributions",
         title="By technique",
-        reading="Each box holds the accuracies that a technique is left with, over every strength, number of steps and "
-        "network: the middle half, its median, and the range. Points are the readings. A box says what was swept as "
-        "much as what was attacked, so that only boxes within one panel compare.",
+        reading="Each box shows accuracies of a technique over all strengths, numbers of steps and networks: "
+        "quartiles, median, and range. Points are the readings. A box depends on the swept settings; compare "
+        "boxes within one panel only.",
         made=made_of(evaluation, [attack for attack, _ in parts]),
         alt="Box plots of accuracy under attack, one panel for each attack, one box for each technique.",
         panels=tuple(_panel(attack, rows, list(order.values()), line, styles, legend=False) for attack, rows in parts),

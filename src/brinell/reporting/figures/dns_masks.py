@@ -27,11 +27,11 @@ def figure(evaluation: Evaluation, styles: Mapping[str, Style]) -> Figure | None
     return Figure(
         name="surgery",
         section="dns",
-        title="Surgery on masks",
-        reading="The weights that still count, and how many were pruned (solid) and came back (dashed) from one point "
-        "to the next. The first point is the first cut; the last change meets the number of weights that was asked for "
-        "(where one was), and the masks then stay. Where convolutions and linear layers are trained in turn, they are "
-        "phase 1 and 2.",
+        title="Dynamic network surgery",
+        reading="The remaining weights, and how many were pruned (solid) and restored (dashed) between "
+        "points. The first point is the first pruning; the last change meets the requested number of weights, if any, "
+        "and masks are then fixed. If convolutions and linear layers are pruned in turn, they are "
+        "phases 1 and 2.",
         made=f"{whole(every['variant'].n_unique(), 'variant')}; at most 40 points a phase, over all of its layers.",
         alt="Weights left, pruned and spliced over the steps of the training, one line for each variant.",
         panels=tuple(part for name, rows in phases for part in _pair(name, rows, styles, legend=False)),

@@ -36,8 +36,8 @@ def figure(evaluation: Evaluation, styles: Mapping[str, Style]) -> Figure | None
         title="How long a batch takes",
         reading="The point is the median of the runs, the bar their middle half, from the first to the third quartile. "
         "Equal distances are equal factors.",
-        made=f"{counts} after three to warm up, on {listing(machines(evaluation))}. Another machine gives another "
-        "order.",
+        made=f"{counts} after three warm-up runs, on {listing(machines(evaluation))}. The order may differ on "
+        "other machines.",
         alt="Milliseconds a batch, one panel for each batch size, one line for each variant and runtime.",
         panels=tuple(_panel(title, lines, styles, legend=False) for title, lines in parts),
         sheet=tuple(_panel(title, lines, styles, legend=True) for title, lines in parts),

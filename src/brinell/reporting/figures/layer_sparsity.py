@@ -37,9 +37,9 @@ def figure(evaluation: Evaluation, styles: Mapping[str, Style]) -> Figure | None
         order=1,
         title="What each layer keeps",
         reading="Layer by layer, from the input to the output. Units are what was pruned: weights, kernels, filters or "
-        "channels; taking channels takes weights of the next layer too. A dashed line is the uniform rate of the same "
-        "budget, where rates were searched for.",
-        made="As the variants' own steps noted it; rates by layer stand in the CSV file.",
+        "channels; removing channels also removes weights of the next layer. A dashed line is the uniform rate of the "
+        "same budget, if rates were searched for.",
+        made="As recorded by the compressors; the CSV file has the rates by layer.",
         alt="Share kept of each layer, one line for each pruned variant.",
         panels=tuple(_panel(title, field, frame, searched, styles, legend=False) for title, field, frame in parts),
         sheet=tuple(_panel(title, field, frame, searched, styles, legend=True) for title, field, frame in parts),

@@ -34,9 +34,8 @@ def figure(evaluation: Evaluation, styles: Mapping[str, Style]) -> Figure | None
         name="security-curves",
         section="security-curves",
         title="How near is the nearest",
-        reading="The share of examples for which the attack found no adversarial within the distance. The further "
-        "right "
-        "a curve holds, the further an attacker must go; what is wrong without an attack is lost at distance 0.",
+        reading="The share of examples for which the attack found no adversarial example within the distance. A "
+        "curve further to the right is more robust; misclassified clean examples are at distance 0.",
         made=made_of(evaluation, list(dict.fromkeys(every["attack"]))),
         alt="Accuracy over distance, one panel for each attack, one line for each variant.",
         panels=tuple(_panel(title, rows, norm, line, styles, legend=False) for title, rows, norm in parts),

@@ -29,9 +29,9 @@ def figure(evaluation: Evaluation, styles: Mapping[str, Style]) -> Figure | None
         name="stress-strain",
         section="material",
         title="Under stress",
-        reading="Strain is the share of its clean accuracy that a network loses: 0 is unharmed, 1 has nothing left. A "
-        "curve that stays low is strong, a slow rise is ductile, a sudden one brittle. At the dotted line guessing "
-        "would do as well.",
+        reading="Strain is the share of its clean accuracy that a network loses: 0 is no loss, 1 is a loss of all. A "
+        "low curve is strong, a slow rise is ductile, a sudden one brittle. The dotted line is the strain at which "
+        "accuracy equals guessing.",
         made=made_of(evaluation, [attack for attack, axis in evaluation.stresses.items() if axis.swept]),
         alt="Strain over stress, one panel for each attack, one line for each variant.",
         panels=tuple(_panel(title, rows, limits, styles, legend=False) for title, rows, limits in parts),

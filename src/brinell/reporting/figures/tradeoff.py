@@ -83,9 +83,9 @@ def figure(evaluation: Evaluation, styles: Mapping[str, Style]) -> Figure | None
         name="robust-accuracy-against-cost",
         section="tradeoff",
         title="Robust accuracy against cost",
-        reading="Filled: the share of examples that stand against every attack within the radius, the worst case per "
-        "example. Hollow: accuracy without an attack. Up and to the left is better; the thin line joins the variants "
-        "that no other beats in both.",
+        reading="Filled: the share of examples that no attack breaks within the radius (worst case per "
+        "example). Hollow: accuracy without an attack. Up and to the left is better; the thin line is the "
+        "Pareto front.",
         made=f"Worst case over {named(attacks)} on {span(known['examples'])}, Wilson 95% intervals. Bytes are the "
         f"whole .brinell file; NCC counts multiply-accumulates, and 1/48 of the binary operations.{modelled}",
         alt="Clean and robust accuracy over what a variant costs, one point for each variant.",

@@ -27,9 +27,9 @@ def figure(evaluation: Evaluation, styles: Mapping[str, Style]) -> Figure | None
         name="training",
         section="training",
         title="How they were made",
-        reading="Epoch by epoch, over all stages of a variant's training. Losses of different techniques are different "
-        "functions; compare a curve with itself.",
-        made=f"{frame.height:,} epochs, {took} in all. Settings stand in the study's file.",
+        reading="Each epoch of all stages of a variant's training. Losses of different techniques are different "
+        "functions and cannot be compared.",
+        made=f"{frame.height:,} epochs, {took} in all. Settings are in the study's file.",
         alt="Training loss and held-out accuracy over epochs, one line for each variant.",
         panels=tuple(_panel(*side, rows, styles, legend=False) for side in sides),
         sheet=tuple(_panel(*side, rows, styles, legend=True) for side in sides),

@@ -35,7 +35,7 @@ MAP_SCHEMA = {
 
 
 def image_grid(evaluation: Evaluation, problems: list[str]) -> ImageGrid | None:
-    """One row a variant that was asked, one column a number of steps; `None` where none was."""
+    """One row for each variant with the probe, one column for each number of steps; `None` without any."""
     found = evaluation.probes.activation_maps
     if not found:
         return None
@@ -47,11 +47,11 @@ def image_grid(evaluation: Evaluation, problems: list[str]) -> ImageGrid | None:
         name="activation-maps",
         section="activation-maps",
         title="Where it looks",
-        reading="What in the image speaks for the predicted class: red much, blue little. Under each picture the "
+        reading="Evidence in the image for the predicted class: red is high, blue is low. Below each image the "
         "class, and "
-        "the third quartile of the map's intensity from 0 to 255: large where the network looks at much of the "
-        "image, small "
-        "where at little. Beside it the mean of that over many images, with its 95% interval.",
+        "the third quartile of the map's intensity from 0 to 255, which is large if the map covers much of the "
+        "image. "
+        "Its mean over many images is given with a 95% interval.",
         made=f"{', '.join(used)} along {', '.join(attacks)}; each map is scaled from 0 to 255 after bilinear "
         f"upsampling.",
         heads=tuple("clean" if step == 0 else f"after {whole(step, 'step')}" for step in steps),

@@ -39,8 +39,8 @@ def image_grid(evaluation: Evaluation, problems: list[str]) -> ImageGrid | None:
         name="gallery",
         section="gallery",
         title="What it sees",
-        reading="Above the image, below it the adversarial, between them what was changed: grey where nothing was, the "
-        "largest change of each picture at full strength. Under them the prediction before and after.",
+        reading="Top: clean image. Middle: perturbation, grey is no change, scaled to the largest change of each "
+        "image. Bottom: adversarial example. Below them the predictions before and after.",
         made=f"{'; '.join(attacks)}.",
         heads=(),
         rows=tuple(_row(evaluation, each, problems) for each in found),

@@ -21,6 +21,7 @@ from brinell.reporting.tables import (
     paper,
     top5,
     transfer,
+    untouched_weights,
     variants,
     worst_case,
 )
@@ -38,6 +39,7 @@ TABLES: MemberList[Callable[[Evaluation], Table | list[Table]]] = MemberList(
     attack.tables,
     top5.table,
     models.table,
+    untouched_weights.table,
     compression.table,
     energy.table,
     latency.table,

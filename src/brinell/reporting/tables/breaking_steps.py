@@ -20,10 +20,10 @@ def table(evaluation: Evaluation) -> Table:
         section="iterations",
         order=1,
         title="Breaks after",
-        caption=f"The first traced step at which the mean accuracy is at or under the breaking line, "
-        f"{percent(evaluation.line)}; under it what is left at the last step, the loss there, and the share that no "
-        "step until then has fooled. An attacker keeps the step that does: where the two differ, the attack goes to "
-        "and fro, and the curve flatters. "
+        caption=f"The first traced step at which the mean accuracy is at or below the breaking line, "
+        f"{percent(evaluation.line)}; below, accuracy and loss at the last step, and the share of examples that no "
+        "step has fooled. An attacker keeps any successful step: if the two shares differ, the attack oscillates, "
+        "and the curve overestimates robustness. "
         f"{made_of(evaluation, list(dict.fromkeys(frame['attack'])))}",
         columns=(
             Column("Variant", numeric=False),

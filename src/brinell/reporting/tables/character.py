@@ -23,12 +23,12 @@ def table(evaluation: Evaluation) -> Table:
         section="material",
         order=1,
         title="Strong, ductile, brittle",
-        caption="Toughness is the mean of 1 - strain over the stresses, from none to the strongest. Ductility is "
+        caption="Toughness is the mean of 1 - strain over the stresses, from zero to the largest. Ductility is "
         "the share "
-        "of that range over which strain goes from 0.1 to 0.9 of its value at the breaking line. Strong: toughness "
+        "of that range in which strain rises from 0.1 to 0.9 of its value at the breaking line. Strong: toughness "
         f"{STRONG:g} or more. Otherwise ductile: ductility {DUCTILE:g} or more. Otherwise brittle. All three depend "
         f"on the "
-        "range of stresses, so that only networks under one attack compare. Breaking line: "
+        "range of stresses: compare networks under the same attack only. Breaking line: "
         f"{percent(evaluation.line)}.",
         columns=(
             Column("Variant", numeric=False),

@@ -16,9 +16,9 @@ def table(evaluation: Evaluation) -> Table:
         name="comparison",
         section="comparison",
         title="Against the baseline",
-        caption="Exact McNemar tests on the same examples: how many only the variant gets right, how many only its "
-        f"baseline does. A p-value of {SIGNIFICANCE} or more is no difference; the tests are not corrected for being "
-        "many.",
+        caption="Exact McNemar tests on the same examples: how many only the variant classifies correctly, how many "
+        f"only its baseline. A p-value of {SIGNIFICANCE} or more is no difference; there is no correction for multiple "
+        "tests.",
         columns=(
             Column("Variant", numeric=False),
             Column("Baseline", numeric=False),

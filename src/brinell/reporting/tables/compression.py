@@ -17,11 +17,10 @@ def table(evaluation: Evaluation) -> Table:
         section="models",
         order=1,
         title="Compression",
-        caption="Rate is the baseline's dense float32 bytes over those of this variant's file, everything in it. "
-        "What the "
-        "compressor's own arithmetic promises leaves out positions, tables and headers; the entropy is zero-order, of "
-        "the codes and the gaps between them, with everything else raw. The last columns pack the variant's own dense "
-        "float32 numbers with a general-purpose program, where it was installed; zpaq stands for the paper's PAQ.",
+        caption="Rate is the dense float32 size of the baseline divided by the size of this variant's file, with all "
+        "its parts. The nominal size omits positions, tables and headers; the entropy is zero-order, of "
+        "the codes and the gaps between them, with everything else uncompressed. The last columns compress the dense "
+        "float32 numbers of the variant with general-purpose programs, if installed; zpaq replaces the paper's PAQ.",
         columns=(
             Column("Variant", numeric=False),
             Column("Rate"),

@@ -44,15 +44,15 @@ def frame(evaluation: Evaluation) -> pl.DataFrame:
 
 
 def table(evaluation: Evaluation) -> Table:
-    """One row a variant that was asked; none where none was."""
+    """One row for each variant with an energy probe."""
     records = {found.variant: found.record for found in evaluation.probes.energy}
     machines = ", ".join(dict.fromkeys(record.machine for record in records.values()))
     return Table(
         name="energy",
         section="energy",
         title="Time, power, energy",
-        caption=f"Of one pass over the evaluation set: mean ± standard deviation over the runs, on {machines}. What is "
-        "modelled follows from counted operations and bytes, not from a meter.",
+        caption=f"Of one pass over the evaluation set: mean ± standard deviation over the runs, on {machines}. "
+        "Modelled energy is computed from counted operations and bytes, not measured.",
         columns=(
             Column("Variant", numeric=False),
             Column("Source", numeric=False),

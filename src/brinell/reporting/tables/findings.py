@@ -1,4 +1,4 @@
-"""The paper's findings: which hold here, which do not, and which only because gradients are masked."""
+"""Claims of the paper: which hold, which do not, and which hold only because gradients are masked."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ SHOWN = 6
 """Parts of a claim that a row shows; the file holds them all."""
 
 RULES = (
-    f"One network does better than another where p is under {SIGNIFICANCE:g} in McNemar's exact test on the examples "
-    "that both met; where it is no share of the same examples, or a mean over seeds, where zero is outside the 95% "
-    "interval of the difference (Newcombe). "
-    "A network is broken where all of its accuracy's interval is at or under the breaking line, and stands where it is "
-    "above; that is undecided where the line is inside. A claim of robustness against gradients holds only by masked "
-    "gradients where the masking probe says so of the variant. A claim does not hold if any part of it does not; "
-    "otherwise it is not tested while a part is missing."
+    f"One network is better than another if p is below {SIGNIFICANCE:g} in McNemar's exact test on their common "
+    "examples. For means over seeds, and values that are not shares of the same examples, zero must be outside the "
+    "95% interval of the difference (Newcombe). "
+    "A network is broken if the whole interval of its accuracy is at or below the breaking line, and not broken "
+    "if it is above; otherwise the claim is undecided. A claim of robustness against gradient attacks holds only "
+    "by masked gradients if the masking probe finds them masked. A claim does not hold if any part of it does not; "
+    "otherwise it is not tested if a part is missing."
 )
 
 UNTESTED: Final = "not tested"
@@ -40,14 +40,14 @@ ORDER: tuple[Verdict, ...] = ("does not hold", "only by masked gradients", "unde
 
 
 def tables(evaluation: Evaluation) -> list[Table]:
-    """Claims that were decided, and claims that were not tested; neither where the study reproduces no paper."""
+    """Tested and untested claims; no table if the study reproduces no paper."""
     ours = reproduction(evaluation)
     if ours is None:
         return []
     found = findings(ours)
     counts = Counter(item.verdict for item in found)
-    said = ", ".join(f"{verdict} {counts[verdict]}" for verdict in ORDER if counts[verdict])
-    head = f"{whole(len(found), 'claim')}: {said}."
+    numbers = ", ".join(f"{verdict} {counts[verdict]}" for verdict in ORDER if counts[verdict])
+    head = f"{whole(len(found), 'claim')}: {numbers}."
     tested = [item for item in found if item.verdict != UNTESTED]
     title = f"What {ours.paper.name} found"
     untested = [item for item in found if item.verdict == UNTESTED]
@@ -89,17 +89,17 @@ def _row(item: Finding, ours: Reproduction) -> tuple[Cell, ...]:
 
 
 def _evidence(item: Finding, ours: Reproduction) -> list[str]:
-    """Gradients first, then the parts that decide, what is missing only once."""
-    lines = [f"{name}'s gradients are masked, as its probe says" for name in item.masked]
-    lines += [f"{name}'s readings show signs of masked gradients" for name in item.suspect]
+    """Lines on gradients, then the deciding parts, then missing values."""
+    lines = [f"the masking probe finds the gradients of {name} masked" for name in item.masked]
+    lines += [f"readings of {name} show signs of masked gradients" for name in item.suspect]
     lines += [f"{name} was not probed for masked gradients" for name in item.unprobed]
-    told = [_part(part, ours) for part in item.decisive if not _unknown(part)]
-    more = len(told) - SHOWN
-    return [*lines, *(told if more <= 1 else [*told[:SHOWN], f"and {more} more"]), *_missing(item, ours)]
+    parts = [_part(part, ours) for part in item.decisive if not _unknown(part)]
+    more = len(parts) - SHOWN
+    return [*lines, *(parts if more <= 1 else [*parts[:SHOWN], f"and {more} more"]), *_missing(item, ours)]
 
 
 def _missing(item: Finding, ours: Reproduction) -> list[str]:
-    """What is not known, for each reason all that it is not known of."""
+    """Missing values, grouped by reason."""
     reasons: dict[str, list[str]] = {}
     for row, why in (lack for part in item.decisive for lack in _unknown(part)):
         reasons.setdefault(why, []).append(_named(row, ours))

@@ -1,4 +1,4 @@
-"""How long each variant takes: milliseconds a batch, in every runtime that was asked."""
+"""Latency of each variant: milliseconds a batch in each runtime that was measured."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ LATENCY_SCHEMA = {
     "low_ms": pl.Float64,
     "high_ms": pl.Float64,
     "runs": pl.Int64,
+    "differing": pl.Float64,
 }
 
 
@@ -39,7 +40,7 @@ def machines(evaluation: Evaluation) -> list[str]:
 
 
 def table(evaluation: Evaluation) -> Table:
-    """One row a variant that was asked, one column a runtime and batch size; no rows where none was."""
+    """One row for each variant with a latency probe, one column for each runtime and batch size."""
     found = evaluation.probes.latency
     cells = {(each.variant, r.runtime, r.batch): r for each in found for r in each.record.readings}
     heads = list(dict.fromkeys((runtime, batch) for _, runtime, batch in cells))
@@ -48,8 +49,8 @@ def table(evaluation: Evaluation) -> Table:
         section="latency",
         order=1,
         title="Latency",
-        caption=f"Median milliseconds a batch on {'; '.join(machines(evaluation))}; beneath, the "
-        "middle half of the runs.",
+        caption=f"Median milliseconds a batch on {'; '.join(machines(evaluation))}; below, the first and third "
+        "quartile of the runs, and the number of predictions that differ from the reference's.",
         columns=(
             Column("Variant", numeric=False),
             *(Column(runtime, below=f"batch of {batch:,}") for runtime, batch in heads),
@@ -67,4 +68,6 @@ def _cell(reading: LatencyReading | None) -> Cell:
         return Cell(MISSING)
     known = reading.low_ms is not None and reading.high_ms is not None
     note = f"{three(reading.low_ms or 0)}{NOTHING}{three(reading.high_ms or 0)}" if known else ""
+    if reading.differing:
+        note += f"; {reading.differing:.2%} differ"
     return Cell(f"{three(reading.median_ms)} ms", reading.median_ms, note)

@@ -1,4 +1,4 @@
-"""Is it robust, or are its gradients masked? The verdict on each variant, and what it rests on."""
+"""Verdict on masked gradients for each variant, with evidence."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ EVIDENCE_SCHEMA = {
 
 
 def verdict(evaluation: Evaluation, variant: str) -> str | None:
-    """In two words; `None` where nobody looked."""
+    """The verdict in short; `None` if the variant was not probed."""
     probed = {found.variant: found.record for found in evaluation.probes.masking}
     if variant in probed and probed[variant].masked:
         return MASKED
@@ -56,11 +56,10 @@ def table(evaluation: Evaluation) -> Table:
         name="masking",
         section="masking",
         title="Is the robustness real?",
-        caption="The probe runs attacks that do not need the network's own gradient, and compares. The readings "
-        "give away: "
-        "gradients that are exactly zero, accuracy that rises with the radius, one step that beats many. A masked "
-        "network "
-        "is no better defended; its attacker only cannot see. No variant with such a sign is named the best trade-off.",
+        caption="The probe compares gradient attacks with attacks that do not need the network's own gradient. "
+        "Signs in the readings: gradients that are exactly zero, accuracy that rises with the radius, one step "
+        "stronger than many. A network with masked gradients is not robust; adversarial examples exist, but its "
+        "gradients do not lead to them. A variant with such a sign cannot be the best trade-off.",
         columns=(
             Column("Variant", numeric=False),
             Column("Verdict", numeric=False),

@@ -20,14 +20,14 @@ def table(evaluation: Evaluation) -> Table:
         name="models",
         section="models",
         title="What each network is",
-        caption="Memory is what the weights take as they are computed with, in MB of 10⁶ bytes: 32 bits each, one "
-        "where they are binary. NCC is the normalised compute complexity, in 10⁶: multiply-accumulates and 1/48 of the "
-        f"binary operations. The file holds everything that it takes to run the network. Accuracies on {examples}.",
+        caption="Memory is the nominal size of the weights in MB of 10⁶ bytes: 32 bits each, one for "
+        "binary weights. NCC is the normalised compute complexity, in 10⁶: multiply-accumulates and 1/48 of the "
+        f"binary operations. The file contains all that is needed to run the network. Accuracies on {examples}.",
         columns=(
             Column("Variant", numeric=False),
             Column("Type", numeric=False),
             Column("Top-1", "Accuracy without an attack"),
-            Column("Top-5", "Share whose label is among the five likeliest"),
+            Column("Top-5", "Share of examples whose label is among the five highest logits"),
             Column("Parameters"),
             Column("Nonzero", "Weights that are not zero"),
             Column("Memory, MB"),

@@ -28,9 +28,9 @@ def tables(evaluation: Evaluation) -> list[Table]:
             name="beside-the-paper",
             section="paper",
             title=f"Beside {ours.paper.name}",
-            caption=f"{ours.paper.title}: each value that it prints of a network that a variant stands for, ours with "
-            "its 95% interval, the difference in the unit of print, and what is not the same. A difference tells of "
-            "the method only as far as nothing else differs."
+            caption=f"{ours.paper.title}: each published value of a reproduced row, our value with its 95% "
+            "interval, the difference in the published unit, and differences of the set-up. A difference is an effect "
+            "of the method only if nothing else differs."
             + (f" It prints nothing of {listing(unread)}." if unread else ""),
             columns=(
                 Column("Variant", numeric=False),

@@ -24,9 +24,9 @@ def table(evaluation: Evaluation) -> Table:
         name="top-1-top-5",
         section="top5",
         title="Top-1 and top-5",
-        caption="Each network attacked with its own gradients. Each attack after its most steps, at the reference "
-        f"radius where it was read there, otherwise at its largest; of one without a radius the median distance of its "
-        f"adversarials, and beneath it the share that it did not fool. {made_of(evaluation, list(chosen))}",
+        caption="White-box attacks, each at its largest number of steps and at the reference radius, "
+        f"or at its largest radius if that was not read. For attacks without a radius: the median distance of "
+        f"adversarial examples, and below it the share of examples without one. {made_of(evaluation, list(chosen))}",
         columns=(
             Column("Variant", numeric=False),
             Column("Clean", below="top-1"),

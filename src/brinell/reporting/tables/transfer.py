@@ -40,9 +40,8 @@ def _table(evaluation: Evaluation, attack: str, every: pl.DataFrame) -> Table:
         section="transfer",
         order=1,
         title=f"Network to network, {attack} at {at}",
-        caption="Accuracy of the network in the column on adversarials made on the network in the row: top-1, "
-        "beside it "
-        "its Wilson 95% interval and top-5. On the diagonal the attack is white-box. "
+        caption="Accuracy of the network in the column on adversarial examples made on the network in the row: top-1 "
+        "with its Wilson 95% interval and top-5. On the diagonal the attack is white-box. "
         f"{made_of(evaluation, [attack])}",
         columns=(Column("Made on", numeric=False), *(Column(name, "Judged on") for name in targets)),
         rows=tuple(

@@ -22,8 +22,8 @@ def table(evaluation: Evaluation) -> Table:
         title="Worst case",
         caption="An example is broken within a radius if any attack broke it there: white-box, crafted on another "
         "network, "
-        f"or a minimum-norm attack that got by with less. Over {named(attacks)}, on "
-        f"{span(count for count in frame['examples'] if count)}. Beneath, the Wilson 95% interval.",
+        f"or a minimum-norm attack with a smaller distance. Over {named(attacks)}, on "
+        f"{span(count for count in frame['examples'] if count)}. Below, the Wilson 95% interval.",
         columns=(
             Column("Variant", numeric=False),
             *(Column(radius(epsilon, norm), below="" if norm == "linf" else norm) for norm, epsilon in points),

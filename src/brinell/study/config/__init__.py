@@ -4,6 +4,7 @@ from brinell.study.config.attacks import AttackEntry, SweptAttack, TransferEntry
 from brinell.study.config.data import Data, TestSplit, TrainSplit
 from brinell.study.config.paper import Paper
 from brinell.study.config.probes import ProbeEntry
+from brinell.study.config.runtime import RuntimeKind
 from brinell.study.config.section import Names, Section
 from brinell.study.config.seeds import Seeds
 from brinell.study.config.variants import CompressedVariant, Model, ModelVariant, VariantEntry
@@ -17,6 +18,7 @@ __all__ = [
     "Names",
     "Paper",
     "ProbeEntry",
+    "RuntimeKind",
     "Section",
     "Seeds",
     "SweptAttack",

@@ -30,7 +30,8 @@ def read_probes(
     """
     if not isinstance(value, Mapping):
         return read(value)
-    defaults = [kind for kind in PROBES if PROBES[kind].default and PROBES[kind].is_default(attacks)]
+    gradient = "gradient" in {swept[0].needs for swept in attacks.values() if swept}
+    defaults = [kind for kind in PROBES if gradient and PROBES[kind].joins_gradient_attacks]
     given = {**dict.fromkeys(defaults, True), **value}
     problems = [refusal(f"unknown key; {choices(kind, list(PROBES))}", kind) for kind in given if kind not in PROBES]
     entries: dict[str, Any] = {}

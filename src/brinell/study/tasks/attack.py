@@ -4,23 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final, Self
+from typing import Any, Self
 
 import polars as pl
-from torch import Tensor
+from torch import Tensor, nn
 
 from brinell.analysis.rows import judged_blocks
-from brinell.attacks import TrialResult, clean_predictions, craft, judge_crafted, run_trial
+from brinell.attacks import ATTACKS, TrialResult, clean_predictions, craft, judge_crafted, run_trial
 from brinell.core import (
     ROW_SCHEMA,
     TRACE_SCHEMA,
     Block,
     BrinellError,
     PlannedTrial,
+    Point,
     Progress,
     StoreError,
     UnsupportedError,
 )
+from brinell.runtimes import Reference
 from brinell.store import RunStore, table
 from brinell.study.plan import CLEAN
 from brinell.study.tasks.task import BlockedError, Task
@@ -28,9 +30,6 @@ from brinell.study.worker_context import WorkerContext
 
 Examples = tuple[Tensor, Tensor, Tensor]
 """Images, labels, ids."""
-
-_GRADIENT: Final = 3
-"""Forward passes that a gradient step costs: one forward, and a backward pass that costs twice as much."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +63,10 @@ class AttackTask(Task):
     def missing(self, store: RunStore, classes: int) -> Self | None:
         """The task with those of its trials whose rows are missing or damaged."""
         trials = tuple(trial for trial in self.trials if not judged_blocks(store, trial, self.block, classes))
-        return replace(self, trials=trials, passes=trial_passes(trials, self.block)) if trials else None
+        if not trials:
+            return None
+        saved = (judging_passes(self.trials) - judging_passes(trials)) * (self.block.stop - self.block.start)
+        return replace(self, trials=trials, passes=self.passes - saved)
 
     def run(self, context: WorkerContext, progress: Progress) -> None:
         """Judge the block on every variant of its trials, and keep the rows."""
@@ -91,15 +93,20 @@ def block_task(trial: PlannedTrial, block: Block) -> str:
     return f"{trial.key}.{block.name}"
 
 
-def trial_passes(trials: Sequence[PlannedTrial], block: Block) -> float:
-    """Estimated passes: all points of one block are crafted once, and judged as floats and as bytes for each trial."""
-    trial = trials[0]
+def crafting_passes(trial: PlannedTrial) -> float:
+    """Estimated passes for one example of crafting all points of a trial; none without an attack."""
+    if trial.kind not in ATTACKS:
+        return 0.0
+    attack = ATTACKS.parse({name: value for name, value in trial.spec.items() if name != "revision"})
     steps: dict[float | None, int] = {}
     for point in trial.points:
         steps[point.epsilon] = max(steps.get(point.epsilon, 0), point.steps)
-    restarts = int(trial.spec.get("restarts", 1))
-    crafting = sum(steps.values()) * restarts * _GRADIENT
-    return (block.stop - block.start) * (crafting + 2 * len(trials) * len(trial.points))
+    return sum(attack.at(Point(*point)).passes for point in steps.items())
+
+
+def judging_passes(trials: Sequence[PlannedTrial]) -> float:
+    """Estimated passes for one example of judging all points as floats and as bytes, for each trial."""
+    return 2.0 * len(trials) * len(trials[0].points)
 
 
 def _white_box(
@@ -107,7 +114,7 @@ def _white_box(
 ) -> TrialResult:
     return run_trial(
         context.judged(trial.judged_on, trial.runtime),
-        context.crafted_on(trial.crafted_on, trial.view),
+        _source(context, trial),
         *part,
         context.attack(trial),
         points=trial.points,
@@ -118,6 +125,13 @@ def _white_box(
     )
 
 
+def _source(context: WorkerContext, trial: PlannedTrial) -> nn.Module:
+    """What the attack asks: through scores the network as it is judged, for gradients PyTorch's."""
+    if context.attack(trial).needs == "scores" and trial.runtime != Reference.kind:
+        return context.judged(trial.crafted_on, trial.runtime)
+    return context.crafted_on(trial.crafted_on, trial.view)
+
+
 def _transfer(
     context: WorkerContext, trials: Sequence[PlannedTrial], block: Block, part: Examples, progress: Progress
 ) -> None:
@@ -125,7 +139,7 @@ def _transfer(
     first = trials[0]
     errors: list[BrinellError] = []
     absent: list[str] = []
-    source = context.crafted_on(first.crafted_on, first.view)
+    source = _source(context, first)
     crafted = craft(source, *part, context.attack(first), points=first.points, seed=first.seed, progress=progress)
     for done, trial in enumerate(trials):
         progress("judging", done, len(trials))

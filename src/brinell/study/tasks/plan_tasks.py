@@ -11,7 +11,7 @@ from brinell.core import Block, PlannedProbe, PlannedTrial, PlannedVariant, Stud
 from brinell.probes import PROBES
 from brinell.store import RunStore
 from brinell.study.plan import CLEAN
-from brinell.study.tasks.attack import AttackTask, block_task, trial_passes
+from brinell.study.tasks.attack import AttackTask, block_task, crafting_passes, judging_passes
 from brinell.study.tasks.probe import ProbeTask
 from brinell.study.tasks.task import Task
 from brinell.study.tasks.variant import VariantTask, variant_passes
@@ -71,6 +71,7 @@ def _attack_tasks(
     """
     clean = {trial.judged_on: trial for trial in plan.trials if trial.kind == CLEAN}
     attack_names = _attack_names(plan)
+    passes = {name: crafting_passes(trial) for name, trial in {trial.attack: trial for trial in plan.trials}.items()}
     found: list[AttackTask] = []
     taken: set[tuple[str, str]] = set()
     for trials in sorted(_crafted_together(plan), key=lambda trials: (trials[0].kind != CLEAN, -len(trials))):
@@ -82,7 +83,8 @@ def _attack_tasks(
                 part = f" · {index + 1}/{len(blocks)}" if len(blocks) > 1 else ""
                 attack = attack_names[own[0].attack, own[0].seed]
                 label = f"{names[source]} · {attack}{_judged_on(own, names)}{part}"
-                found.append(_attack_task(label, variants[source], own, block, clean))
+                passes_each = passes[own[0].attack] + judging_passes(own)
+                found.append(_attack_task(label, variants[source], own, block, clean, passes_each))
     order = {trial.key: index for index, trial in reversed(list(enumerate(plan.trials)))}
     return sorted(found, key=lambda task: (task.priority, min(order[trial.key] for trial in task.trials)))
 
@@ -101,8 +103,12 @@ def _attack_task(
     trials: tuple[PlannedTrial, ...],
     block: Block,
     clean: Mapping[str, PlannedTrial],
+    passes: float,
 ) -> AttackTask:
-    """Of several judged variants, those that are not made are left out, so that the task needs the source only."""
+    """A block of trials that are crafted together; `passes` are those for one example.
+
+    Of several judged variants, those that are not made are left out, so that the task needs the source only.
+    """
     needed = tuple(dict.fromkeys(name for trial in trials for name in _needed(trial, block, clean)))
     alone = len(trials) == 1
     return AttackTask(
@@ -110,7 +116,7 @@ def _attack_task(
         label,
         source,
         needed if alone else (source.key,),
-        trial_passes(trials, block),
+        passes * (block.stop - block.start),
         () if alone else tuple(name for name in needed if name != source.key),
         trials=trials,
         block=block,

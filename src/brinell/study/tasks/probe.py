@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 from brinell.core import PlannedProbe, Progress, StoreError
@@ -49,7 +49,7 @@ class ProbeTask(Task):
         images, labels, ids = (values[: probe.examples] for values in context.test)
         record, arrays = probe.ask(
             ProbeInput(
-                variant=context.variant(planned.variant),
+                variant=replace(context.variant(planned.variant), runtime=context.study.runtime),
                 images=images,
                 labels=labels,
                 ids=ids,

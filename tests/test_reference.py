@@ -1,0 +1,94 @@
+"""The reference is complete, and its examples run: every public function and every setting is described."""
+
+from __future__ import annotations
+
+import ast
+import doctest
+import importlib
+import inspect
+import textwrap
+from collections.abc import Iterator
+
+import pytest
+import torch
+
+import brinell
+from brinell.core import Spec
+
+PACKAGES = ("attacks", "compressors", "data", "models", "probes", "runtimes", "training")
+NEEDS_AN_EXTRA = {"runtimes.ONNXRuntime", "runtimes.OpenVINO"}
+"""Examples would need the extra to be installed."""
+NEEDS_FILES = {"data.Arrays", "data.Cifar10", "data.HuggingFace", "data.ImageFiles", "data.ImageNet"}
+"""Examples are entries of a study; tests of the data set read such files."""
+
+
+def public() -> Iterator[tuple[str, object]]:
+    for package in PACKAGES:
+        module = importlib.import_module(f"brinell.{package}")
+        for name in module.__all__:
+            value = getattr(module, name)
+            if inspect.isfunction(value) or (inspect.isclass(value) and issubclass(value, Spec)):
+                yield f"{package}.{name}", value
+
+
+PUBLIC = dict(public())
+EXAMPLES = [name for name, value in PUBLIC.items() if ">>> " in (inspect.getdoc(value) or "")]
+
+
+def abstract(value: object) -> bool:
+    return inspect.isclass(value) and "kind" not in vars(value)
+
+
+def described_fields(spec: type[Spec]) -> set[str]:
+    """Fields with a docstring below them, in the class or in one that it inherits from."""
+    described = set()
+    for base in spec.__mro__:
+        if not base.__module__.startswith("brinell."):
+            continue
+        body = ast.parse(textwrap.dedent(inspect.getsource(base))).body[0]
+        assert isinstance(body, ast.ClassDef)
+        for field, text in zip(body.body, body.body[1:], strict=False):
+            documented = isinstance(text, ast.Expr) and isinstance(text.value, ast.Constant)
+            if documented and isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):
+                described.add(field.target.id)
+    return described
+
+
+def test_every_setting_is_described() -> None:
+    offenders = [
+        f"{name}: {field}"
+        for name, value in PUBLIC.items()
+        if inspect.isclass(value) and issubclass(value, Spec)
+        for field in sorted(set(value.model_fields) - described_fields(value))
+    ]
+    assert not offenders
+
+
+def test_every_public_function_and_spec_has_a_docstring_with_an_example() -> None:
+    exempt = NEEDS_AN_EXTRA | NEEDS_FILES
+    offenders = [name for name, value in PUBLIC.items() if not (value.__doc__ or "").strip()]
+    offenders += [
+        f"{name}: no example"
+        for name, value in PUBLIC.items()
+        if name not in EXAMPLES and name not in exempt and not abstract(value)
+    ]
+    assert not offenders
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_the_example_runs(name: str) -> None:
+    """With the names of its own package, as a reader of that page has them."""
+    value = PUBLIC[name]
+    names = {**vars(importlib.import_module(f"brinell.{name.split('.')[0]}"))}
+    example = doctest.DocTestParser().get_doctest(inspect.getdoc(value) or "", names, name, None, None)
+    output: list[str] = []
+    with torch.random.fork_rng():
+        failed = doctest.DocTestRunner(verbose=False).run(example, out=output.append).failed
+    assert example.examples
+    assert not failed, "".join(output)
+
+
+def test_the_top_level_has_no_other_functions() -> None:
+    """So that whatever is public is checked here, or belongs to a package that is not."""
+    others = [name for name in brinell.__all__ if inspect.isfunction(getattr(brinell, name))]
+    assert set(others) <= {"attack", "compress", "load", "report", "run", "save"}
