@@ -52,7 +52,8 @@ def plan_of(count: int) -> StudyPlan:
 def _trial(number: int, attack: str, kind: str, seed: int, variant: str) -> PlannedTrial:
     return PlannedTrial(
         key=f"{number + VARIANTS:020x}", attack=attack, kind=kind, judged_on=variant, crafted_on=variant,
-        spec={"kind": kind, "epsilon": 0.1, "steps": 3}, seed=seed, view="exact", runtime="reference", random=True, points=(Point(0.1, 3),),
+        spec={"kind": kind, "epsilon": 0.1, "steps": 3}, seed=seed, view="exact",
+        runtime="reference", random=True, points=(Point(0.1, 3),),
         blocks=(BLOCK,),
     )  # fmt: skip
 

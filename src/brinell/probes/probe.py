@@ -68,9 +68,9 @@ class Probe(Spec):
 
     @classmethod
     def completed(cls, settings: Mapping[str, Any], attacks: Mapping[str, Sequence[Attack]]) -> dict[str, Any] | None:
-        """`settings` with those that a study's attacks (by name, each at all of its points) decide where they are left out.
+        """`settings` with those that a study's attacks decide where they are left out.
 
-        An attack without points is not valid; `None` where the settings depend on such a one.
+        `attacks` are by name, each at all of its points. An attack without points is not valid; `None` where the settings depend on such a one.
 
         Raises:
             ValidationError: a setting that refers to the attacks is wrong; its place is inside the settings.
