@@ -70,7 +70,8 @@ class Probe(Spec):
     def completed(cls, settings: Mapping[str, Any], attacks: Mapping[str, Sequence[Attack]]) -> dict[str, Any] | None:
         """`settings` with those that a study's attacks decide where they are left out.
 
-        `attacks` are by name, each at all of its points. An attack without points is not valid; `None` where the settings depend on such a one.
+        `attacks` are by name, each at all of its points. An attack without points is not valid; `None` where the
+        settings depend on such a one.
 
         Raises:
             ValidationError: a setting that refers to the attacks is wrong; its place is inside the settings.
