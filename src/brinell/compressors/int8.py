@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, ClassVar, Self
 
 import torch
 from pydantic import Field, model_validator
@@ -43,6 +43,7 @@ class Int8(Compressor):
     """
 
     kind = "int8"
+    has_surrogates: ClassVar[bool] = False
 
     calibration: Calibration = "minmax"
     """How ranges of activations are found: `minmax`, `percentile` or `entropy`."""
