@@ -284,7 +284,7 @@ def test_a_killed_run_ends_the_same(
 @pytest.mark.parametrize("compressor", [INQ(shares=(0.5, 1)), XNORNet()], ids=["inq", "xnor_net"])
 def test_every_compressor_can_be_given_it(compressor: INQ | XNORNet, trained: nn.Module, digits: Dataset) -> None:
     variant = Variant.of(trained, input_shape=(1, 8, 8), classes=10)
-    train = Train(epochs=1, batch_size=50, learning_rate=0.01, adversarial=FIXED)
+    train = Train(epochs=4, batch_size=50, learning_rate=0.01, adversarial=FIXED)
     children = [
         type(compressor).parse({**compressor.config(), "train": settings}).compress(variant, digits, seed=0)
         for settings in (train, train.model_copy(update={"adversarial": None}))
