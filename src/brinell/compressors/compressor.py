@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, final
+from typing import Any, ClassVar, final
 
 import torch
 from pydantic import field_validator
@@ -23,6 +23,11 @@ class Compressor(Spec):
     A mapping given for `train` changes the compressor's own default settings, so that `train: {epochs: 5}` keeps the
     learning rate that suits the method; a `Train` value replaces them all.
     """
+
+    has_surrogates: ClassVar[bool] = True
+    """Whether a gradient that it leaves inexact is that of a sign, for which `nn.SURROGATES` stand in."""
+    has_teacher: ClassVar[bool] = False
+    """Whether each of its training steps takes a forward pass of a teacher, too."""
 
     @final
     def compress(
@@ -115,4 +120,5 @@ class Compressor(Spec):
         if not isinstance(value, Mapping):
             return value
         given = {name: setting for name, setting in value.items() if name != "kind"}
-        return {**dict(cls.model_fields["train"].default), **given}
+        default = cls.model_fields["train"].default
+        return {**{name: getattr(default, name) for name in default.model_fields_set}, **given}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 import torch
 from pydantic import BeforeValidator, Field, model_validator
@@ -47,6 +47,7 @@ class Distill(Compressor):
     """
 
     kind = "distill"
+    has_teacher: ClassVar[bool] = True
 
     student: Annotated[Architecture | None, BeforeValidator(MODELS.read)] = None
     """`None`: the teacher's own architecture, without what earlier compressors changed in it."""

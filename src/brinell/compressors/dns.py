@@ -16,8 +16,7 @@ from brinell.compressors.dns_mask import POINTS, Surgery
 from brinell.compressors.float_layers import FLOAT_LAYERS, float_weights, trainable_weights
 from brinell.compressors.recount import count_nonzero, require_at_most, sum_counts
 from brinell.compressors.training_stages import largest, stages
-from brinell.core import ConfigurationError, Fraction, Progress
-from brinell.core.spec import choices
+from brinell.core import ConfigurationError, Fraction, Progress, choices
 from brinell.data import Dataset
 from brinell.nn import tied_layers
 from brinell.training import Batches, Train

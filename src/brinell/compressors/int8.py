@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, ClassVar, Self
 
 import torch
 from pydantic import Field, model_validator
@@ -44,6 +44,7 @@ class Int8(Compressor):
 
     kind = "int8"
     revision = 2  # attacks did not get the gradients of the fake-quantised network of revision 1
+    has_surrogates: ClassVar[bool] = False
 
     calibration: Calibration = "minmax"
     """How ranges of activations are found: `minmax`, `percentile` or `entropy`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from bisect import bisect_left, bisect_right
 from typing import Annotated, Any, Final, NamedTuple
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -139,6 +140,12 @@ class PlannedTrial(_Record):
     points: tuple[Point, ...]
     trace_every: int | None = None
     blocks: tuple[Block, ...]
+    """In ascending order; they do not overlap."""
+
+    def overlapping(self, block: Block) -> tuple[Block, ...]:
+        """Those of its blocks that share examples with `block`."""
+        first = bisect_right(self.blocks, block.start, key=lambda own: own.stop)
+        return self.blocks[first : bisect_left(self.blocks, block.stop, key=lambda own: own.start)]
 
 
 class PlannedProbe(_Record):

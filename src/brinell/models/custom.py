@@ -17,8 +17,7 @@ from typing import Any
 from pydantic import Field, model_validator
 from torch import nn
 
-from brinell.core import ConfigurationError, ModelError
-from brinell.core.spec import choices
+from brinell.core import ConfigurationError, ModelError, choices
 from brinell.models.network_source import LoadedNetwork, NetworkSource
 from brinell.models.weights import load_weights
 

@@ -6,9 +6,9 @@ Sources: Athalye, Carlini & Wagner 2018 (section 3.1, the behaviours that betray
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final
 
 import numpy as np
 import torch
@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from brinell.attacks import FGSM, PGD, Attack, Columns, FrozenNetwork, GenAttack, clean_predictions, run_trial
 from brinell.core import ZERO_GRADIENT_SHARE, DataError, Fraction, Point, Progress, no_progress
 from brinell.nn import SURROGATES, BinaryLayer, frozen_copy, frozen_evaluation
+from brinell.probes.middle_radius import middle_radius
 from brinell.probes.probe import Probe, ProbeInput, ProbeResult
 from brinell.variants import Variant
 
@@ -91,11 +92,17 @@ class Masking(Probe):
 
     kind = "masking"
     random: ClassVar[bool] = True
+    joins_gradient_attacks: ClassVar[bool] = True
 
     epsilon: Fraction = Field(gt=0)
     """Radius of the linf ball in input units; images are in [0, 1]."""
     examples: int = Field(100, ge=1)
     """Test images that are attacked."""
+
+    @classmethod
+    def completed(cls, settings: Mapping[str, Any], attacks: Mapping[str, Sequence[Attack]]) -> dict[str, Any]:
+        """`epsilon` is the middle one of the linf radii that the gradient attacks are read at."""
+        return {"epsilon": middle_radius(attacks), **settings}
 
     def ask(self, asked: ProbeInput) -> ProbeResult:
         """The verdict, with the evidence of every check."""

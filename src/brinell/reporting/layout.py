@@ -6,8 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from brinell.core import ConfigurationError
-from brinell.core.spec import choices
+from brinell.core import ConfigurationError, choices
 from brinell.reporting.export import Exhibit
 from brinell.reporting.table import Table
 
