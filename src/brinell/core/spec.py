@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import ChainMap
+from collections.abc import Iterator, Mapping, MutableMapping
 from pathlib import Path, PurePath
 from typing import Annotated, Any, ClassVar, Generic, Self, TypeVar, cast
 
@@ -146,9 +147,16 @@ class Registry(Generic[S]):
 
     def __init__(self, family: str, *members: type[S]) -> None:
         self.family = family
-        self._members = {member.kind: member for member in members}
+        self._members: MutableMapping[str, type[S]] = {member.kind: member for member in members}
         if len(self._members) < len(members):
             raise ValueError(f"two members of the {family} registry have one kind among {list(self._members)}")
+
+    @classmethod
+    def union(cls, family: str, *registries: Registry[Any]) -> Registry[Any]:
+        """The members of several registries, as these are at any time."""
+        registry: Registry[Any] = Registry(family)
+        registry._members = ChainMap(*(other._members for other in reversed(registries)))
+        return registry
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._members)

@@ -4,9 +4,10 @@ from pathlib import Path
 
 from torch import nn
 
-from brinell.core import Registry
+from brinell.core import Registry, Spec
 from brinell.models.alexnet import AlexNet
 from brinell.models.architecture import Architecture
+from brinell.models.capture import capture_graph
 from brinell.models.cifar_alexnet import CifarAlexNet
 from brinell.models.cifar_mobilenet import CifarMobileNet
 from brinell.models.cifar_resnet import ResNet8, ResNet20, ResNet32, ResNet44, ResNet56, ResNet110
@@ -16,6 +17,7 @@ from brinell.models.exported import ExportedNetwork
 from brinell.models.graph import GraphArchitecture, build_graph
 from brinell.models.imagenet_resnet import ResNet18, ResNet50
 from brinell.models.inception import InceptionV3
+from brinell.models.load_source import load_source
 from brinell.models.mobilenet import MobileNetV1
 from brinell.models.network_source import LoadedNetwork, NetworkSource
 from brinell.models.normalization_check import find_normalization
@@ -55,6 +57,9 @@ NETWORK_SOURCES: Registry[NetworkSource] = Registry(
 )
 """Networks that are not built in."""
 
+NETWORKS: Registry[Spec] = Registry.union("model", MODELS, NETWORK_SOURCES)
+"""Everything that a study may name as a model."""
+
 
 def build(kind: str, weights: str | Path | None = None, **fields: object) -> nn.Module:
     """Build a network in evaluation mode, from images in [0, 1] to logits.
@@ -87,6 +92,7 @@ def build(kind: str, weights: str | Path | None = None, **fields: object) -> nn.
 __all__ = [
     "ARCHITECTURES",
     "MODELS",
+    "NETWORKS",
     "NETWORK_SOURCES",
     "AlexNet",
     "Architecture",
@@ -116,6 +122,8 @@ __all__ = [
     "TorchvisionNetwork",
     "build",
     "build_graph",
+    "capture_graph",
     "find_normalization",
+    "load_source",
     "load_weights",
 ]
