@@ -136,7 +136,7 @@ def test_a_name_is_never_that_of_other_settings(done, tmp_path):
         (["inspect", "networks.py:biuld", "--input-shape", "1,8,8"], "did you mean 'build'?"),
         (["inspect", "networks.py:build", "--input-shape", "8x8"], "expected CHANNELS,HEIGHT,WIDTH"),
         (["inspect", "gone.pt2"], "no file at gone.pt2"),
-        (["export", "net.pt2"], "give --onnx OUT, --openvino DIR or --out FILE"),
+        (["export", "net.pt2"], "give --onnx OUT or --openvino DIR, or --out FILE"),
         (["inspect", "net.pt2", "--set", "epsilon=1"], "only model. and data. can be set here"),
         (["inspect", "net.pt2", "--set", "model=1"], "set its fields, such as model.mean="),
         (["attack", "net.pt2", "--data", "nowhere", "--with", "fgsm", "--set", "epsilon=0"], "no folder at nowhere"),

@@ -65,7 +65,7 @@ def export(
         if variant is not None:
             raise ConfigurationError(f"{variant}: only a run has variants, and there is no folder at {model}")
         if target is None and onnx is None and openvino is None:
-            raise ConfigurationError("export: give --onnx OUT, --openvino DIR or --out FILE")
+            raise ConfigurationError("export: give --onnx OUT or --openvino DIR, or --out FILE")
         named = read_model(model, weights, read_settings(changes).model)
         file, network = named.file, named.variant(input_shape=parse_shape(input_shape))
     if target is not None:

@@ -94,7 +94,7 @@ class ModelArgument:
             yield file
 
     def _built_in(self, images: Dataset | None, shape: Shape | None) -> Variant:
-        from brinell.models import build
+        from brinell.models import MODELS, load_weights
         from brinell.variants import Variant
 
         kind, weights = self.settings["kind"], self.settings.get("weights")
@@ -103,8 +103,9 @@ class ModelArgument:
         given = _without(self.settings, "kind", "weights")
         if images is not None:
             given = {"classes": images.classes, "in_channels": images.input_shape[0], **given}
-        module = build(kind, weights=weights, **given)
-        architecture = module.architecture
+        architecture = MODELS[kind].parse(given, kind)
+        module = architecture.module().eval()
+        load_weights(module, Path(weights))
         return Variant.of(module, input_shape=shape or architecture.input_shape, classes=architecture.classes)
 
     def _loaded(self, images: Dataset | None, shape: Shape | None) -> Variant:
