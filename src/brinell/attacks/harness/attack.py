@@ -11,7 +11,7 @@ import torch
 from pydantic import model_validator
 from torch import Tensor
 
-from brinell.attacks.oracle import Oracle
+from brinell.attacks.harness.oracle import Oracle
 from brinell.core import ConfigurationError, Point, Spec
 from brinell.nn import DistanceNorm
 

@@ -10,11 +10,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from brinell.attacks.attack import COUNTS, Attack, Batch, Chunk, Crafted
-from brinell.attacks.frozen_network import FrozenNetwork
-from brinell.attacks.oracle import Oracle
-from brinell.attacks.results import AUTO
-from brinell.attacks.targets import check_targets, drawn_targets
+from brinell.attacks.harness.attack import COUNTS, Attack, Batch, Chunk, Crafted
+from brinell.attacks.harness.frozen_network import FrozenNetwork
+from brinell.attacks.harness.oracle import Oracle
+from brinell.attacks.harness.results import AUTO
+from brinell.attacks.harness.targets import check_targets, drawn_targets
 from brinell.core import ConfigurationError, DataError, Point, Progress, UnsupportedError, no_progress
 
 BatchSize = int | Literal["auto"]
