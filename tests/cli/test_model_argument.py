@@ -16,7 +16,7 @@ from brinell.cli.data_argument import read_data, with_shape
 from brinell.cli.model_argument import names_apart, parse_shape, read_model
 from brinell.core import ConfigurationError, StoreError
 from brinell.models import CustomNetwork
-from brinell.store import RunStore
+from brinell.store import RunStore, name_variant
 
 CODE = """
     from torch import nn
@@ -118,14 +118,14 @@ def test_a_name_is_never_that_of_other_settings(done, tmp_path):
     store = RunStore(shutil.copytree(done, tmp_path / "run"))
     base, pruned = (variant.key for variant in store.plan().variants)
     named = tmp_path / "run" / "variants" / "a.brinell"
-    store.name_variant(base, "a")
+    name_variant(store, base, "a")
     assert named.samefile(store.variant_file(base, "variant.brinell"))
-    store.name_variant(pruned, "a")
+    name_variant(store, pruned, "a")
     assert named.samefile(store.variant_file(pruned, "variant.brinell"))
-    store.name_variant("0" * 20, "a")
+    name_variant(store, "0" * 20, "a")
     assert not named.exists()
     with pytest.raises(StoreError, match="is no name for an entry of variants"):
-        store.name_variant(base, "../a")
+        name_variant(store, base, "../a")
 
 
 @pytest.mark.parametrize(

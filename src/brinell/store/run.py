@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
@@ -20,7 +19,7 @@ from pydantic import ValidationError
 
 from brinell.core import BrinellError, StoreError, StudyPlan, explain
 from brinell.store import task_status
-from brinell.store.atomic import atomic_folder, atomic_path, make_folder, write_bytes, write_text
+from brinell.store.atomic import atomic_folder, make_folder, write_bytes, write_text
 from brinell.store.change_token import change_token
 from brinell.store.layout import temporary_name
 from brinell.store.lock import is_locked, locked
@@ -157,27 +156,6 @@ class RunStore:
     def new_variant(self, key: str) -> AbstractContextManager[Path]:
         """A temporary folder that becomes the variant's when the block ends well."""
         return atomic_folder(self.variant(key))
-
-    def name_variant(self, key: str, name: str) -> None:
-        """Put the variant's file, once it is made, at `variants/<name>.brinell` as well: the file to ship, by its name.
-
-        It is a hard link, or a copy where the file system has none.
-
-        Raises:
-            StoreError: `name` cannot be that of a file here, or it cannot be written.
-        """
-        file = self.variant_file(key, "variant.brinell")
-        target = self._path("variants", f"{name}.brinell")
-        if file is None:  # what stood there was of other settings
-            target.unlink(missing_ok=True)
-            return
-        if target.exists() and target.samefile(file):
-            return
-        with atomic_path(target) as temporary:
-            try:
-                os.link(file, temporary)
-            except OSError:
-                temporary.write_bytes(file.read_bytes())
 
     def costs(self, key: str) -> dict[str, Any] | None:
         """What the variant costs; `None` while it is not made."""

@@ -11,7 +11,7 @@ from typing import Final, Literal
 
 from brinell.analysis.labels import file_names
 from brinell.core import ConfigurationError, StudyPlan
-from brinell.store import RunStore
+from brinell.store import RunStore, name_variant
 from brinell.study.environment import cores, environment
 from brinell.study.executors import Executor, Serial, TaskProgress
 from brinell.study.networks import check_code_is_trusted
@@ -107,7 +107,7 @@ def run(
         tell(RunStarted(store.root, planned, len(everything), left))
         names = file_names(planned)
         for key, name in names.items():
-            store.name_variant(key, name)
+            name_variant(store, key, name)
         with _executor(executor, context, threads, workers) as chosen:
             endings = execute(left, chosen, _naming(store, names, tell), unsupported)
     return Run(store.root, planned, tuple(endings))
@@ -124,7 +124,7 @@ def _naming(store: RunStore, names: Mapping[str, str], observe: Observer) -> Obs
 
     def tell(event: Event) -> None:
         if isinstance(event, TaskResult) and event.status == "done" and event.task.id in names:
-            store.name_variant(event.task.id, names[event.task.id])
+            name_variant(store, event.task.id, names[event.task.id])
         observe(event)
 
     return tell
