@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 from brinell.store.atomic import atomic_path
+from brinell.store.layout import NAMED_VARIANT
 from brinell.store.run import RunStore
 from brinell.store.safe_paths import safe_path
 
@@ -29,3 +31,11 @@ def name_variant(store: RunStore, key: str, name: str) -> None:
             os.link(file, temporary)
         except OSError:
             temporary.write_bytes(file.read_bytes())
+
+
+def named_variant(store: RunStore, name: str) -> Path | None:
+    """The file that `name_variant` put there; `None` where there is none, or `name` can be that of none."""
+    if NAMED_VARIANT.fullmatch(f"{name}.brinell") is None:
+        return None
+    path = safe_path(store.root, "variants", f"{name}.brinell")
+    return path if path.exists() else None
