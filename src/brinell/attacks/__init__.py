@@ -11,7 +11,7 @@ from brinell.attacks.fab import FAB
 from brinell.attacks.fgsm import FGSM
 from brinell.attacks.fmn import FMN
 from brinell.attacks.gen_attack import GenAttack
-from brinell.attacks.harness.attack import Attack, Batch, Crafted
+from brinell.attacks.harness.attack import ATTACKS, Attack, Batch, Crafted
 from brinell.attacks.harness.computation import Computation
 from brinell.attacks.harness.frozen_network import FrozenNetwork
 from brinell.attacks.harness.outcome import Outcome
@@ -21,11 +21,23 @@ from brinell.attacks.harness.trial import clean_predictions, run_trial
 from brinell.attacks.local_search import LocalSearch
 from brinell.attacks.pgd import PGD
 from brinell.attacks.square import Square
-from brinell.core import Registry
 
-ATTACKS: Registry[Attack] = Registry(
-    "attack", FGSM, BIM, PGD, APGD, AutoAttack, FAB, DDN, FMN, CarliniWagner, DeepFool, Square, LocalSearch, GenAttack
-)
+for _attack in (
+    FGSM,
+    BIM,
+    PGD,
+    APGD,
+    AutoAttack,
+    FAB,
+    DDN,
+    FMN,
+    CarliniWagner,
+    DeepFool,
+    Square,
+    LocalSearch,
+    GenAttack,
+):
+    ATTACKS.register(_attack)
 
 __all__ = [
     "APGD",

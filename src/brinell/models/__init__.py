@@ -1,10 +1,11 @@
 """Architectures, one file each; the normalisation lives inside the model, so that attacks see images in [0, 1]."""
 
 from pathlib import Path
+from typing import Any, cast
 
 from torch import nn
 
-from brinell.core import Registry, Spec
+from brinell.core import Registry
 from brinell.models.alexnet import AlexNet
 from brinell.models.architecture import Architecture
 from brinell.models.capture import capture_graph
@@ -47,9 +48,10 @@ MODELS: Registry[Architecture] = Registry(
     MobileNetV1,
     AlexNet,
     InceptionV3,
+    group="brinell.models",
 )
 
-ARCHITECTURES: Registry[Architecture] = Registry("architecture", *(MODELS[kind] for kind in MODELS), GraphArchitecture)
+ARCHITECTURES: Registry[Architecture] = Registry("architecture", GraphArchitecture, extends=MODELS)
 """`MODELS`, and the graphs that files of other networks hold."""
 
 NETWORK_SOURCES: Registry[NetworkSource] = Registry(
@@ -57,7 +59,9 @@ NETWORK_SOURCES: Registry[NetworkSource] = Registry(
 )
 """Networks that are not built in."""
 
-NETWORKS: Registry[Spec] = Registry.union("model", MODELS, NETWORK_SOURCES)
+NETWORKS: Registry[Any] = Registry(
+    "model", *(NETWORK_SOURCES[kind] for kind in NETWORK_SOURCES), extends=cast("Registry[Any]", MODELS)
+)
 """Everything that a study may name as a model."""
 
 
