@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from brinell.cli import attack, compare, compress, export, importing, inspect, listing, report, run, sizes, status
+from brinell.cli import attack, compare, compress, export, importing, init, inspect, listing, report, run, sizes, status
 from brinell.cli.console import errors, flowing, out, say_error
 from brinell.core import BrinellError
 
@@ -20,6 +20,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.command("init", help=flowing(init.HELP))(init.init)
 app.command("run", help=flowing(run.HELP))(run.run)
 app.command("report", help=flowing(report.HELP))(report.report)
 app.command("status", help=flowing(status.HELP))(status.status)

@@ -21,7 +21,7 @@ from brinell.models.inception import InceptionV3
 from brinell.models.load_source import load_source
 from brinell.models.mobilenet import MobileNetV1
 from brinell.models.network_source import LoadedNetwork, NetworkSource
-from brinell.models.normalization_check import find_normalization
+from brinell.models.normalization_check import best_normalization, find_normalization
 from brinell.models.normalized import Normalized
 from brinell.models.onnx import OnnxFile
 from brinell.models.squeezenet import SqueezeNet10
@@ -124,6 +124,7 @@ __all__ = [
     "SqueezeNet11",
     "TimmNetwork",
     "TorchvisionNetwork",
+    "best_normalization",
     "build",
     "build_graph",
     "capture_graph",
