@@ -17,7 +17,7 @@ from brinell.attacks.trial import clean_predictions, run_trial
 from brinell.core import ConfigurationError, Progress, no_progress
 from brinell.data import check_images
 from brinell.runtimes import CompiledNetwork, Runtime
-from brinell.variants import Variant
+from brinell.variants import Variant, views_of
 
 
 class BrinellWarning(UserWarning):
@@ -50,7 +50,8 @@ def attack(
         targets: Target classes `(N,)`; without them the attack is untargeted or draws targets.
         seed: Seed of the attack.
         example_ids: Ids `(N,)` that key the noise; by default 0 to N-1.
-        view: Gradient of a `Variant` that the attack sees; by default its natural one.
+        view: Gradient of a `Variant` that the attack sees; by default the attack's: PGD, BIM and APGD go through `all`
+            surrogates of a binary network, others see its `natural` gradient.
         runtime: Runtime that judges a `Variant`; by default its own. Score-based attacks use it too, unless a `view`
             is given.
         trace_every: Record loss and accuracy at every n-th step; disables early stopping.
@@ -77,7 +78,7 @@ def attack(
     check_images(images, labels)
     labels = labels.to(torch.int64)
     judged: nn.Module | Scores = model.deployed(runtime) if isinstance(model, Variant) else model
-    source: nn.Module | Scores = model.view(view) if isinstance(model, Variant) else model
+    source: nn.Module | Scores = _source(model, attack, view, traced=trace_every is not None)
     if isinstance(judged, CompiledNetwork) and attack.needs == "scores" and view is None:
         source = judged
     ids = torch.arange(len(labels)) if example_ids is None else example_ids
@@ -101,6 +102,15 @@ def attack(
         progress=progress or no_progress,
     )
     return outcome(result, targeted=targets is not None)
+
+
+def _source(
+    model: nn.Module | Variant | Scores, attack: Attack, view: str | None, *, traced: bool
+) -> nn.Module | Scores:
+    """What adversarials are crafted on."""
+    if not isinstance(model, Variant):
+        return model
+    return model.view(view or attack.default_view(views_of(model.view()), traced=traced))
 
 
 def warn_at_chance(correct: np.ndarray[Any, Any], classes: int) -> None:

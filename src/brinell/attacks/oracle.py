@@ -13,7 +13,8 @@ from torch import Tensor, nn
 
 from brinell.attacks.losses import succeeded
 from brinell.core import ModelError
-from brinell.nn import fold_batch_norms, fuse_relu, set_layout, threshold_binary
+from brinell.nn import SURROGATES, fold_batch_norms, fuse_relu, set_layout, threshold_binary
+from brinell.variants import EverySurrogate, set_surrogate
 
 Precision = Literal["float32", "bf16"]
 AT_ONCE = {"cpu": 128, "cuda": 2048}
@@ -37,6 +38,9 @@ class Oracle:
         self, network: nn.Module | Scores, device: torch.device, precision: Precision = "float32", samples: int = 1
     ) -> None:
         self.exact, self.samples = on_device(network, device), samples
+        every = isinstance(self.exact, EverySurrogate)
+        self.surrogates: tuple[str, ...] = tuple(SURROGATES) if every else ()
+        """Surrogate gradients that an attack goes through in turn; none of a network that is seen with one gradient."""
         self.report_progress: Callable[[float, float], None] = no_report
         """For an attack to say how many of its steps are done; cheap, and not bound to be heard."""
         self.autocast = torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")
@@ -49,6 +53,11 @@ class Oracle:
             dtype = torch.bfloat16 if precision == "bf16" else torch.float32
             self.fast = folded
             self.fused = fuse_relu(_without_gradients(self.exact, folded), dtype) if device.type == "cpu" else folded
+
+    def use_surrogate(self, name: str) -> None:
+        """Let gradients from now on go through this surrogate of sign."""
+        if isinstance(self.fast, nn.Module):
+            set_surrogate(self.fast, name)
 
     def logits(self, images: Tensor) -> Tensor:
         """Logits `(N, classes)` without a graph, of any number of images."""

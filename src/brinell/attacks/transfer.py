@@ -15,7 +15,7 @@ from brinell.attacks.outcome import Outcome, outcome
 from brinell.attacks.results import Columns, TrialResult, chunk_rows, joined
 from brinell.attacks.trial import clean_predictions
 from brinell.core import Point, Progress, derive_seed, no_progress
-from brinell.variants import Variant
+from brinell.variants import Variant, views_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,7 +158,7 @@ def transfer(
     """
     ids = torch.arange(len(labels)) if example_ids is None else example_ids
     crafted = craft(
-        source.view(view) if isinstance(source, Variant) else source,
+        source.view(view or attack.default_view(views_of(source.view()))) if isinstance(source, Variant) else source,
         images,
         labels,
         ids,

@@ -7,6 +7,7 @@ from typing import Final
 from brinell.attacks import ATTACKS
 from brinell.compressors import COMPRESSORS
 from brinell.core import Block, PlannedTrial, PlannedVariant, Point
+from brinell.nn import SURROGATES
 
 _GRADIENT: Final = 3
 """Forward passes that a step of training takes: one forward, and one backward, which costs twice as much."""
@@ -30,5 +31,6 @@ def trial_passes(trial: PlannedTrial, block: Block, *, judged: int = 1) -> float
         steps: dict[float | None, int] = {}
         for point in trial.points:
             steps[point.epsilon] = max(steps.get(point.epsilon, 0), point.steps)
-        crafting = sum(attack.at(Point(*point)).passes for point in steps.items())
+        runs = len(SURROGATES) * (1 + ("loss" in type(attack).model_fields)) if trial.view == "all" else 1
+        crafting = runs * sum(attack.at(Point(*point)).passes for point in steps.items())
     return (block.stop - block.start) * (crafting + 2 * judged * len(trial.points))
