@@ -151,7 +151,7 @@ def row(name: str, clock: Callable[[], float], rounds: int) -> str:
 def attacks(clock: Callable[[], float]) -> Iterator[str]:
     """Attacks through scores on an XNOR ResNet-20, judged by both runtimes."""
     module = network("resnet20", "xnor")
-    variant = Variant.of(module, input_shape=SHAPES["resnet20"], classes=10)
+    variant = Variant(module.state_dict(), SHAPES["resnet20"], 10, skeleton=module)
     images = torch.rand(8, *SHAPES["resnet20"])
     labels = module(images).argmax(1)
     compiled, seconds = variant.deployed("openvino"), {}
@@ -161,8 +161,8 @@ def attacks(clock: Callable[[], float]) -> Iterator[str]:
             outcome = brinell.attack(variant, images, labels, attack, runtime=runtime)
             seconds[runtime] = clock() - start
             equal = bool((compiled(outcome.adversarials).argmax(1) == module(outcome.adversarials).argmax(1)).all())
-        ratio = seconds["reference"] / seconds["openvino"]
-        yield f"| {attack.kind} on XNOR ResNet-20 | 3x | {ratio:.2f}x, judged equal: {equal} | {seconds} | |"
+        ratio, taken = seconds["reference"] / seconds["openvino"], {name: round(s, 2) for name, s in seconds.items()}
+        yield f"| {attack.kind} on XNOR ResNet-20 | 3x | {ratio:.2f}x, judged equal: {equal} | {taken} s | |"
 
 
 MEMORY = """

@@ -108,6 +108,14 @@ images, labels = brinell.data.build("digits", split="test", examples=40).tensors
     assert (tmp_path / "model.brinell").is_file() == (prepare == "compress")
 
 
+@pytest.mark.slow
+def test_the_script_on_models_runs(tmp_path: Path) -> None:
+    (script,) = blocks("docs/models.md", "python")
+    done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "mine.brinell").is_file()
+
+
 def test_studies_are_accepted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Whole ones: those that name models and variants."""
     monkeypatch.chdir(tmp_path)

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 import brinell.models
 from attacks import contract
 from brinell.attacks import ATTACKS, Attack, Batch, Crafted, run_trial
-from brinell.attacks.oracle import Oracle
-from brinell.attacks.projection import clip_to_ball
+from brinell.attacks.components.projection import clip_to_ball
+from brinell.attacks.harness.oracle import Oracle
 from brinell.core import DataError, ModelError, Point
 from brinell.nn import Norm
 from oracles import two_classes
@@ -215,7 +215,7 @@ def test_randomness_comes_back_after_an_exception(kind: type[Attack]) -> None:
 def test_non_finite_logits_are_refused(kind: type[Attack]) -> None:
     problem = two_classes()
     problem.network.layer.bias.data[0] = float("nan")
-    with pytest.raises(ModelError, match="NaN or infinite for 32 of 32 images"):
+    with pytest.raises(ModelError, match="NaN or infinite for 4 of 4 images"):
         run_trial(problem.network, problem.network, problem.images, problem.labels, problem.ids, contract.example(kind))
 
 

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from attacks.small import Small, reads_in_one_call_what_separate_calls_read, small
 from brinell.attacks import Square
-from brinell.attacks.losses import margin
-from brinell.attacks.square_moves import side_of
+from brinell.attacks.components.square_moves import side_of
+from brinell.attacks.harness.losses import margin
 from brinell.core import Point
 from brinell.nn import uniform
 from oracles import two_classes
@@ -98,8 +98,8 @@ def test_queries_are_counted_and_limited(problem: Small) -> None:
     standing = rows["rank"] == 0
     assert set(rows["queries"][standing].tolist()) == {17}
     assert (rows["queries"][~standing] <= 17).all()
-    # Besides: the clean check, clean predictions, and the final verdict, of 24 images each.
-    assert rows["queries"].sum() == sum(calls) - 3 * 24
+    # Besides: the first look at the network, and clean predictions and the final verdict of 24 images each.
+    assert rows["queries"].sum() == sum(calls) - 4 - 2 * 24
 
 
 def test_the_side_follows_the_printed_schedule() -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from brinell.core import BrinellError
-from brinell.study import making
+from brinell.study.tasks import variant as variant_module
 
 BIN = Path(sys.executable).parent / "brinell"
 
@@ -56,7 +56,7 @@ def test_failures_end_in_a_summary_and_status_1(brinell, study, tmp_path, monkey
     def fail(*_):
         raise RuntimeError("out of luck")
 
-    monkeypatch.setattr(making, "_from_parent", fail)
+    monkeypatch.setattr(variant_module, "_from_parent", fail)
     said = brinell("run", study, "--out", tmp_path / "run", "--threads", 1)
     assert said.status == 1
     assert "error: pruned failed: RuntimeError: out of luck" in said.err

@@ -9,7 +9,7 @@ from rich.console import Console
 from brinell.cli.console import duration
 from brinell.cli.progress import Display
 from brinell.store import RunStore
-from brinell.study import RunStarted, Study, TaskProgress, TaskResult, TimeRemaining, missing, plan, tasks
+from brinell.study import AttackTask, RunStarted, Study, TaskProgress, TaskResult, TimeRemaining, missing, plan, tasks
 from study.conftest import TINY
 
 
@@ -41,7 +41,7 @@ def test_each_kind_of_work_has_its_own_speed(everything):
     """Training slow and attacks fast: what is left are attacks, and they are not taken for trainings."""
     _, found = everything
     base, pruned = found[0], found[1]
-    attacks = [task for task in found if task.trial is not None and task.trial.kind == "pgd"]
+    attacks = [task for task in found if isinstance(task, AttackTask) and task.trial.kind == "pgd"]
     left = TimeRemaining([base, pruned, *attacks])
     now = 0.0
     for task, seconds in ((base, 100.0), (pruned, 100.0), (attacks[0], 1.0)):

@@ -26,7 +26,8 @@ QUICK = Train(epochs=2, batch_size=50, learning_rate=0.005, optimizer="adamw", w
 @pytest.fixture(scope="module", params=[(1, 1), (3, 2)], ids=["1x1", "3x2"])
 def binary(request: pytest.FixtureRequest, baseline: Variant, sample: Dataset) -> Variant:
     m, n = request.param
-    return ABCNet(weight_bases=m, activation_bases=n, train=QUICK).compress(baseline, sample, seed=0)
+    train = QUICK.model_copy(update={"epochs": 6 if m == n == 1 else 2})
+    return ABCNet(weight_bases=m, activation_bases=n, train=train).compress(baseline, sample, seed=0)
 
 
 def test_what_ships_is_bits_alphas_and_staircases(binary: Variant) -> None:
@@ -112,6 +113,7 @@ def test_a_window_scales_inputs_and_weights_against_each_other(baseline: Variant
         ABCNet.parse({"window": 2, "calibration": 0})
 
 
+@pytest.mark.filterwarnings("ignore:abc_net covers")
 def test_a_bias_takes_the_constant_that_calibration_leaves() -> None:
     generator = torch.Generator().manual_seed(0)
     images = torch.rand(200, 2, 8, 8, generator=generator)

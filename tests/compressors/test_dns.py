@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from brinell.compressors import DNS, Compressor
 from brinell.compressors.dns_mask import POINTS, Surgery
-from brinell.compressors.training_stages import float_weights
+from brinell.compressors.float_layers import float_weights
 from brinell.core import ConfigurationError
 from brinell.data import Dataset
 from brinell.nn import deploy
@@ -134,6 +134,7 @@ def test_changes_become_rarer_as_the_schedule_says() -> None:
 # The compressor
 
 
+@pytest.mark.filterwarnings("ignore:dns covers")
 def test_the_wanted_share_is_met_overall_and_by_layer(baseline: Variant, sample: Dataset) -> None:
     child = DNS(sparsity=0.7, train=QUICK).compress(baseline, sample, seed=0)
     found = weights(child)
@@ -198,9 +199,9 @@ def test_linear_layers_wait_for_the_convolutions(
     begin = Surgery.begin
     monkeypatch.setattr(Surgery, "begin", lambda self, last: (begun.append(self.name), begin(self, last))[1])
     assert DNS(train=QUICK).epochs == 4
-    DNS(train=QUICK).compress(baseline, sample, seed=0)
+    DNS(sparsity=0.5, train=QUICK).compress(baseline, sample, seed=0)
     assert begun[-1] == "model.linear"
-    together = DNS(phases="together", train=QUICK)
+    together = DNS(sparsity=0.5, phases="together", train=QUICK)
     assert together.epochs == 2
     child = together.compress(baseline, sample, seed=0)
     assert set(child.lineage[-1].figures["surgery"]["phase"]) == {1}

@@ -62,6 +62,24 @@ def test_an_attack_crafts_on_the_twin_and_is_judged_by_onnx_runtime(int8: Varian
     assert outcome.robust_accuracy < outcome.clean_accuracy - 0.2
 
 
+@pytest.mark.parametrize("calibration", ["percentile", "entropy"])
+def test_any_number_of_examples_calibrates(calibration: str, baseline: Variant, sample: Dataset) -> None:
+    made = Int8(calibration=calibration, calibration_examples=77).compress(baseline, sample, seed=0)
+    assert made.lineage[-1].figures["agreement_with_parent"] >= 0.9
+
+
+def test_weights_of_seven_bits_are_an_option_that_leaves_old_keys(baseline: Variant, sample: Dataset) -> None:
+    assert Int8(reduce_range=False).key == Int8().key != Int8(reduce_range=True).key
+    made = Int8(reduce_range=True, calibration_examples=100).compress(baseline, sample, seed=0)
+    assert made.lineage[-1].figures["agreement_with_parent"] >= 0.9
+
+
+def test_figures_say_which_weights_are_integers(int8: Variant) -> None:
+    covered = int8.lineage[-1].figures["coverage"]
+    assert covered["share"] == 1.0
+    assert covered["untouched"] == {}
+
+
 def test_an_attack_through_scores_asks_onnx_runtime(int8: Variant, sample: Dataset) -> None:
     images, labels = sample.tensors()
     outcome = brinell.attack(int8.deployed(), images[:6], labels[:6], LocalSearch(max_queries=40))

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from brinell import container
 from brinell.compressors import DNS, INQ, RobustCompression
-from brinell.compressors.training_stages import float_weights
-from brinell.core import ConfigurationError
+from brinell.compressors.float_layers import float_weights
+from brinell.core import ConfigurationError, no_progress
 from brinell.data import Dataset
 from brinell.training import Adversarial, Distillation, Train, histories
 from brinell.training import loop as loop_module
@@ -47,7 +47,8 @@ def test_both_parts_learn_the_answers_of_the_network_before_either(baseline: Var
     surgery = train.model_copy(update={"learning_rate": setting.surgery_rate})
     pruned = DNS(sparsity=0.6, train=surgery).compress(baseline, sample, seed=0)
     inq = INQ(weight_bits=3, shares=(0.5, 1), train=train)
-    parts, alone = (inq.compress(pruned, sample, seed=0, teacher=teacher) for teacher in (baseline, None))
+    run = {"seed": 0, "device": "cpu", "checkpoint": None, "progress": no_progress}
+    parts, alone = (inq._compress(pruned, sample, **run, teacher=teacher) for teacher in (baseline, None))
     assert all(torch.equal(tensor, parts.tensors[name]) for name, tensor in whole.tensors.items())
     assert not all(torch.equal(tensor, alone.tensors[name]) for name, tensor in whole.tensors.items())
 

@@ -11,6 +11,7 @@ from brinell import costs
 from brinell.compressors import XNORNet
 from brinell.core import ConfigurationError, ModelError
 from brinell.data import Dataset
+from brinell.models import MODELS
 from brinell.nn import BinaryConv2d, LatentBinaryConv2d, xnor_weight
 from brinell.training import Train, accuracy, fit
 from brinell.variants import BinaryLayers, Variant
@@ -122,6 +123,15 @@ def test_a_model_without_a_second_convolution_is_refused(sample: Dataset) -> Non
         XNORNet().compress(Variant.of(small, input_shape=(1, 8, 8), classes=10), sample, seed=0)
 
 
+def test_only_networks_with_depthwise_convolutions_have_the_later_revision() -> None:
+    """Their filters were set to zero before; the results of others, and so their keys, stay."""
+    compressor = XNORNet()
+    for kind, revision in (("resnet20", 1), ("resnet18", 1), ("mobilenet_v1", 2), ("alexnet", 1)):
+        assert compressor.identity_for(MODELS[kind]())["revision"] == revision, kind
+    assert compressor.identity()["revision"] == 1
+
+
+@pytest.mark.filterwarnings("ignore:xnor_net covers")
 def test_layers_may_be_left_float_by_pattern(baseline: Variant, sample: Dataset) -> None:
     child = XNORNet(float_layers=("*.conv1", "model.layer3.*"), train=QUICK).compress(baseline, sample, seed=0)
     (change,) = child.structure

@@ -143,7 +143,7 @@ def test_deployed_binary_layers_keep_their_parameters() -> None:
 
 def test_a_variant_is_measured_as_it_ships() -> None:
     model = build("resnet8")
-    variant = SimpleNamespace(input_shape=(1, 8, 8), deployed=lambda: model)
+    variant = SimpleNamespace(input_shape=(1, 8, 8), deployed=lambda runtime=None: model)
     assert measure(variant) == measure(model) == measure(model, (1, 8, 8))
     assert measure(variant, (1, 16, 16)).macs > measure(variant).macs
 

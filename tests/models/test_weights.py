@@ -44,12 +44,21 @@ def expected(seed: int = 1) -> Tensor:
         lambda state: {f"module.model.{name}": tensor for name, tensor in state.items()},
         lambda state: {"state_dict": {f"module.{name}": tensor for name, tensor in state.items()}, "best_prec1": 91.7},
         lambda state: {"model": state, "epoch": 3},
+        lambda state: {"net": state, "epoch": 3},
+        lambda state: {"model_state_dict": state, "optimizer_state_dict": {"state": {}}},
+        lambda state: {"ema": {"module": state, "decay": 0.9}},
+        lambda state: {f"_orig_mod.{name}": tensor for name, tensor in state.items()},
+        lambda state: {f"module._orig_mod.{name}": tensor for name, tensor in state.items()},
+        lambda state: {"state_dict": {f"_orig_mod.module.net.{name}": tensor for name, tensor in state.items()}},
         lambda state: {name: tensor for name, tensor in state.items() if "num_batches" not in name},
         lambda state: {
             name: nn.Parameter(tensor) if tensor.is_floating_point() else tensor for name, tensor in state.items()
         },
     ],
-    ids=["plain", "parallel", "normalized", "parallel_normalized", "akamaster", "model", "old", "parameters"],
+    ids=[
+        *("plain", "parallel", "normalized", "parallel_normalized", "akamaster", "model", "net", "model_state_dict"),
+        *("ema", "compiled", "parallel_compiled", "lightning", "old", "parameters"),
+    ],
 )
 def test_names_as_they_are_found(wrap: Any, tmp_path: Path) -> None:
     torch.save(wrap(bare()), tmp_path / "weights.pt")
@@ -86,6 +95,9 @@ def test_another_architecture_is_refused_with_the_names_that_differ(tmp_path: Pa
     assert "layer1.1.conv1.weight is missing" in message
     assert "and " in message
     assert " more" in message
+    _, file, own = message.splitlines()
+    assert file.startswith("in the file: conv1.weight (16, 1, 3, 3), bn1.weight (16,), bn1.bias (16,)")
+    assert own.startswith("in the model: conv1.weight (16, 3, 3, 3), bn1.weight (16,), bn1.bias (16,)")
 
 
 @pytest.mark.parametrize(

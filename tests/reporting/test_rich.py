@@ -144,8 +144,10 @@ def test_character_prints_its_thresholds(evaluation: Evaluation, tabled: dict[st
         0, named=True
     )
     found = cell(table, "xnor", "gen_attack, over steps, 8/255")
-    assert found.text == row["character"]
+    assert "xnor" in evaluation.doubtful, "its gradients are masked in these rows"
+    assert (row["character"], found.text) == ("strong", "not shown to be strong")
     assert found.note.splitlines() == [
+        "its gradients may be masked, or its rows have a warning",
         "not broken by 200 steps",
         f"toughness {row['toughness']:.2f}",
         f"ductility {row['ductility']:.2f}",
@@ -315,3 +317,36 @@ def test_an_attack_without_a_radius_shows_how_far_it_went(evaluation, tabled, at
         pair = cell(tabled["top-1-top-5"], name, f"{attack}, {steps} steps\nmedian {norm}")
         assert pair.text == found.text
     assert set(evaluation.security.filter(pl.col("attack") == attack)["norm"]) == {norm}
+
+
+def test_what_compressors_cover_and_leave_alone_is_a_table(tmp_path: Path) -> None:
+    store = write_rich_run(tmp_path / "run")
+    key = next(variant.key for variant in store.plan().variants if variant.name == "inq")
+    untouched = {f"layer{place}": {"weights": 20 - place, "reason": "frozen"} for place in range(10)}
+    covered = {"share": 0.9, "weights": 1550, "covered": 1395, "untouched": untouched}
+    figures = {"steps": [{"kind": "inq", "seed": 0, "figures": {"coverage": covered, "int8_macs": 1.0}}]}
+    (store.variant(key) / "figures.json").write_text(json.dumps(figures))
+    environment = {**store.environment(), "machine": {"processor": "old", "vnni": False}}
+    (store.root / "environment.json").write_text(json.dumps(environment))
+    found = load(store)
+    tabled = {table.name: table for table in tables(found)}
+    rows = [[cell.text for cell in row] for row in tabled["weights-covered"].rows if row[0].variant == "inq"]
+    assert rows[0][1:] == ["covered", "1,395", "90.0%", ""]
+    assert rows[1][1:] == ["layer0", "20", "1.3%", "frozen"]
+    assert rows[-1][1:] == ["2 more", "23", "1.5%", "in the file"]
+    assert len(rows) == 1 + 8 + 1
+    assert tabled["weights-covered"].frame.filter(pl.col("variant") == "inq").height == 1 + 10
+    assert not any("coverage" in cell.text for row in tabled["notes"].rows for cell in row)
+    assert "inq computed with 8-bit integers on a processor without VNNI" in tabled["variants"].caption
+
+
+def test_a_run_on_a_processor_with_vnni_or_without_integers_says_nothing_of_it(tabled: dict[str, Table]) -> None:
+    assert "VNNI" not in tabled["variants"].caption
+
+
+def test_coverage_that_is_damaged_is_a_problem_and_no_crash(tmp_path: Path) -> None:
+    store = write_rich_run(tmp_path / "run")
+    key = next(variant.key for variant in store.plan().variants if variant.name == "inq")
+    figures = {"steps": [{"kind": "inq", "seed": 0, "figures": {"coverage": {"weights": "many"}}}]}
+    (store.variant(key) / "figures.json").write_text(json.dumps(figures))
+    assert any("What inq noted is not drawn" in problem for problem in load(store).problems)

@@ -20,7 +20,8 @@ import sklearn.datasets  # noqa: F401
 
 from brinell.probes import Gallery
 from brinell.store import atomic
-from brinell.study import Study, judging, run
+from brinell.study import Study, run
+from brinell.study.tasks import attack
 from brinell.training import loop
 
 
@@ -49,9 +50,9 @@ def child(order: dict[str, Any]) -> None:
     events = Events(Path(order["log"]), order["die_at"])
     loop._Run._step = events.before(loop._Run._step, "step")
     loop._SAVE_WITHIN = loop._SAVE_AFTER = 0.0  # a checkpoint after every step
-    judging.run_trial = events.before(judging.run_trial, "block")
-    judging.craft = events.before(judging.craft, "block")
-    judging.judge_crafted = events.before(judging.judge_crafted, "target")
+    attack.run_trial = events.before(attack.run_trial, "block")
+    attack.craft = events.before(attack.craft, "block")
+    attack.judge_crafted = events.before(attack.judge_crafted, "target")
     Gallery.ask = events.before(Gallery.ask, "probe")
     atomic._sync = events.before(atomic._sync, "sync")
     run(Study.from_yaml(order["study"]), out=order["root"], threads=1)

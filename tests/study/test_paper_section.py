@@ -13,7 +13,7 @@ from brinell.analysis import papers as papers_room
 from brinell.analysis.papers import paper, papers
 from brinell.core import ConfigurationError, PlannedPaper, StudyPlan
 from brinell.study import Study, plan
-from brinell.study.paper_section import read_paper
+from brinell.study.config import Names, Paper
 from brinell.study.reading import LIBRARY
 
 SECTION = {"kind": "breakingbed", "rows": {"base": "resnet20/vanilla", "pruned": "resnet20/channel"}}
@@ -44,7 +44,7 @@ def test_a_plan_of_before_has_none(tiny: dict[str, Any]) -> None:
     ("section", "message"),
     [
         ("breakingbed", "paper: expected a mapping of kind, rows, not 'breakingbed'"),
-        ({"rows": {}}, "paper.kind: missing; paper has kind (breakingbed, robust-compression) and rows"),
+        ({"rows": {}}, "paper.kind: missing; accepted: breakingbed, robust-compression"),
         ({"kind": "breakingbed"}, "paper.rows: missing"),
         ({**SECTION, "row": {}}, "paper.row: unknown key; did you mean 'rows'?"),
         ({**SECTION, "kind": "breakinbed"}, "paper.kind: there is no 'breakinbed'; did you mean 'breakingbed'?"),
@@ -77,9 +77,7 @@ def test_the_page_names_every_row() -> None:
 @pytest.mark.parametrize("name", ["breakingbed", "robust-compression"])
 def test_the_studies_that_ship_name_their_paper(name: str) -> None:
     config = yaml.safe_load((LIBRARY / f"{name}.yaml").read_text())
-    found = read_paper(config["paper"], config["variants"])
-    assert found is not None
-    assert found.kind == name
+    assert Paper.model_validate(config["paper"], context=Names.of(config)).kind == name
 
 
 @pytest.mark.parametrize("name", ["breakingbed", "robust-compression"])

@@ -9,7 +9,7 @@ import yaml
 from brinell.core import ConfigurationError, DataError, ModelError, StudyPlan
 from brinell.models import build
 from brinell.study import Splits, Study, plan, tasks
-from brinell.study.estimate import variant_passes
+from brinell.study.tasks.variant import variant_passes
 
 
 def keys(found: StudyPlan) -> dict[str, str]:

@@ -9,7 +9,8 @@ from brinell.attacks import PGD
 from brinell.core import ConfigurationError, StudyPlan
 from brinell.probes import Masking
 from brinell.store import RunStore
-from brinell.study import Study, missing, plan, probing, run, tasks
+from brinell.study import ProbeTask, Study, missing, plan, run, tasks
+from brinell.study.tasks import probe as probe_module
 from study.conftest import changed
 
 EVERYTHING = {
@@ -101,7 +102,7 @@ def test_a_run_answers_and_resumes_probe_by_probe(asking, tmp_path, monkeypatch)
     study = Study.parse(asking)
     result = run(study, out=tmp_path / "run", threads=1)
     assert {ending.status for ending in result.endings} == {"done"}
-    kinds = [ending.task.probe.kind for ending in result.endings if ending.task.probe is not None]
+    kinds = [ending.task.probe.kind for ending in result.endings if isinstance(ending.task, ProbeTask)]
     assert kinds[-4:] == ["latency", "latency", "energy", "energy"]
     store = RunStore.open(tmp_path / "run")
     evaluation = load(store)
@@ -140,7 +141,7 @@ def test_a_probe_that_fails_stops_nobody(asking, tmp_path, monkeypatch):
     monkeypatch.setattr("brinell.probes.Gallery.ask", fail)
     result = run(Study.parse(asking), out=tmp_path / "run", threads=1)
     assert {ending.task.probe.kind for ending in result.ended("failed")} == {"gallery"}
-    assert len([ending for ending in result.ended("done") if ending.task.probe is not None]) == 2
+    assert len([ending for ending in result.ended("done") if isinstance(ending.task, ProbeTask)]) == 2
 
 
 @pytest.mark.slow
@@ -190,12 +191,12 @@ def test_weights_are_counted_at_their_nominal_width_where_that_is_known(asking, 
     asking["attacks"] = {}
     seen = []
     monkeypatch.setattr(RunStore, "costs", lambda self, key: {"nominal_bytes": 1234, "dense_bytes": 1})
-    original = probing.ProbeInput
+    original = probe_module.ProbeInput
 
     def kept(**fields: object) -> object:
         seen.append(fields["weight_bytes"])
         return original(**fields)
 
-    monkeypatch.setattr(probing, "ProbeInput", kept)
+    monkeypatch.setattr(probe_module, "ProbeInput", kept)
     run(Study.parse(asking), out=tmp_path / "run", threads=1)
     assert seen == [1234, 1234]

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from brinell.core import ConfigurationError
-from brinell.study.reading import check_keys, find, override, parse, shipped
+from brinell.study.reading import find, override, parse, shipped
 
 
 def test_parse_reads_what_yaml_says():
@@ -63,9 +63,46 @@ def test_override_refuses_with_the_setting(setting, said):
     assert setting in str(caught.value)
 
 
-def test_check_keys_suggests():
-    with pytest.raises(ConfigurationError, match=r"here\.stps: unknown key; did you mean 'steps'\? accepted: steps, x"):
-        check_keys({"stps": 1}, "here", ["steps", "x"])
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("010", 10),
+        ("-007", -7),
+        ("0o17", 15),
+        ("0x1F", 31),
+        ("1e-3", 0.001),
+        ("-1.5E+2", -150.0),
+        (".5", 0.5),
+        ("1.", 1.0),
+        ("8/255", "8/255"),
+        ("1:30", "1:30"),
+        ("1_000", "1_000"),
+        ("0b11", "0b11"),
+        ("2024-01-02", "2024-01-02"),
+        ("'010'", "010"),
+        ("true", True),
+        ("~", None),
+    ],
+)
+def test_numbers_are_those_of_yaml_1_2(text, value):
+    found = parse(f"a: {text}")["a"]
+    assert (found, type(found)) == (value, type(value))
+
+
+@pytest.mark.parametrize("merge", [False, True])
+def test_a_bomb_of_aliases_is_refused_before_it_is_unfolded(merge):
+    """Each of 60 levels holds the one before twice: 2^60 values from two kilobytes."""
+    before, after = ("{<<: [", "]}") if merge else ("{a: [", "]}")
+    levels = "".join(f"x{level}: &x{level} {before}*x{level - 1}, *x{level - 1}{after}\n" for level in range(1, 60))
+    with pytest.raises(
+        ConfigurationError, match=r"more than 100,000 values, aliases counted as often as they are used"
+    ):
+        parse(f"x0: &x0 {{a: 1}}\n{levels}", "bomb.yaml")
+
+
+def test_deep_nesting_is_refused():
+    with pytest.raises(ConfigurationError, match="not valid YAML"):
+        parse("[" * 5000 + "]" * 5000, "deep.yaml")
 
 
 def test_find_knows_files_and_shipped_names(tmp_path):

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from brinell.core import PlannedVariant
 from brinell.study.schedule import execute
-from brinell.study.tasks import Task, TaskResult
+from brinell.study.tasks import TaskResult, VariantTask
 
 VARIANT = PlannedVariant(
     name="v", key="0" * 20, seed=0, parent=None, baseline="0" * 20, family="model", architecture="resnet8", settings={}
@@ -14,7 +14,7 @@ VARIANT = PlannedVariant(
 
 
 def task(name, *after):
-    return Task(id=name, label=f"<{name}>", variant=VARIANT, trials=(), block=None, probe=None, after=after, passes=0)
+    return VariantTask(id=name, label=f"<{name}>", variant=VARIANT, after=after, passes=0)
 
 
 class Scripted:

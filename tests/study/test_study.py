@@ -5,6 +5,7 @@ import torch
 import yaml
 
 from brinell.core import ConfigurationError, Point
+from brinell.models import MODELS
 from brinell.study import Study, shipped
 from study.conftest import REMOVE, changed
 
@@ -71,6 +72,84 @@ def test_every_mistake_is_refused_with_its_place(tiny, path, value, said):
     with pytest.raises(ConfigurationError) as caught:
         Study.parse(changed(tiny, path, value))
     assert said in str(caught.value)
+
+
+MANY = """
+name: a/b
+data: {kind: digits, test: {examples: true, split: train}}
+models:
+  small: {kind: resnet8, widht: 2}
+  free: {kind: resnet8}
+variants:
+  base: {model: smal, train: {epochs: -1}}
+  wild: {model: free}
+  a: {from: b, compress: {kind: inq}}
+  b: {from: a, compress: nothing, baseline: bse}
+attacks:
+  clean: {kind: fgsm, sweep: {epsilon: [0.1, -0.1], steps: [1]}}
+  fgsm: {kind: fgsm, epsilon: 0.1, trace_every: 1}
+  pgd: {kind: pgd, epsilon: 0.1, exampels: 3, seeds: [], variants: [bse]}
+transfer: {attack: {kind: fgsm, epsilon: 2}, sources: [x], targets: []}
+probes: {maskng: true, latency: {runs: 0}, gallery: {attack: pdg}}
+seeds: {variants: [], attacks: [9223372036854775808]}
+block: 0
+paper: {kind: breakingbed, rows: {base: resnet20/vanila, nobody: resnet20/xnor}}
+colour: red
+"""
+PLACES = """name data.test.examples models.small.widht variants.base.model variants.base.train.epochs
+variants.b.compress.kind variants.b.baseline attacks.clean.sweep.epsilon attacks.clean.sweep.steps
+attacks.fgsm.trace_every attacks.pgd.exampels attacks.pgd.variants attacks.pgd.seeds transfer.attack transfer.sources
+transfer.targets probes.maskng probes.gallery.attack probes.latency.runs seeds.variants seeds.attacks.0 block
+paper.rows.base paper.rows colour attacks.clean variants.a.from variants.wild"""
+
+
+def test_every_problem_of_a_file_is_reported_at_once(tmp_path):
+    file = tmp_path / "many.yaml"
+    file.write_text(MANY)
+    with pytest.raises(ConfigurationError) as caught:
+        Study.from_yaml(file)
+    lines = str(caught.value).splitlines()
+    assert all(line.startswith(f"{file}: ") for line in lines)
+    places = [line.removeprefix(f"{file}: ").partition(":")[0] for line in lines]
+    assert sorted(places) == sorted(PLACES.split())
+
+
+def test_what_another_error_hides_no_longer_is_reported_by_itself(tiny):
+    """The split is wrong too in the file above, but its section is not valid there for another reason."""
+    with pytest.raises(ConfigurationError, match=r"^data\.test\.split: 'train' is what variants are trained on"):
+        Study.parse(changed(tiny, "data.test", {"split": "train"}))
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "said"),
+    [
+        ("data.test.examples", True, "data.test.examples: expected an integer, not True"),
+        ("block", True, "block: expected an integer, not True"),
+        ("models.small.width", False, "models.small.width: expected an integer, not False"),
+        ("attacks.pgd.sweep.steps", [True], "attacks.pgd.sweep.steps: expected a list of values, not [True]"),
+        ("variants.base.train.epochs", True, "variants.base.train.epochs: expected an integer, not True"),
+        ("seeds", {"attacks": []}, "seeds.attacks: at least one is needed"),
+        ("seeds", {"variants": []}, "seeds.variants: at least one is needed"),
+        ("seeds", {"variants": [2**63]}, "seeds.variants.0: input should be less than 9223372036854775808"),
+        ("attacks.pgd.seeds", [-(2**63) - 1], "attacks.pgd.seeds.0: input should be greater than or equal to -922337"),
+        ("data.test.seed", 2**63, "data.test.seed: input should be less than 9223372036854775808"),
+    ],
+)
+def test_a_boolean_is_no_number_and_seeds_have_64_bits(tiny, path, value, said):
+    with pytest.raises(ConfigurationError) as caught:
+        Study.parse(changed(tiny, path, value))
+    assert str(caught.value).startswith(said)
+
+
+def test_kinds_are_those_that_are_registered_when_a_file_is_read(tiny, monkeypatch):
+    class Late(MODELS["resnet8"]):
+        kind = "late"
+
+    late = changed(tiny, "models.small", {"kind": "late"})
+    with pytest.raises(ConfigurationError, match=r"models\.small\.kind: unknown model 'late'"):
+        Study.parse(late)
+    monkeypatch.setitem(MODELS._members, "late", Late)
+    assert type(Study.parse(late).models["small"].architecture) is Late
 
 
 def test_a_baseline_has_none_itself_and_is_written_back(tiny):

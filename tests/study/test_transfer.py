@@ -11,7 +11,8 @@ from brinell.analysis import load
 from brinell.attacks import FGSM, run_trial
 from brinell.core import ConfigurationError, UnsupportedError
 from brinell.store import RunStore
-from brinell.study import Study, judging, missing, plan, run, tasks, worker_context
+from brinell.study import AttackTask, Study, missing, plan, run, tasks, worker_context
+from brinell.study.tasks import attack as attack_module
 from study.conftest import changed
 
 FLOATS = ("margin", "l2", "linf")
@@ -42,7 +43,7 @@ def test_every_source_meets_every_target_and_the_diagonal_is_white_box(crossing)
 def test_one_task_crafts_for_every_target(crossing):
     everything = tasks(plan(Study.parse(crossing)))
     assert len(everything) == 2 + 2 * 2 + 2 * 2  # variants; clean predictions and sources, in two blocks each
-    together = [task for task in everything if len(task.trials) == 2]
+    together = [task for task in everything if isinstance(task, AttackTask) and len(task.trials) == 2]
     assert len(together) == 4
     for task in together:
         assert task.after == (task.variant.key,)
@@ -85,13 +86,13 @@ def counting(monkeypatch) -> list[str]:
     """Names of the attacks that are crafted from here on."""
     crafted = []
     for name in ("run_trial", "craft"):
-        original = getattr(judging, name)
+        original = getattr(attack_module, name)
 
         def told(*arguments, original=original, **settings):
             crafted.append(next(value.kind for value in arguments if isinstance(value, FGSM)))
             return original(*arguments, **settings)
 
-        monkeypatch.setattr(judging, name, told)
+        monkeypatch.setattr(attack_module, name, told)
     return crafted
 
 
@@ -148,14 +149,14 @@ def test_a_target_that_is_not_made_holds_up_nobody_else(crossing, tmp_path, monk
 
 
 def test_what_one_target_cannot_do_does_not_hold_up_the_others(crossing, tmp_path, monkeypatch):
-    original = judging.judge_crafted
+    original = attack_module.judge_crafted
 
     def unsupported(judged, crafted, **settings):
         if not settings["white_box"]:
             raise UnsupportedError("makes no sense")
         return original(judged, crafted, **settings)
 
-    monkeypatch.setattr(judging, "judge_crafted", unsupported)
+    monkeypatch.setattr(attack_module, "judge_crafted", unsupported)
     result = run(Study.parse(crossing), out=tmp_path / "run", threads=1)
     assert {ending.message for ending in result.ended("unsupported")} == {
         "judged on base: makes no sense",

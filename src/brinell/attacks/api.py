@@ -9,11 +9,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from brinell.attacks.attack import Attack
-from brinell.attacks.crafting import BatchSize
-from brinell.attacks.oracle import Scores
-from brinell.attacks.outcome import Outcome, outcome
-from brinell.attacks.trial import clean_predictions, run_trial
+from brinell.attacks.harness.attack import Attack
+from brinell.attacks.harness.crafting import BatchSize, choose_device_for
+from brinell.attacks.harness.fast_forms import Scores
+from brinell.attacks.harness.frozen_network import FrozenNetwork
+from brinell.attacks.harness.outcome import Outcome, outcome
+from brinell.attacks.harness.trial import clean_predictions, run_trial
 from brinell.core import ConfigurationError, Progress, no_progress
 from brinell.data import check_images
 from brinell.runtimes import CompiledNetwork, Runtime
@@ -24,6 +25,7 @@ class BrinellWarning(UserWarning):
     """Something that makes a result doubtful, though not impossible."""
 
 
+@torch.inference_mode(False)
 def attack(
     model: nn.Module | Variant | Scores,
     images: Tensor,
@@ -76,13 +78,14 @@ def attack(
         shown = getattr(attack, "__name__", type(attack).__name__)
         raise ConfigurationError(f"attack: expected an attack's value, such as PGD(epsilon=8 / 255), not {shown}")
     check_images(images, labels)
-    labels = labels.to(torch.int64)
-    judged: nn.Module | Scores = model.deployed(runtime) if isinstance(model, Variant) else model
-    source: nn.Module | Scores = _source(model, attack, view, traced=trace_every is not None)
-    if isinstance(judged, CompiledNetwork) and attack.needs == "scores" and view is None:
-        source = judged
+    device = choose_device_for(device)
+    judged = FrozenNetwork(model.deployed(runtime) if isinstance(model, Variant) else model, device)
+    compiled = isinstance(judged.source, CompiledNetwork) and attack.needs == "scores" and view is None
+    source = judged
+    if isinstance(model, Variant) and not compiled:
+        source = FrozenNetwork(_view(model, attack, view, traced=trace_every is not None), device)
     ids = torch.arange(len(labels)) if example_ids is None else example_ids
-    clean = clean_predictions(judged, images, labels, ids, seed=seed, device=device, batch_size=batch_size)
+    clean = clean_predictions(judged, images, labels, ids, seed=seed, batch_size=batch_size)
     warn_at_chance(clean["rank"] == 0, int(clean["prediction"].max()) + 1)
     result = run_trial(
         judged,
@@ -97,20 +100,21 @@ def attack(
         trace_every=trace_every,
         rounded=False,
         keep_images=True,
-        device=device,
         batch_size=batch_size,
         progress=progress or no_progress,
     )
-    return outcome(result, targeted=targets is not None)
+    for warning in result.computation.warnings:
+        warnings.warn(warning, BrinellWarning, stacklevel=2)
+    return outcome(result, targeted=targets is not None, dtype=images.dtype)
 
 
-def _source(
-    model: nn.Module | Variant | Scores, attack: Attack, view: str | None, *, traced: bool
-) -> nn.Module | Scores:
+def _view(variant: Variant, attack: Attack, view: str | None, *, traced: bool) -> nn.Module:
     """What adversarials are crafted on."""
-    if not isinstance(model, Variant):
-        return model
-    return model.view(view or attack.default_view(views_of(model.view()), traced=traced))
+    if view is not None:
+        return variant.view(view)
+    natural = variant.view()
+    chosen = attack.default_view(views_of(natural), traced=traced)
+    return natural if chosen == "natural" else variant.view(chosen)
 
 
 def warn_at_chance(correct: np.ndarray[Any, Any], classes: int) -> None:

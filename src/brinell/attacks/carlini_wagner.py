@@ -11,10 +11,10 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from brinell.attacks.attack import Attack, Batch, Crafted
-from brinell.attacks.losses import check_classes, margin
-from brinell.attacks.nearest_so_far import NearestSoFar, clears, crafted_nearest
-from brinell.attacks.oracle import Oracle
+from brinell.attacks.components.nearest_so_far import NearestSoFar, clears, crafted_nearest
+from brinell.attacks.harness.attack import Attack, Batch, Crafted
+from brinell.attacks.harness.losses import check_classes, margin
+from brinell.attacks.harness.oracle import Oracle
 from brinell.core import OmitDefaultFromKey, Point
 from brinell.nn import Norm
 
@@ -214,7 +214,7 @@ class _Descent:
         """Look at the current images and take one step of Adam."""
         squashed = torch.tanh(self.variable)
         images = (squashed + 1) / 2
-        logits, hinge, gradient = oracle.gradient(images, self._hinge(attack.confidence))
+        logits, hinge, gradient = oracle.gradient(images, self._hinge(attack.confidence), idle_at_zero=True)
         delta = images - self.clean
         square = delta.flatten(1).square().sum(1)
         slope = (gradient + 2 * delta) * (1 - squashed.square()) / 2

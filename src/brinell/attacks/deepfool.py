@@ -10,9 +10,9 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from brinell.attacks.attack import Attack, Batch, Crafted, column
-from brinell.attacks.best_so_far import BestSoFar
-from brinell.attacks.oracle import Oracle
+from brinell.attacks.components.best_so_far import BestSoFar
+from brinell.attacks.harness.attack import Attack, Batch, Crafted, column
+from brinell.attacks.harness.oracle import Oracle
 from brinell.core import OmitDefaultFromKey, Point
 from brinell.nn import Norm, steepest
 
@@ -85,7 +85,8 @@ class DeepFool(Attack):
             if walkers.classes is None:
                 walkers.classes = _best(logits[~broken], walkers.labels, self.candidates)
             gaps, gradients = oracle.differences(walkers.images, walkers.labels, walkers.classes)
-            readings.spend(step, walkers.index, backwards=gaps.shape[1])
+            zero = (gradients.flatten(1) == 0).all(1)
+            readings.spend(step, walkers.index, backwards=gaps.shape[1], zero=zero)
             walkers.move(self._step(gaps, gradients), 1 + self.overshoot)
             readings.keep(step + 1, walkers.index, walkers.images)
         return readings.crafted()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final, cast
@@ -10,7 +10,7 @@ from typing import Any, Final, cast
 import torch
 from torch import Tensor, nn
 
-from brinell.nn import LatentABCConv2d
+from brinell.nn import LatentABCConv2d, weight_of
 
 _SAMPLE: Final = 1 << 16
 """Values that a layer's thresholds are fitted to."""
@@ -54,8 +54,13 @@ def calibrate(
     finally:
         for hook in hooks:
             hook.remove()
-    for name, told in seen.items():
-        _start(cast(LatentABCConv2d, after[name]), told, window)
+    by_weight: dict[tuple[int, int], list[str]] = {}
+    for name in seen:
+        layer = cast(LatentABCConv2d, after[name])
+        by_weight.setdefault((id(weight_of(layer)), layer.in_channels), []).append(name)
+    for names in by_weight.values():
+        together = [cast(LatentABCConv2d, after[name]) for name in names]
+        _start(together, _together([seen[name] for name in names]), window)
 
 
 def _look(told: _Seen, layer: nn.Module, inputs: tuple[Tensor, ...]) -> None:
@@ -67,7 +72,19 @@ def _look(told: _Seen, layer: nn.Module, inputs: tuple[Tensor, ...]) -> None:
     told.values.append(by_channel[:, ::every].cpu())
 
 
-def _start(layer: LatentABCConv2d, told: _Seen, window: float | None) -> None:
+def _together(seen: Sequence[_Seen]) -> _Seen:
+    """What came into layers that share a weight, as if they were one."""
+    return _Seen(
+        count=sum(each.count for each in seen),
+        total=sum((torch.as_tensor(each.total) for each in seen[1:]), torch.as_tensor(seen[0].total)),
+        squares=sum((torch.as_tensor(each.squares) for each in seen[1:]), torch.as_tensor(seen[0].squares)),
+        values=[values for each in seen for values in each.values],
+    )
+
+
+def _start(layers: Sequence[LatentABCConv2d], told: _Seen, window: float | None) -> None:
+    """Start one layer, or several that share a weight, for the inputs seen."""
+    layer = layers[0]
     mean = torch.as_tensor(told.total).cpu() / told.count
     variance = (torch.as_tensor(told.squares).cpu() / told.count - mean.square()).clamp_min(0)
     deviation = (variance + layer.norm.eps).sqrt()
@@ -79,16 +96,18 @@ def _start(layer: LatentABCConv2d, told: _Seen, window: float | None) -> None:
     scale = by_input.reshape(layer.out_channels, -1, 1, 1).float()
     centre = (mean / deviation).view(groups, 1, -1).expand_as(by_input).reshape(scale.shape).float()
     factor = 1.0 if window is None else float(1 / (window * 2 * heights.mean()))
-    norm: Any = layer.norm
-    norm.running_mean.copy_(mean)
-    norm.running_var.copy_(variance)
-    norm.weight.fill_(factor)
     layer.weight.mul_(scale)
-    if layer.bias is not None:
-        layer.bias.add_((layer.weight * centre + layer.kernel() * float(middle)).sum((1, 2, 3)))
+    moved = (layer.weight * centre + layer.kernel() * float(middle)).sum((1, 2, 3))
     layer.weight.div_(factor)
-    layer.shifts.copy_(0.5 - factor * thresholds)
-    layer.heights.copy_(factor * heights)
+    for each in layers:
+        norm: Any = each.norm
+        norm.running_mean.copy_(mean)
+        norm.running_var.copy_(variance)
+        norm.weight.fill_(factor)
+        if each.bias is not None:
+            each.bias.add_(moved)
+        each.shifts.copy_(0.5 - factor * thresholds)
+        each.heights.copy_(factor * heights)
 
 
 def nearest_steps(values: Tensor, count: int) -> tuple[Tensor, Tensor, Tensor]:

@@ -10,11 +10,13 @@ from pydantic import Field, model_validator
 from torch import nn
 
 from brinell.compressors.abc_calibration import calibrate
-from brinell.compressors.binarization import binary_candidates, binary_figures
+from brinell.compressors.binarization import binary_candidates, binary_figures, check_bits, choose_binary
 from brinell.compressors.compressor import Compressor
+from brinell.compressors.coverage import coverage
 from brinell.compressors.training_stages import Stages, stages
-from brinell.core import Fraction, OmitDefaultFromKey, Progress, derive_seed, no_progress
+from brinell.core import Fraction, OmitDefaultFromKey, Progress, derive_seed
 from brinell.data import Dataset
+from brinell.nn import ABCConv2d
 from brinell.training import Train
 from brinell.variants import ABCLayers, Step, Variant
 
@@ -78,20 +80,22 @@ class ABCNet(Compressor):
         """There are convolutions to make binary, and those that stay float are among them."""
         binary_candidates(variant.trainable(), variant.input_shape, self.float_layers)
 
-    def compress(
+    def _compress(
         self,
         variant: Variant,
         data: Dataset,
         *,
         seed: int,
-        device: str | torch.device | None = None,
-        checkpoint: Path | None = None,
-        progress: Progress = no_progress,
+        device: str | torch.device | None,
+        checkpoint: Path | None,
+        progress: Progress,
     ) -> Variant:
         """The binary variant; its latent weights are kept beside what ships."""
         module = variant.trainable()
+        choice = choose_binary(module, variant.input_shape, self.float_layers)
+        covered = coverage(module, choice.layers, choice.reasons)
         change = ABCLayers(
-            layers=binary_candidates(module, variant.input_shape, self.float_layers),
+            layers=choice.layers,
             weight_bases=self.weight_bases,
             activation_bases=self.activation_bases,
             scales=self.scales,
@@ -103,8 +107,13 @@ class ABCNet(Compressor):
         if self.calibration:
             self._calibrate(variant, module, change.layers, run)
         run.fit(1, module)
-        step = Step(self.kind, self.config(), seed, binary_figures(module, variant.input_shape))
+        step = Step(self.kind, self.config(), seed, binary_figures(module, variant.input_shape, covered))
         return variant.child(module, step, structure=(*variant.structure, change))
+
+    def check_budget(self, parent: Variant, child: Variant) -> None:
+        """The layers are binary in the network that ships."""
+        change = child.structure[-1]
+        check_bits(child.deployed("reference"), change.layers if isinstance(change, ABCLayers) else (), ABCConv2d)
 
     def _calibrate(self, variant: Variant, module: nn.Module, layers: tuple[str, ...], run: Stages) -> None:
         chosen = run.data.order(derive_seed(run.seed, "calibration"))[: self.calibration]

@@ -7,11 +7,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_serializer, model_validator
+from pydantic import Field, model_serializer, model_validator
 
 from brinell.compressors.granularities import Cost, Counts, PrunableUnits, Term, largest_within
 from brinell.compressors.resolved_budget import ResolvedBudget
-from brinell.core import ConfigurationError, Fraction
+from brinell.core import ConfigurationError, Fraction, StrictModel
 from brinell.costs import LayerCost
 
 _EXACTLY_ONE = "exactly one of"
@@ -19,7 +19,7 @@ _NEAR = 2e-3
 """How near a file comes to its budget, as a part of it: every trial is encoded."""
 
 
-class Budget(BaseModel):
+class Budget(StrictModel):
     """Exactly one of: the fraction of weights that goes, or the share to keep of the MACs, of all parameters, or of the
     bytes that the network's `.brinell` file takes.
 
@@ -27,8 +27,6 @@ class Budget(BaseModel):
     bytes, their positions count as well. Weights are those of float convolutions and linear layers; parameters are all
     that training sets.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     sparsity: Fraction | None = Field(None, ge=0, lt=1)
     """Share of the weights that become zero."""

@@ -11,12 +11,15 @@ from torch import nn
 
 from brinell.compressors.budget import Budget
 from brinell.compressors.compressor import Compressor
+from brinell.compressors.coverage import coverage
+from brinell.compressors.float_layers import FLOAT_LAYERS, trainable_weights
 from brinell.compressors.prune import Prune
 from brinell.compressors.rates import Rates, Uniform, read_rates
-from brinell.compressors.training_stages import float_weights, part, stages
+from brinell.compressors.training_stages import part, stages
 from brinell.compressors.weight_sharing import share, unshare
-from brinell.core import Fraction, Progress, no_progress
+from brinell.core import Fraction, ModelError, Progress
 from brinell.data import Dataset
+from brinell.nn import tied_layers
 from brinell.training import Train
 from brinell.variants import Step, Variant
 
@@ -80,19 +83,19 @@ class DeepCompression(Compressor):
     def _pruning(self) -> Prune:
         return Prune(budget=self.budget, rates=self.rates, rounds=self.rounds, train=self.train)
 
-    def compress(
+    def _compress(
         self,
         variant: Variant,
         data: Dataset,
         *,
         seed: int,
-        device: str | torch.device | None = None,
-        checkpoint: Path | None = None,
-        progress: Progress = no_progress,
+        device: str | torch.device | None,
+        checkpoint: Path | None,
+        progress: Progress,
     ) -> Variant:
         """The variant of few different weights."""
         first = self.train.epochs * self.rounds
-        pruned = self._pruning.compress(
+        pruned = self._pruning._compress(
             variant,
             data,
             seed=seed,
@@ -101,11 +104,10 @@ class DeepCompression(Compressor):
             progress=part(progress, 0, first, self.epochs),
         )
         module = pruned.trainable()
-        layers = {name: module.get_submodule(name) for name in float_weights(module)}
-        values = {
-            name: share(layer, self.linear_bits if isinstance(layer, nn.Linear) else self.conv_bits)
-            for name, layer in layers.items()
-        }
+        names = list(trainable_weights(module))
+        tied = tied_layers(module, FLOAT_LAYERS)
+        layers = {name: [module.get_submodule(other) for other in tied[name]] for name in names}
+        values = {name: share(same[0], self._bits(same[0]), *same[1:]) for name, same in layers.items()}
         run = stages(
             self,
             pruned,
@@ -118,7 +120,20 @@ class DeepCompression(Compressor):
             teacher=variant,
         )
         run.fit(1, module)
-        for layer in layers.values():
-            unshare(layer)
-        figures = {**pruned.lineage[-1].figures, "values": values}
+        for same in layers.values():
+            unshare(*same)
+        figures = {**pruned.lineage[-1].figures, "values": values, "coverage": coverage(module, names)}
         return variant.child(module, Step(self.kind, self.config(), seed, figures))
+
+    def _bits(self, layer: nn.Module) -> int:
+        return self.linear_bits if isinstance(layer, nn.Linear) else self.conv_bits
+
+    def check_budget(self, parent: Variant, child: Variant) -> None:
+        """As of pruning; and no layer has more values than its codes can tell apart."""
+        self._pruning.check_budget(parent, child)
+        module = child.deployed("reference")
+        for name in child.lineage[-1].figures["values"]:
+            layer = module.get_submodule(name)
+            found, most = len(layer.get_parameter("weight").unique()), 2 ** self._bits(layer)
+            if found > most:
+                raise ModelError(f"deep_compression: {name} has {found} different weights, and {most} were asked for")

@@ -5,11 +5,12 @@ from __future__ import annotations
 import copy
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 import torch
 from pydantic import BeforeValidator, Field, model_validator
 from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from brinell.compressors.compressor import Compressor
 from brinell.compressors.training_stages import stages
@@ -20,10 +21,10 @@ from brinell.core import (
     OmitDefaultFromKey,
     Progress,
     derive_seed,
-    no_progress,
 )
 from brinell.data import Dataset
 from brinell.models import MODELS, Architecture, load_weights
+from brinell.nn import freeze, keeps_statistics
 from brinell.training import Distillation, Loss, Train
 from brinell.variants import Step, Variant
 
@@ -46,6 +47,7 @@ class Distill(Compressor):
     """
 
     kind = "distill"
+    has_teacher: ClassVar[bool] = True
 
     student: Annotated[Architecture | None, BeforeValidator(MODELS.read)] = None
     """`None`: the teacher's own architecture, without what earlier compressors changed in it."""
@@ -103,15 +105,15 @@ class Distill(Compressor):
         """The student suits the teacher."""
         self._student(variant, 0)
 
-    def compress(
+    def _compress(
         self,
         variant: Variant,
         data: Dataset,
         *,
         seed: int,
-        device: str | torch.device | None = None,
-        checkpoint: Path | None = None,
-        progress: Progress = no_progress,
+        device: str | torch.device | None,
+        checkpoint: Path | None,
+        progress: Progress,
     ) -> Variant:
         """The trained student; its lineage goes on from the teacher's."""
         start, module = self._student(variant, seed)
@@ -133,17 +135,18 @@ class Distill(Compressor):
             if other:
                 raise ConfigurationError("initialize: 'teacher' needs a student of the teacher's own architecture")
             return teacher, teacher.trainable()
-        bare = replace(teacher, structure=(), latent=None)
+        bare = replace(teacher, structure=(), latent=None, frozen=() if other else teacher.frozen)
         architecture = self.student or teacher.architecture
         if architecture is None:
-            return bare, _fresh(teacher, seed)
+            return bare, _with_frozen(_fresh(teacher, seed), bare)
         if architecture.classes != teacher.classes:
             raise ModelError(f"student: it has {architecture.classes} classes; the teacher has {teacher.classes}")
         if architecture.in_channels != teacher.input_shape[0]:
             raise ModelError(
                 f"student: it takes {architecture.in_channels} channels; the teacher takes {teacher.input_shape[0]}"
             )
-        return replace(bare, architecture=architecture, skeleton=None), self._start(architecture, seed)
+        start = replace(bare, architecture=architecture, skeleton=None)
+        return start, _with_frozen(self._start(architecture, seed), start)
 
     def _start(self, architecture: Architecture, seed: int) -> nn.Module:
         module = architecture.module(derive_seed(seed, "student"))
@@ -180,6 +183,20 @@ def _fresh(teacher: Variant, seed: int) -> nn.Module:
                     "reset_parameters(); use 'teacher', or name a student"
                 )
     return module.requires_grad_(True)
+
+
+def _with_frozen(module: nn.Module, variant: Variant) -> nn.Module:
+    """`module` with what is frozen in `variant` as it is there, parameters and statistics, and frozen again."""
+    freeze(module, variant.frozen)
+    norms = {
+        name for name, layer in module.named_modules() if isinstance(layer, _BatchNorm) and keeps_statistics(layer)
+    }
+    state = module.state_dict()
+    for name, tensor in variant.tensors.items():
+        if (name in variant.frozen or name.rpartition(".")[0] in norms) and name in state:
+            state[name] = tensor
+    module.load_state_dict(state)
+    return module
 
 
 def _parameters(module: nn.Module) -> int:

@@ -11,11 +11,14 @@ from pydantic import BeforeValidator, Field, model_validator
 from torch import Tensor, nn
 
 from brinell.compressors.compressor import Compressor
+from brinell.compressors.coverage import coverage
 from brinell.compressors.dns_mask import POINTS, Surgery
-from brinell.compressors.training_stages import float_weights, largest, stages
-from brinell.core import ConfigurationError, Fraction, Progress, no_progress
-from brinell.core.spec import choices
+from brinell.compressors.float_layers import FLOAT_LAYERS, float_weights, trainable_weights
+from brinell.compressors.recount import count_nonzero, require_at_most, sum_counts
+from brinell.compressors.training_stages import largest, stages
+from brinell.core import ConfigurationError, Fraction, Progress, choices
 from brinell.data import Dataset
+from brinell.nn import tied_layers
 from brinell.training import Batches, Train
 from brinell.variants import Step, Variant
 
@@ -80,21 +83,21 @@ class DNS(Compressor):
 
     def check(self, variant: Variant) -> None:
         """Its layers have the names that are given here."""
-        weights = float_weights(variant.trainable())
+        weights = trainable_weights(variant.trainable())
         for field in ("sparsity", "c"):
             given = getattr(self, field)
             if isinstance(given, tuple):
                 _known(given, weights, field)
 
-    def compress(
+    def _compress(
         self,
         variant: Variant,
         data: Dataset,
         *,
         seed: int,
-        device: str | torch.device | None = None,
-        checkpoint: Path | None = None,
-        progress: Progress = no_progress,
+        device: str | torch.device | None,
+        checkpoint: Path | None,
+        progress: Progress,
         teacher: Variant | None = None,
     ) -> Variant:
         """The pruned variant, its zeros exact.
@@ -102,8 +105,10 @@ class DNS(Compressor):
         `teacher`: whose answers `train.distillation` learns; `None`: those of `variant`.
         """
         module = variant.trainable()
-        weights = float_weights(module)
-        kept, c = self._kept(weights), self._c(weights)
+        weights = trainable_weights(module)
+        kept, c = self._kept(weights, _count(module)), self._c(weights)
+        tied = tied_layers(module, FLOAT_LAYERS)
+        covered = coverage(module, kept or c, dict.fromkeys(weights, "not named in sparsity or c"))
         phases = self._phases(module, list(kept or c))
         run = stages(
             self,
@@ -121,7 +126,14 @@ class DNS(Compressor):
         done: list[list[Surgery]] = []
         for stage, names in enumerate(phases, start=1):
             surgeries = [
-                Surgery(module.get_submodule(name), name, kept=kept.get(name), c=c.get(name, 0.0), seed=seed)
+                Surgery(
+                    module.get_submodule(name),
+                    name,
+                    kept=kept.get(name),
+                    c=c.get(name, 0.0),
+                    seed=seed,
+                    tied=[module.get_submodule(other) for other in tied[name][1:]],
+                )
                 for name in names
             ]
             for surgery in surgeries:
@@ -131,7 +143,21 @@ class DNS(Compressor):
         logs = [_log(stage, surgeries) for stage, surgeries in enumerate(done, start=1)]
         for surgery in (surgery for surgeries in done for surgery in surgeries):
             surgery.bake()
-        return variant.child(module, Step(self.kind, self.config(), seed, _figures(module, logs)))
+        figures = {**_figures(module, logs), "coverage": covered}
+        return variant.child(module, Step(self.kind, self.config(), seed, figures))
+
+    def check_budget(self, parent: Variant, child: Variant) -> None:
+        """So many weights are zero as were asked for, counted in the network that ships."""
+        if self.sparsity is None:
+            return
+        nonzero = count_nonzero(child.deployed("reference"))
+        if isinstance(self.sparsity, tuple):
+            for name, share in self.sparsity:
+                one = 1 / nonzero[name].weights
+                require_at_most(f"sparsity.{name}", nonzero[name].share, 1 - share, slack=one)
+        else:
+            whole = sum_counts(nonzero.values())
+            require_at_most("sparsity", whole.share, 1 - self.sparsity, slack=1 / whole.weights)
 
     def _after(self, surgeries: Sequence[Surgery]) -> Any:
         def after(module: nn.Module) -> None:
@@ -140,15 +166,15 @@ class DNS(Compressor):
 
         return after
 
-    def _kept(self, weights: Mapping[str, Tensor]) -> dict[str, int]:
-        """How many weights each layer keeps, where that is what was asked for."""
+    def _kept(self, weights: Mapping[str, Tensor], total: int | None = None) -> dict[str, int]:
+        """How many weights each layer keeps, where that is what was asked for, of `total` with the frozen ones."""
         if self.sparsity is None:
             return {}
         if isinstance(self.sparsity, tuple):
             shares = _known(self.sparsity, weights, "sparsity")
             counts = {name: round((1 - share) * weights[name].numel()) for name, share in shares.items()}
         else:
-            counts = _share_out(self.sparsity, weights)
+            counts = _share_out(self.sparsity, weights, total)
         for name, count in counts.items():
             if count < 1:
                 raise ConfigurationError(
@@ -178,16 +204,25 @@ def _known(pairs: tuple[tuple[str, float], ...], weights: Mapping[str, Tensor], 
     return dict(pairs)
 
 
+def _count(module: nn.Module) -> int:
+    return sum(weight.numel() for weight in float_weights(module).values())
+
+
 @torch.no_grad()
-def _share_out(sparsity: float, weights: Mapping[str, Tensor]) -> dict[str, int]:
-    """What each layer keeps under the one c that leaves `1 - sparsity` of all weights."""
+def _share_out(sparsity: float, weights: Mapping[str, Tensor], total: int | None = None) -> dict[str, int]:
+    """What each layer keeps under the one c that leaves `1 - sparsity` of all weights, those of other layers whole."""
     scores = {}
     for name, weight in weights.items():
         size = weight.abs().flatten()
         spread = size.std(correction=0)
         scores[name] = (size - size.mean()) / spread.clamp_min(torch.finfo(size.dtype).tiny)
     every = torch.cat(list(scores.values()))
-    chosen = largest(every, round((1 - sparsity) * every.numel()))
+    total = every.numel() if total is None else total
+    kept = round((1 - sparsity) * total) - (total - every.numel())
+    if kept < 0:
+        most = every.numel() / total
+        raise ConfigurationError(f"sparsity: {sparsity:g} cannot be met: {1 - most:.4g} of the weights are frozen")
+    chosen = largest(every, kept)
     parts = chosen.split([score.numel() for score in scores.values()])
     return {name: int(part.sum()) for name, part in zip(scores, parts, strict=True)}
 

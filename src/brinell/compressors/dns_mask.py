@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import torch
@@ -76,16 +77,27 @@ class Surgery:
 
     With `kept`, the threshold is the one that leaves the wanted number of weights, found anew at each change (the
     weights move), and the last change meets it exactly. Without, it is max(mean |w| + c * std |w|, 0) of the weights at
-    the start, as in the authors' code.
+    the start, as in the authors' code. `tied` are the other layers that hold the same weight: one mask serves all.
     """
 
-    def __init__(self, layer: nn.Module, name: str, *, kept: int | None, c: float, seed: int) -> None:
+    def __init__(
+        self,
+        layer: nn.Module,
+        name: str,
+        *,
+        kept: int | None,
+        c: float,
+        seed: int,
+        tied: Sequence[nn.Module] = (),
+    ) -> None:
         weight = layer.get_parameter("weight")
         self.layer, self.name, self.kept, self.seed = layer, name, kept, seed
         size = weight.detach().abs()
         self.fixed = max(float(size.mean()) + c * float(size.std(correction=0)), 0.0) if kept is None else None
         self.mask = Mask(weight)
-        parametrize.register_parametrization(layer, "weight", self.mask, unsafe=True)
+        self.layers = (layer, *tied)
+        for each in self.layers:
+            parametrize.register_parametrization(each, "weight", self.mask, unsafe=True)
         self.last = 0
 
     @property
@@ -125,4 +137,5 @@ class Surgery:
 
     def bake(self) -> None:
         """Make the zeros the layer's own weights, without a mask."""
-        parametrize.remove_parametrizations(self.layer, "weight", leave_parametrized=True)
+        for layer in self.layers:
+            parametrize.remove_parametrizations(layer, "weight", leave_parametrized=True)

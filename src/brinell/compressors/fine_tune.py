@@ -8,7 +8,7 @@ import torch
 
 from brinell.compressors.compressor import Compressor
 from brinell.compressors.training_stages import stages
-from brinell.core import Progress, no_progress
+from brinell.core import Progress
 from brinell.data import Dataset
 from brinell.training import Train
 from brinell.variants import Step, Variant
@@ -36,15 +36,15 @@ class FineTune(Compressor):
         """Of its one training."""
         return self.train.epochs
 
-    def compress(
+    def _compress(
         self,
         variant: Variant,
         data: Dataset,
         *,
         seed: int,
-        device: str | torch.device | None = None,
-        checkpoint: Path | None = None,
-        progress: Progress = no_progress,
+        device: str | torch.device | None,
+        checkpoint: Path | None,
+        progress: Progress,
     ) -> Variant:
         """The variant, trained on."""
         module = variant.trainable()

@@ -12,9 +12,11 @@ from pydantic import Field, field_validator
 from torch import Tensor, nn
 
 from brinell.compressors.compressor import Compressor
+from brinell.compressors.coverage import coverage
+from brinell.compressors.float_layers import trainable_weights
 from brinell.compressors.power_of_two import closest_exponents, exponents, nearest_power
-from brinell.compressors.training_stages import float_weights, largest, stages
-from brinell.core import Fraction, OmitDefaultFromKey, Progress, derive_seed, no_progress
+from brinell.compressors.training_stages import largest, stages
+from brinell.core import Fraction, ModelError, OmitDefaultFromKey, Progress, derive_seed
 from brinell.data import Dataset
 from brinell.training import Train
 from brinell.variants import Step, Variant
@@ -77,15 +79,15 @@ class INQ(Compressor):
         """Of every step."""
         return self.train.epochs * len(self.shares or SHARES[self.weight_bits])
 
-    def compress(
+    def _compress(
         self,
         variant: Variant,
         data: Dataset,
         *,
         seed: int,
-        device: str | torch.device | None = None,
-        checkpoint: Path | None = None,
-        progress: Progress = no_progress,
+        device: str | torch.device | None,
+        checkpoint: Path | None,
+        progress: Progress,
         teacher: Variant | None = None,
     ) -> Variant:
         """The quantised variant: every weight 0 or a power of two, of either sign.
@@ -93,7 +95,8 @@ class INQ(Compressor):
         `teacher`: whose answers `train.distillation` learns; `None`: those of `variant`.
         """
         module = variant.trainable()
-        layers = [_Layer(name, weight, self) for name, weight in float_weights(module).items()]
+        layers = [_Layer(name, weight, self) for name, weight in trainable_weights(module).items()]
+        covered = coverage(module, [layer.name for layer in layers])
         shares = self.shares or SHARES[self.weight_bits]
         run = stages(
             self,
@@ -118,7 +121,19 @@ class INQ(Compressor):
                 layer.weight.requires_grad_(share < 1)
             if any(parameter.requires_grad for parameter in module.parameters()):
                 run.fit(stage, module, after_step=hold)
-        return variant.child(module, Step(self.kind, self.config(), seed, _figures(layers, shares)))
+        figures = {**_figures(layers, shares), "coverage": covered}
+        return variant.child(module, Step(self.kind, self.config(), seed, figures))
+
+    def check_budget(self, parent: Variant, child: Variant) -> None:
+        """Every weight is 0 or a power of two, and no layer has more levels than `weight_bits` can tell apart."""
+        module, most = child.deployed("reference"), 2 ** (self.weight_bits - 1) + 1
+        for name in child.lineage[-1].figures["exponents"]:
+            weight = module.get_submodule(name).get_parameter("weight")
+            mantissa, _ = torch.frexp(weight.abs())
+            if not bool(((mantissa == 0.5) | (weight == 0)).all()):
+                raise ModelError(f"inq: a weight of {name} is neither 0 nor a power of two")
+            if (found := len(weight.unique())) > most:
+                raise ModelError(f"inq: {name} has {found} different weights, and {most} were asked for")
 
 
 class _Layer:

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Any, ClassVar, Self
 
 import torch
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from brinell.compressors.compressor import Compressor
-from brinell.compressors.training_stages import check_fit
-from brinell.core import ModelError, OmitDefaultFromKey, Progress, derive_seed, no_progress
+from brinell.core import ModelError, OmitDefaultFromKey, Progress, derive_seed
 from brinell.data import Dataset
-from brinell.nn.onnx_graph import Calibration, OnnxNetwork, int8_share, quantize, to_onnx
+from brinell.nn.onnx_graph import (
+    Calibration,
+    OnnxNetwork,
+    batch_size,
+    int8_share,
+    quantize,
+    quantized_weights,
+    to_onnx,
+)
 from brinell.variants import OnnxGraph, Step, Variant, natural_view
 
 _COMPARED = 500
@@ -36,6 +43,8 @@ class Int8(Compressor):
     """
 
     kind = "int8"
+    revision = 2  # attacks did not get the gradients of the fake-quantised network of revision 1
+    has_surrogates: ClassVar[bool] = False
 
     calibration: Calibration = "minmax"
     """How ranges of activations are found: `minmax`, `percentile` or `entropy`."""
@@ -47,28 +56,33 @@ class Int8(Compressor):
     """Change no weight, as INQ's powers of two allow: a layer is computed in 8 bits where each filter is whole numbers
     up to 127 (seven powers of two of either sign) times a scale of its own; other layers stay float."""
 
+    reduce_range: Annotated[bool, OmitDefaultFromKey()] = False
+    """Weights of 7 bits. On a processor without VNNI, pairs of products are summed in 16 bits and saturate, so that its
+    int8 results differ from those of one with VNNI; with 7 bits no pair can saturate."""
+
     @model_validator(mode="after")
     def _exact_weights_have_a_scale_a_filter(self) -> Self:
         if self.exact_weights and not self.per_channel:
             raise ValueError("exact_weights needs per_channel, for each filter has a scale of its own")
+        if self.exact_weights and self.reduce_range:
+            raise ValueError("exact_weights and reduce_range exclude each other: 7 bits would change weights")
         return self
 
     def view_from(self, parent: str) -> str:
         """Rounding has no gradient of its own."""
         return "straight_through"
 
-    def compress(
+    def _compress(
         self,
         variant: Variant,
         data: Dataset,
         *,
         seed: int,
-        device: str | torch.device | None = None,
-        checkpoint: Path | None = None,
-        progress: Progress = no_progress,
+        device: str | torch.device | None,
+        checkpoint: Path | None,
+        progress: Progress,
     ) -> Variant:
         """The quantised variant; its figures say what was measured."""
-        check_fit(variant, data)
         if data.input_shape != variant.input_shape:
             raise ModelError(f"the model takes images {variant.input_shape}; {data.name} has {data.input_shape}")
         module = variant.deployed("reference")
@@ -76,22 +90,25 @@ class Int8(Compressor):
             raise ModelError("int8 quantises float layers, and this network is binary or quantised already")
         order = data.order(derive_seed(seed, self.kind))
         chosen, others = order[: self.calibration_examples], order[self.calibration_examples :]
-        calibrated, compared = (
-            data.subset(part).tensors()[0] for part in (chosen, (others if len(others) else chosen)[:_COMPARED])
-        )
+        compared = data.subset((others if len(others) else chosen)[:_COMPARED]).tensors()[0]
         progress(self.kind, 0, 3)
         graph = to_onnx(module, variant.input_shape)
         progress(self.kind, 1, 3)
         graph = quantize(
             graph,
-            calibrated,
+            data.images[chosen],
             calibration=self.calibration,
             per_channel=self.per_channel,
+            reduce_range=self.reduce_range,
             exact_weights=self.exact_weights,
         )
         progress(self.kind, 2, 3)
         network = OnnxNetwork.of(graph).eval()
-        figures = {**_agreement(network, module, compared), "int8_macs": int8_share(graph, compared[:1])}
+        figures = {
+            **_agreement(network, module, compared),
+            "int8_macs": int8_share(graph, compared[:1]),
+            "coverage": _coverage(graph),
+        }
         progress(self.kind, 3, 3)
         step = Step(self.kind, self.config(), seed, figures)
         return variant.child(network, step, structure=(*variant.structure, OnnxGraph(size=len(graph))))
@@ -106,4 +123,16 @@ def _agreement(network: OnnxNetwork, parent: nn.Module, images: Tensor) -> dict[
 
 
 def _predictions(module: nn.Module, images: Tensor) -> Tensor:
-    return torch.cat([module(part).argmax(1) for part in images.split(64)])
+    return torch.cat([module(part.clone()).argmax(1) for part in images.split(batch_size(images))])
+
+
+def _coverage(graph: bytes) -> dict[str, Any]:
+    """As `coverage` counts, of the weights in the graph that ships."""
+    integers, kept = quantized_weights(graph)
+    total = integers + sum(count for count, _ in kept.values())
+    untouched = {
+        name: {"weights": count, "reason": f"stays float: taken by {operation}"}
+        for name, (count, operation) in sorted(kept.items(), key=lambda item: -item[1][0])
+    }
+    share = integers / total if total else 1.0
+    return {"share": share, "weights": total, "covered": integers, "untouched": untouched}

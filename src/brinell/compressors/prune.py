@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import torch
 from pydantic import BeforeValidator, Field, SerializeAsAny
@@ -14,14 +14,27 @@ from torch import nn
 from brinell import container, costs
 from brinell.compressors.budget import Budget
 from brinell.compressors.compressor import Compressor
+from brinell.compressors.coverage import coverage
+from brinell.compressors.float_layers import float_weights
 from brinell.compressors.granularities import Counts, Granularity, PrunableUnits, Sketch, prunable_units
 from brinell.compressors.rates import RateProblem, Rates, Uniform, read_rates
+from brinell.compressors.recount import (
+    count_bytes,
+    count_macs,
+    count_nonzero,
+    require_at_least,
+    require_at_most,
+    sum_counts,
+)
 from brinell.compressors.resolved_budget import ResolvedBudget
 from brinell.compressors.training_stages import Stages, stages
-from brinell.core import Progress, derive_seed, no_progress
+from brinell.core import Progress, derive_seed
 from brinell.data import Dataset
 from brinell.training import Train
 from brinell.variants import Step, Variant
+
+_BYTES_SLACK: Final = 0.02
+"""Of the parent's file: the budget is resolved before fine-tuning, and trained values compress otherwise."""
 
 
 class Prune(Compressor):
@@ -67,15 +80,15 @@ class Prune(Compressor):
         if self.budget.bytes is None:
             self.rates.check(self._resolve(module, variant, counted, parts))
 
-    def compress(
+    def _compress(
         self,
         variant: Variant,
         data: Dataset,
         *,
         seed: int,
-        device: str | torch.device | None = None,
-        checkpoint: Path | None = None,
-        progress: Progress = no_progress,
+        device: str | torch.device | None,
+        checkpoint: Path | None,
+        progress: Progress,
     ) -> Variant:
         """The pruned and fine-tuned variant; what was removed is gone, what was zeroed is exactly zero."""
         module = variant.trainable()
@@ -92,6 +105,7 @@ class Prune(Compressor):
         )
         parts, counts, found = self._counts(module, variant, run)
         first, whole = parts, dict(parts.units)
+        covered = coverage(module, parts.left, dict.fromkeys(float_weights(module), "no channel of it can be removed"))
         for stage in range(1, self.rounds + 1):
             removed = 1 - (1 - stage / self.rounds) ** 3
             if stage > 1:
@@ -102,8 +116,31 @@ class Prune(Compressor):
         change = first.change(module)
         structure = variant.structure if change is None else (*variant.structure, change)
         units = {name: counts[name] / whole[name] for name in counts}
-        figures = {**_figures(module, variant), "units": units, **found}
+        figures = {**_figures(module, variant), "units": units, "coverage": covered, **found}
         return variant.child(module, Step(self.kind, self.config(), seed, figures), structure=structure)
+
+    def check_budget(self, parent: Variant, child: Variant) -> None:
+        """What was asked for is what is left, and not much less than was planned, counted in the network that ships."""
+        ((name, asked),) = self.budget.model_dump().items()
+        share = 1 - asked if name == "sparsity" else asked
+        if name == "bytes":
+            require_at_most("budget.bytes", count_bytes(child) / count_bytes(parent), share, slack=_BYTES_SLACK)
+            return
+        where, shape = f"budget.{name}", parent.input_shape
+        before, after = parent.deployed("reference"), child.deployed("reference")
+        left = sum_counts(count_nonzero(before).values())
+        kept = sum_counts(count_nonzero(after).values()).nonzero
+        if name == "sparsity":
+            found = kept / left.weights
+        elif name == "macs":
+            found = count_macs(after, shape) / count_macs(fill_zeros(before), shape)
+        else:
+            others = sum(parameter.numel() for parameter in after.parameters())
+            others -= sum(each.weights for each in count_nonzero(after).values())
+            found = (kept + others) / sum(parameter.numel() for parameter in before.parameters())
+        require_at_most(where, found, share, slack=1 / left.weights)
+        if left.nonzero == left.weights:  # what was zero before may be among what was to be left
+            require_at_least(where, found, child.lineage[-1].figures["planned"])
 
     def _counts(
         self, module: nn.Module, variant: Variant, run: Stages
@@ -125,7 +162,10 @@ class Prune(Compressor):
                 progress=run.progress,
             )
         )
-        return parts, resolved.counts(choice.shares), dict(choice.figures)
+        counts = resolved.counts(choice.shares)
+        shares = {name: count / parts.units[name] for name, count in counts.items()}
+        planned = resolved.cost(shares) / resolved.cost(dict.fromkeys(shares, 1.0))
+        return parts, counts, {"planned": planned, **choice.figures}
 
     def _parts(self, module: nn.Module, variant: Variant) -> tuple[tuple[costs.LayerCost, ...], PrunableUnits]:
         counted = costs.layers(module, variant.input_shape)
@@ -136,6 +176,13 @@ class Prune(Compressor):
     ) -> ResolvedBudget:
         parameters = sum(weight.numel() for weight in module.parameters())
         return self.budget.resolve(parts, counted, parameters, _sizes(module, variant, parts))
+
+
+def fill_zeros(module: nn.Module) -> nn.Module:
+    """`module`, with ones in place of the zeros in its weights: what it would compute if none had been pruned."""
+    for weight in float_weights(module).values():
+        weight.data.masked_fill_(weight == 0, 1.0)
+    return module
 
 
 def _sizes(module: nn.Module, variant: Variant, parts: PrunableUnits) -> Callable[[Counts], int]:
@@ -162,5 +209,5 @@ def _figures(module: nn.Module, parent: Variant) -> dict[str, Any]:
     return {
         "sparsity": 1 - sum(layer.nonzero for layer in after) / weights,
         "macs_kept": sum(layer.nonzero_macs for layer in after) / sum(layer.macs for layer in before.values()),
-        "kept": {layer.name: layer.nonzero / before[layer.name].weights for layer in after},
+        "kept": {layer.name: layer.nonzero / before[layer.name].weights for layer in after if layer.weights},
     }

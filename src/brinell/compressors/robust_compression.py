@@ -13,7 +13,7 @@ from brinell.compressors.compressor import Compressor
 from brinell.compressors.dns import DNS, PerLayer
 from brinell.compressors.inq import INQ, Levels, Partition
 from brinell.compressors.training_stages import part
-from brinell.core import Fraction, OmitDefaultFromKey, Progress, no_progress
+from brinell.core import Fraction, OmitDefaultFromKey, Progress
 from brinell.data import Dataset
 from brinell.training import Adversarial, Train
 from brinell.variants import Step, Variant
@@ -92,24 +92,29 @@ class RobustCompression(Compressor):
         )
         return dns, inq
 
+    def check_budget(self, parent: Variant, child: Variant) -> None:
+        """As of the surgery and of the quantisation."""
+        for method in self._steps():
+            method.check_budget(parent, child)
+
     def check(self, variant: Variant) -> None:
         """As the surgery does; quantisation takes any float layers."""
         self._steps()[0].check(variant)
 
-    def compress(
+    def _compress(
         self,
         variant: Variant,
         data: Dataset,
         *,
         seed: int,
-        device: str | torch.device | None = None,
-        checkpoint: Path | None = None,
-        progress: Progress = no_progress,
+        device: str | torch.device | None,
+        checkpoint: Path | None,
+        progress: Progress,
     ) -> Variant:
         """The variant of few powers of two and many zeros."""
         made, done = variant, 0
         for method in self._steps():
-            made = method.compress(
+            made = method._compress(
                 made,
                 data,
                 seed=seed,

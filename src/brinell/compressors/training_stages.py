@@ -1,30 +1,19 @@
-"""What compressors share: the layers they work on, and training in stages."""
+"""What compressors share: training in stages."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 import torch
 from torch import Tensor, nn
 
 from brinell.compressors.compressor import Compressor
-from brinell.core import ModelError, Progress, content_key, derive_seed
+from brinell.core import Progress, content_key, derive_seed
 from brinell.data import Dataset
 from brinell.nn import LatentBinaryConv2d
 from brinell.training import AfterStep, Loss, Train, choose_device, digest, fit, hold_out
 from brinell.variants import Variant
-
-FLOAT_LAYERS: Final = (
-    nn.Conv1d,
-    nn.Conv2d,
-    nn.Conv3d,
-    nn.ConvTranspose1d,
-    nn.ConvTranspose2d,
-    nn.ConvTranspose3d,
-    nn.Linear,
-)
 
 
 @dataclass(frozen=True)
@@ -98,15 +87,13 @@ def stages(
     progress: Progress,
     teacher: Variant | None = None,
 ) -> Stages:
-    """`count` trainings to come: check that the data fits the variant, and hold out what `train` asks for.
+    """`count` trainings to come; holds out the examples that `train` asks for.
 
     `teacher` is whose answers `train.distillation` is about: `variant`, unless this is a later part of a compressor.
 
     Raises:
-        ModelError: the data has another number of classes or channels.
         DataError: nothing would be left to train on.
     """
-    check_fit(variant, data)
     kept, held = hold_out(data, train, seed)
     folder = None if checkpoint is None else Path(checkpoint)
     context = content_key("stage", compressor=compressor.key, parent=digest(variant.tensors))
@@ -121,33 +108,6 @@ def part(progress: Progress, before: int, epochs: int, whole: int) -> Progress:
         progress(label, before + epochs * (done / total), whole)
 
     return inner
-
-
-def check_fit(variant: Variant, data: Dataset) -> None:
-    """Refuse data of another number of classes or channels.
-
-    Raises:
-        ModelError: the two numbers.
-    """
-    if data.classes != variant.classes:
-        raise ModelError(f"the model has {variant.classes} classes; {data.name} has {data.classes}")
-    if data.input_shape[0] != variant.input_shape[0]:
-        raise ModelError(f"the model takes images {variant.input_shape}; {data.name} has {data.input_shape}")
-
-
-def float_weights(module: nn.Module) -> dict[str, Tensor]:
-    """The weights of convolutions and linear layers by the name of their layer; a shared one under its first.
-
-    Raises:
-        ModelError: there is none.
-    """
-    found: dict[str, Tensor] = {}
-    for name, layer in module.named_modules():
-        if isinstance(layer, FLOAT_LAYERS) and not any(layer.weight is weight for weight in found.values()):
-            found[name] = layer.weight
-    if not found:
-        raise ModelError(f"{type(module).__name__} has no convolution or linear layer with float weights")
-    return found
 
 
 def largest(values: Tensor, count: int) -> Tensor:

@@ -84,10 +84,10 @@ class Shared(nn.Module):
         return weight
 
 
-def share(layer: nn.Module, bits: int) -> int:
+def share(layer: nn.Module, bits: int, *tied: nn.Module) -> int:
     """Give `layer` at most `2^bits - 1` shared weights besides zero, in place; returns how many it has.
 
-    A layer with fewer different weights keeps each of them.
+    A layer with fewer different weights keeps each of them. `tied` are the other layers that hold the same weight.
     """
     weight = layer.get_parameter("weight").detach()
     flat = weight.flatten()
@@ -99,11 +99,18 @@ def share(layer: nn.Module, bits: int) -> int:
     else:
         centroids, codes = kmeans(values, 2**bits - 1)
     shared = Shared(weight.shape, places[codes.argsort(stable=True)], codes.bincount(minlength=len(centroids)))
-    layer.weight = nn.Parameter(centroids)
-    parametrize.register_parametrization(layer, "weight", shared, unsafe=True)
+    parameter = nn.Parameter(centroids)
+    for each in (layer, *tied):
+        each.weight = parameter
+        parametrize.register_parametrization(each, "weight", shared, unsafe=True)
     return len(centroids)
 
 
-def unshare(layer: nn.Module) -> None:
-    """Make the shared values the layer's own weights, one by one."""
-    parametrize.remove_parametrizations(layer, "weight", leave_parametrized=True)
+@torch.no_grad()
+def unshare(layer: nn.Module, *tied: nn.Module) -> None:
+    """Make the shared values the weights of the layers that hold them, one by one."""
+    values: Any = layer.weight
+    weight = nn.Parameter(values.detach().clone())
+    for each in (layer, *tied):
+        parametrize.remove_parametrizations(each, "weight", leave_parametrized=False)
+        each.weight = weight

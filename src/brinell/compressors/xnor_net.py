@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import torch
+from torch import nn
 
-from brinell.compressors.binarization import binary_candidates, binary_figures
+from brinell.compressors.binarization import binary_candidates, binary_figures, check_bits, choose_binary
 from brinell.compressors.compressor import Compressor
+from brinell.compressors.coverage import coverage
 from brinell.compressors.training_stages import stages
-from brinell.core import OmitDefaultFromKey, Progress, no_progress
+from brinell.core import OmitDefaultFromKey, Progress
 from brinell.data import Dataset
-from brinell.nn import WeightGradient
+from brinell.models import Architecture
+from brinell.nn import BinaryConv2d, WeightGradient
 from brinell.training import Train
 from brinell.variants import BinaryLayers, Step, Variant
 
@@ -23,9 +26,10 @@ class XNORNet(Compressor):
     A binary layer is batch norm, sign, and a convolution with weights scale * sign(W), the scale a filter's mean |W|
     (section 3.2; without the input's scale K, as in BreakingBED, unless `input_scale` asks for it). The first
     convolution, all linear layers and the `float_layers` (names, or patterns such as `*.downsample.*`) stay float: in
-    the paper's ResNet-18 row those are the downsampling convolutions, in its ABC-Net rows none. The latent weights
-    are centred and clipped after every step. Weight decay pulls them towards zero, where signs flip easily, so there is
-    none by default.
+    the paper's ResNet-18 row those are the downsampling convolutions, in its ABC-Net rows none. What else cannot be
+    binary stays float, and the step's figures name it (`choose_binary`). The latent weights are clipped after every
+    step, and centred over a filter's input channels, where it has more than one: a depthwise filter's only channel is
+    its mean. Weight decay pulls weights towards zero, where signs flip easily, so there is none by default.
 
     Examples:
         >>> import brinell
@@ -49,6 +53,14 @@ class XNORNet(Compressor):
         """Of its one training."""
         return self.train.epochs
 
+    def identity_for(self, parent: Architecture) -> dict[str, Any]:
+        """Revision 2 is of networks with depthwise convolutions, whose filters revision 1 set to zero."""
+        with torch.device("meta"):
+            layers = list(parent.network().modules())
+        convolutions = [layer for layer in layers if isinstance(layer, nn.Conv2d)]
+        one_channel = any(layer.groups == layer.in_channels > 1 for layer in convolutions)
+        return {**self.identity(), "revision": 2} if one_channel else self.identity()
+
     def view_from(self, parent: str) -> str:
         """A sign has no gradient but the one that training lends it."""
         return "straight_through"
@@ -57,20 +69,22 @@ class XNORNet(Compressor):
         """There are convolutions to make binary, and those that stay float are among them."""
         binary_candidates(variant.trainable(), variant.input_shape, self.float_layers)
 
-    def compress(
+    def _compress(
         self,
         variant: Variant,
         data: Dataset,
         *,
         seed: int,
-        device: str | torch.device | None = None,
-        checkpoint: Path | None = None,
-        progress: Progress = no_progress,
+        device: str | torch.device | None,
+        checkpoint: Path | None,
+        progress: Progress,
     ) -> Variant:
         """The binary variant; its latent weights are kept beside what ships."""
         module = variant.trainable()
+        choice = choose_binary(module, variant.input_shape, self.float_layers)
+        covered = coverage(module, choice.layers, choice.reasons)
         change = BinaryLayers(
-            layers=binary_candidates(module, variant.input_shape, self.float_layers),
+            layers=choice.layers,
             input_scale=self.input_scale,
             gradient=self.gradient,
         )
@@ -79,5 +93,10 @@ class XNORNet(Compressor):
             self, variant, data, self.train, seed=seed, device=device, checkpoint=checkpoint, progress=progress
         )
         run.fit(1, module)
-        step = Step(self.kind, self.config(), seed, binary_figures(module, variant.input_shape))
+        step = Step(self.kind, self.config(), seed, binary_figures(module, variant.input_shape, covered))
         return variant.child(module, step, structure=(*variant.structure, change))
+
+    def check_budget(self, parent: Variant, child: Variant) -> None:
+        """The layers are binary in the network that ships."""
+        change = child.structure[-1]
+        check_bits(child.deployed("reference"), change.layers if isinstance(change, BinaryLayers) else (), BinaryConv2d)

@@ -123,6 +123,10 @@ class Header(_Strict):
     classes: int = Field(ge=1, le=1 << 24, strict=True)
     lineage: Many[StepEntry]
     sections: Many[Section]
+    aliases: dict[str, str] = {}
+    """Tensors that are stored once under another name: the name by theirs."""
+    frozen: Many[str] = ()
+    """Parameters that training leaves alone, and batch norms that keep their statistics."""
 
     @property
     def payload(self) -> int:
@@ -132,7 +136,8 @@ class Header(_Strict):
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Shapes of all tensors by name."""
-        return {tensor.name: tensor.shape for section in self.sections for tensor in section.tensors}
+        stored = {tensor.name: tensor.shape for section in self.sections for tensor in section.tensors}
+        return {**stored, **{name: stored[other] for name, other in self.aliases.items()}}
 
 
 def pack_header(header: Header) -> bytes:
@@ -142,7 +147,7 @@ def pack_header(header: Header) -> bytes:
         StoreError: the header is larger than a reader accepts, or holds text that is not Unicode.
     """
     try:
-        text = _plain(header.model_dump()).encode()
+        text = _plain(_without_defaults(header)).encode()
     except (TypeError, ValueError) as error:
         raise StoreError(f"settings or names cannot be written as JSON ({error})") from None
     if len(text) > _LARGEST_HEADER:
@@ -190,10 +195,18 @@ def _parse(text: bytes) -> Header:
         raise StoreError(f"the header is damaged: {explain(error, '', Header)}") from None
     except (ValueError, RecursionError, ConfigurationError) as error:
         raise StoreError(f"the header is not plain JSON: {error}") from None
-    names = [tensor.name for section in header.sections for tensor in section.tensors]
-    if len(set(names)) < len(names):
+    stored = {tensor.name for section in header.sections for tensor in section.tensors}
+    if len(stored) < sum(len(section.tensors) for section in header.sections) or stored & header.aliases.keys():
         raise StoreError("the header declares a tensor twice")
+    if missing := sorted(set(header.aliases.values()) - stored):
+        raise StoreError(f"the header declares that a tensor is {missing[0]!r}, which is not stored")
     return header
+
+
+def _without_defaults(header: Header) -> dict[str, Any]:
+    """Without fields that readers before them do not know, where they say nothing."""
+    values = header.model_dump()
+    return {name: value for name, value in values.items() if value or name not in ("aliases", "frozen")}
 
 
 def _plain(value: object) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ class InspectedTensor:
     dtype: str
     shape: tuple[int, ...]
     coding: str
+    """Its kind; `same` where the values are stored once, under another name."""
     parameters: dict[str, Any]
     encoded_bytes: int
     """Of its streams; where small tensors share streams, its share of them by size, rounded."""
@@ -53,7 +54,13 @@ def inspect(path: Path) -> Inspection:
     """
     with opened(path) as (file, size):
         header, front = read_header(file, size)
-        tensors = tuple(tensor for section in header.sections for tensor in _tensors(section))
+        stored = [tensor for section in header.sections for tensor in _tensors(section)]
+        by_name = {tensor.name: tensor for tensor in stored}
+        same = (
+            replace(by_name[other], name=name, coding="same", parameters={"as": other}, encoded_bytes=0, dense_bytes=0)
+            for name, other in header.aliases.items()
+        )
+        tensors = (*stored, *same)
     return Inspection(
         version=VERSION,
         architecture=header.architecture,

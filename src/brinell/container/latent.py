@@ -22,7 +22,7 @@ def write_latent(variant: Variant, path: Path) -> None:
     if variant.latent is None:
         raise StoreError(f"{path}: the variant has no latent weights to keep")
     with atomic_path(Path(path)) as temporary:
-        save_file({name: tensor.contiguous() for name, tensor in variant.latent.items()}, temporary)
+        save_file({name: tensor.contiguous().clone() for name, tensor in variant.latent.items()}, temporary)
 
 
 def read_latent(path: Path) -> dict[str, Tensor]:

@@ -20,7 +20,7 @@ from brinell.container.codings import Coding
 from brinell.container.deflate import inflate
 from brinell.container.header import Header, Section, StreamEntry, read_header
 from brinell.core import BrinellError, StoreError
-from brinell.models import MODELS, Architecture
+from brinell.models import ARCHITECTURES, Architecture
 from brinell.nn import deploy
 from brinell.variants import CHANGES, Step, StructureChange, Variant, rebuild
 
@@ -47,6 +47,7 @@ def read(path: Path, *, model: nn.Module | None = None) -> Variant:
         tensors: dict[str, Tensor] = {}
         for section, coding in zip(header.sections, codings, strict=True):
             tensors |= _decode(file, section, coding)
+        tensors |= {name: tensors[other] for name, other in header.aliases.items()}
     return Variant(
         tensors={name: tensors[name] for name in names},
         input_shape=header.input_shape,
@@ -55,6 +56,7 @@ def read(path: Path, *, model: nn.Module | None = None) -> Variant:
         structure=structure,
         lineage=tuple(Step(step.kind, step.settings, step.seed, step.figures) for step in header.lineage),
         skeleton=network if isinstance(network, nn.Module) else None,
+        frozen=header.frozen,
     )
 
 
@@ -79,7 +81,7 @@ def _network(header: Header, model: nn.Module | None) -> Architecture | nn.Modul
         return architecture if isinstance(architecture, Architecture) else deploy(model)
     if header.architecture is None:
         raise StoreError("it holds a user's own module; load it with model=<an instance of that module>")
-    return MODELS.parse(header.architecture, "architecture")
+    return ARCHITECTURES.parse(header.architecture, "architecture")
 
 
 def _frame(network: Architecture | nn.Module, structure: tuple[StructureChange, ...]) -> nn.Module:
@@ -107,7 +109,8 @@ class _Undrawn(TorchFunctionMode):
 def _agree(header: Header, module: nn.Module) -> list[str]:
     """The tensors' names in the network's order, after names and shapes have been compared."""
     declared = header.shapes
-    wanted = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
+    state = module.state_dict().items()
+    wanted = {name: tuple(tensor.shape) for name, tensor in state if isinstance(tensor, Tensor)}
     problems = [f"{name!r} is missing" for name in wanted if name not in declared]
     problems += [f"{name!r} is not part of the network" for name in declared if name not in wanted]
     problems += [

@@ -22,7 +22,7 @@ from brinell.container.bit_vector import CHUNK, BitVector, Bytes
 from brinell.container.header import read_header
 from brinell.container.reading import opened
 from brinell.container.select_coding import layouts
-from brinell.container.writing import sections_of
+from brinell.container.writing import sections_of, stored_once
 from brinell.core import require
 from brinell.variants import OnnxGraph, Variant
 
@@ -48,7 +48,8 @@ def sizes(variant: Variant, path: Path, *, general_purpose: Sequence[str] | None
     """
     with opened(path) as (file, size):
         front = read_header(file, size)[1]
-    sections = ([variant.tensors[name] for name in names] for names in sections_of(variant.tensors))
+    tensors = _stored(variant)
+    sections = ([tensors[name] for name in names] for names in sections_of(tensors))
     wanted = PACKERS if general_purpose is None else {name: PACKERS[name] for name in general_purpose}
     dense = _dense(variant) if wanted else b""
     packed = _at_once(wanted, dense)
@@ -69,8 +70,14 @@ def nominal_bytes(variant: Variant) -> int:
     """Bytes of the weights alone, by the bits that their distinct values take in each layer."""
     if _is_graph(variant):
         return costs.measure(variant).weights
-    matrices = [tensor for tensor in variant.tensors.values() if tensor.dim() > 1 and tensor.is_floating_point()]
+    matrices = [tensor for tensor in _stored(variant).values() if tensor.dim() > 1 and tensor.is_floating_point()]
     return math.ceil(sum(map(_nominal_bits, matrices)) / 8)
+
+
+def _stored(variant: Variant) -> dict[str, Tensor]:
+    """The tensors by name, of those under two names one."""
+    aliases = stored_once(variant.tensors)
+    return {name: tensor for name, tensor in variant.tensors.items() if name not in aliases}
 
 
 def _is_graph(variant: Variant) -> bool:
@@ -112,8 +119,8 @@ def _entropy(stream: Bytes) -> float:
 
 def _dense(variant: Variant) -> bytes:
     """All floating numbers of the network as float32, one after the other: the file that everybody begins with."""
-    tensors: Mapping[str, Tensor] = variant.view().state_dict() if _is_graph(variant) else variant.tensors
-    floats = (tensor.detach().float().numpy() for tensor in tensors.values() if tensor.is_floating_point())
+    tensors = list(variant.view().state_dict().values()) if _is_graph(variant) else list(_stored(variant).values())
+    floats = (tensor.detach().float().numpy() for tensor in tensors if tensor.is_floating_point())
     return b"".join(array.astype("<f4", copy=False).tobytes() for array in floats)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -22,6 +23,9 @@ from brinell.variants import Variant
 _SMALL: Final = 1 << 14
 """Bytes up to which vectors and scalars share a section unasked: batch norms, biases, counters."""
 
+_WORTH_COMPARING: Final = 64
+"""Numbers that a matrix must have to be looked for among others: fewer may be equal by chance, and take few bytes."""
+
 _SHORT: Final = 1 << 15
 """Encoded bytes up to which neighbours may share one: tables of Huffman codes take some percent of so few."""
 
@@ -40,13 +44,32 @@ def write(variant: Variant, path: Path, *, effort: Effort = "default") -> int:
     if effort not in ATTEMPTS:
         raise ConfigurationError(f"effort: unknown effort {effort!r}; accepted: {', '.join(ATTEMPTS)}")
     sections, payload = [], []
-    for names, encoded in _encoded(variant.tensors, effort):
-        sections.append(_section({name: variant.tensors[name] for name in names}, encoded))
+    aliases = stored_once(variant.tensors)
+    tensors = {name: tensor for name, tensor in variant.tensors.items() if name not in aliases}
+    for names, encoded in _encoded(tensors, effort):
+        sections.append(_section({name: tensors[name] for name in names}, encoded))
         payload += [stream.data for stream in encoded.streams]
-    parts = [pack_header(_header(variant, sections)), *payload]
+    parts = [pack_header(_header(variant, sections, aliases)), *payload]
     with atomic_path(Path(path)) as temporary, temporary.open("wb") as file:
         file.writelines(parts)
     return sum(map(len, parts))
+
+
+def stored_once(tensors: Mapping[str, Tensor]) -> dict[str, str]:
+    """Names of tensors that need not be stored, each with the name that its values are stored under.
+
+    Those are tensors that the network has under two names, and matrices with the same bits as one before: tied weights.
+    """
+    first: dict[Any, str] = {}
+    aliases = {}
+    for name, tensor in tensors.items():
+        other = first.setdefault(id(tensor), name)
+        if other == name and tensor.dim() > 1 and tensor.numel() >= _WORTH_COMPARING:
+            raw = tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy()
+            other = first.setdefault((tensor.dtype, tensor.shape, hashlib.sha256(raw.tobytes()).digest()), name)
+        if other != name:
+            aliases[name] = other
+    return aliases
 
 
 def _encoded(tensors: Mapping[str, Tensor], effort: Effort) -> Iterator[tuple[list[str], Encoded]]:
@@ -115,7 +138,7 @@ def _section(tensors: Mapping[str, Tensor], encoded: Encoded) -> Section:
     )
 
 
-def _header(variant: Variant, sections: list[Section]) -> Header:
+def _header(variant: Variant, sections: list[Section], aliases: dict[str, str]) -> Header:
     lineage = (
         StepEntry(kind=step.kind, settings=_known(step.settings), seed=step.seed, figures=_known(step.figures))
         for step in variant.lineage
@@ -128,6 +151,8 @@ def _header(variant: Variant, sections: list[Section]) -> Header:
             classes=variant.classes,
             lineage=tuple(lineage),
             sections=tuple(sections),
+            aliases=aliases,
+            frozen=variant.frozen,
         )
     except ValidationError as error:
         raise StoreError(f"the variant cannot be described: {explain(error, '', Header)}") from None

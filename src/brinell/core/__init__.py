@@ -1,4 +1,4 @@
-"""Values that every room shares: specs, keys, seeds, records, errors. No torch."""
+"""Values that every package shares: specs, keys, seeds, records, errors. No torch."""
 
 from brinell.core.allocator import keep_freed_memory
 from brinell.core.errors import (
@@ -12,10 +12,12 @@ from brinell.core.errors import (
     require,
 )
 from brinell.core.keys import block_name, content_key, file_digest
+from brinell.core.problems import StrictModel, choices, explain, refusal, refuse
 from brinell.core.progress import Progress, no_progress
 from brinell.core.records import (
     ROW_SCHEMA,
     TRACE_SCHEMA,
+    ZERO_GRADIENT_SHARE,
     Block,
     PlannedPaper,
     PlannedProbe,
@@ -25,11 +27,12 @@ from brinell.core.records import (
     StudyPlan,
 )
 from brinell.core.seeds import derive_seed
-from brinell.core.spec import Fraction, NotInKey, OmitDefaultFromKey, Registry, Spec, explain
+from brinell.core.spec import Fraction, NotInKey, OmitDefaultFromKey, Registry, Spec, ratio
 
 __all__ = [
     "ROW_SCHEMA",
     "TRACE_SCHEMA",
+    "ZERO_GRADIENT_SHARE",
     "Block",
     "BrinellError",
     "ConfigurationError",
@@ -48,14 +51,19 @@ __all__ = [
     "Registry",
     "Spec",
     "StoreError",
+    "StrictModel",
     "StudyPlan",
     "UnsupportedError",
     "block_name",
+    "choices",
     "content_key",
     "derive_seed",
     "explain",
     "file_digest",
     "keep_freed_memory",
     "no_progress",
+    "ratio",
+    "refusal",
+    "refuse",
     "require",
 ]

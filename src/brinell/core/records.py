@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from bisect import bisect_left, bisect_right
 from typing import Annotated, Any, Final, NamedTuple
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -51,6 +52,10 @@ TRACE_SCHEMA: Final[dict[str, str]] = {
     "zero_gradients": "int64",
 }
 """One row is the *current* iterate of one block of examples at one step; sums add up over blocks."""
+
+
+ZERO_GRADIENT_SHARE: Final = 0.05
+"""Share of exactly zero input gradients above which they are a sign of masking."""
 
 
 _TURNING: Final = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
@@ -135,6 +140,12 @@ class PlannedTrial(_Record):
     points: tuple[Point, ...]
     trace_every: int | None = None
     blocks: tuple[Block, ...]
+    """In ascending order; they do not overlap."""
+
+    def overlapping(self, block: Block) -> tuple[Block, ...]:
+        """Those of its blocks that share examples with `block`."""
+        first = bisect_right(self.blocks, block.start, key=lambda own: own.stop)
+        return self.blocks[first : bisect_left(self.blocks, block.stop, key=lambda own: own.start)]
 
 
 class PlannedProbe(_Record):

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePath
-from typing import Annotated, Any, ClassVar, Generic, Self, TypeVar, get_args
+from typing import Annotated, Any, ClassVar, Generic, Self, TypeVar, cast
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    GetCoreSchemaHandler,
+    ModelWrapValidatorHandler,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
+from pydantic_core import CoreSchema, core_schema
 
 from brinell.core.errors import ConfigurationError
 from brinell.core.keys import content_key, file_digest
+from brinell.core.plugins import entry_point_members
+from brinell.core.problems import StrictModel, booleans, choices, explain, refusal, refuse
 
 
 class NotInKey:
@@ -21,7 +31,12 @@ class OmitDefaultFromKey:
     """Marks a field added after results existed: at its default it stays out of the key, so that they stay valid."""
 
 
-def _fraction(value: object) -> object:
+def ratio(value: Any) -> Any:
+    """The number that a text such as `8/255` stands for; anything else but a boolean unchanged.
+
+    Raises:
+        ValueError: no number and no ratio.
+    """
     if isinstance(value, bool):
         raise ValueError("expected a number or a ratio such as '8/255'")
     if not isinstance(value, str):
@@ -33,29 +48,34 @@ def _fraction(value: object) -> object:
         raise ValueError("expected a number or a ratio such as '8/255'") from None
 
 
-Fraction = Annotated[float, BeforeValidator(_fraction)]
+Fraction = Annotated[float, BeforeValidator(ratio)]
 """A float that YAML and the command line may also write as a ratio: `8/255`, `0.5/255`."""
 
 
-class Spec(BaseModel):
+class Spec(StrictModel):
     """Base of every attack, compressor, architecture and training recipe: hyper-parameters and nothing else."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False)
 
     kind: ClassVar[str]
     """The name in YAML and on the command line."""
     revision: ClassVar[int] = 1
     """Raised when the algorithm is mended, so that results of the old one are not mistaken for new ones."""
 
-    @model_validator(mode="before")
+    @model_validator(mode="wrap")
     @classmethod
-    def _own_kind(cls, config: Any) -> Any:
+    def _validated(cls, value: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
         """A spec inside another may say its kind, as `config()` writes it."""
-        if not isinstance(config, Mapping) or "kind" not in config:
-            return config
-        if config["kind"] != cls.kind:
-            raise ValueError(f"kind is {config['kind']!r}, but {cls.kind!r} is expected here")
-        return {name: value for name, value in config.items() if name != "kind"}
+        if isinstance(value, Mapping) and "kind" in value:
+            if value["kind"] != cls.kind:
+                raise ValueError(f"kind is {value['kind']!r}, but {cls.kind!r} is expected here")
+            value = {name: item for name, item in value.items() if name != "kind"}
+        problems = booleans(cls, value)
+        try:
+            spec = handler(value)
+        except ValidationError as error:
+            problems += cls.named_problems(error)
+        if problems:
+            raise refuse(problems)
+        return spec
 
     def identity(self) -> dict[str, Any]:
         """The JSON-able fields that decide the result, with the kind and its revision."""
@@ -71,6 +91,11 @@ class Spec(BaseModel):
     def config(self) -> dict[str, Any]:
         """The JSON-able mapping that `Registry.parse` reads back into an equal value."""
         return {"kind": self.kind, **{name: _config(getattr(self, name)) for name in type(self).model_fields}}
+
+    @model_serializer(mode="plain")
+    def _dumped(self) -> dict[str, Any]:
+        """`model_dump` of what holds a spec writes what `config` does, whatever type the field says."""
+        return self.config()
 
     @property
     def key(self) -> str:
@@ -114,64 +139,60 @@ def _nested(value: Any, convert: Any) -> Any:
     return str(value) if isinstance(value, PurePath) else value
 
 
-def explain(error: ValidationError, where: str, model: type[BaseModel]) -> str:
-    """One line a user can act on for each thing pydantic found wrong: place, value, what is accepted."""
-    lines = []
-    for detail in error.errors():
-        place = ".".join([part for part in (where, *map(str, detail["loc"])) if part]) or model.__name__
-        if detail["type"] == "extra_forbidden":
-            lines.append(f"{place}: unknown key; {_accepted(detail['loc'], model)}")
-        elif detail["type"] == "missing":
-            lines.append(f"{place}: missing, and has no default")
-        else:
-            message = detail["msg"].removeprefix("Value error, ")
-            message = message[0].lower() + message[1:] if not message[:2].isupper() else message
-            silent = detail["type"] == "json_invalid" or isinstance(detail["input"], Mapping)  # the place says enough
-            given = "" if silent else f", not {_short(repr(detail['input']))}"
-            lines.append(f"{place}: {message}{given}")
-    return "\n".join(lines)
-
-
-def _short(text: str, most: int = 80) -> str:
-    return text if len(text) <= most else f"{text[:most]}\u2026 ({len(text):,} characters)"
-
-
-def _accepted(place: Sequence[str | int], model: type[BaseModel]) -> str:
-    *path, name = place
-    for part in path:
-        field = model.model_fields.get(str(part))
-        inner = [] if field is None else _models(field.annotation)
-        if len(inner) != 1:
-            return "it is not accepted here"
-        model = inner[0]
-    return choices(str(name), list(model.model_fields))
-
-
-def _models(annotation: Any) -> list[type[BaseModel]]:
-    """The models that a field's type names: `Train` of `Train | None`."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return [annotation]
-    return [model for part in get_args(annotation) for model in _models(part)]
-
-
-def choices(name: str, known: list[str]) -> str:
-    """What would have been accepted instead of `name`, the likeliest first."""
-    close = difflib.get_close_matches(name, known, n=1)
-    hint = f"did you mean {close[0]!r}? " if close else ""
-    return f"{hint}accepted: {', '.join(known) or 'nothing'}"
-
-
 S = TypeVar("S", bound=Spec)
 
 
 class Registry(Generic[S]):
-    """The members of one family by kind, as `attacks/__init__.py` and its like list them."""
+    """The members of one family by kind, as `attacks/__init__.py` and its like list them.
 
-    def __init__(self, family: str, *members: type[S]) -> None:
-        self.family = family
-        self._members = {member.kind: member for member in members}
-        if len(self._members) < len(members):
-            raise ValueError(f"two members of the {family} registry have one kind among {list(self._members)}")
+    With a `group`, members of other packages join: by `register`, or by an entry point of that group, which is read
+    when the registry is first used, so that importing the library imports nobody's code. The members of the registry
+    that it `extends` are its members as well.
+    """
+
+    def __init__(
+        self, family: str, *members: type[S], group: str | None = None, extends: Registry[S] | None = None
+    ) -> None:
+        self.family, self.group, self.extends = family, group, extends
+        self._own: dict[str, type[S]] = {}
+        self._loaded = group is None
+        for member in members:
+            self._add(member)
+
+    def register(self, member: type[S]) -> type[S]:
+        """Add a member, behind the others; usable as a decorator.
+
+        Raises:
+            ValueError: its kind is taken.
+        """
+        self._add(member)
+        return member
+
+    def unregister(self, member: type[S]) -> None:
+        """Take a registered member out again.
+
+        Raises:
+            ValueError: it is not in the registry.
+        """
+        if self._own.get(member.kind) is not member:
+            raise ValueError(f"{member.__name__} is not in the {self.family} registry")
+        del self._own[member.kind]
+
+    def _add(self, member: type[S]) -> None:
+        known = self._own.get(member.kind)
+        if known is not None and known is not member:
+            raise ValueError(
+                f"{member.__name__} and {known.__name__} of the {self.family} registry have one kind, {member.kind!r}"
+            )
+        self._own[member.kind] = member
+
+    @property
+    def _members(self) -> dict[str, type[S]]:
+        if not self._loaded and self.group is not None:
+            self._loaded = True
+            for member in entry_point_members(self.group):
+                self._add(member)
+        return self._own if self.extends is None else {**self.extends._members, **self._own}
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._members)
@@ -200,21 +221,39 @@ class Registry(Generic[S]):
         Raises:
             ConfigurationError: not a mapping, no or an unknown kind, or a bad field.
         """
-        if isinstance(config, str):
-            config = {"kind": config}
-        if not isinstance(config, Mapping):
+        if config is None:
             raise ConfigurationError(
-                f"{where or self.family}: expected a mapping with a 'kind' ({', '.join(self)}), not {config!r}"
+                f"{where or self.family}: expected a mapping with a 'kind' ({', '.join(self)}), not None"
             )
-        if "kind" not in config:
-            raise ConfigurationError(f"{where or self.family}.kind: missing; accepted: {', '.join(self)}")
-        return self.member(config["kind"], f"{where}.kind" if where else "").parse(config, where)
+        try:
+            return cast(S, self._required(config))
+        except ValidationError as error:
+            raise ConfigurationError(explain(error, where or self.family, Spec)) from None
 
     def read(self, value: Any) -> Any:
         """As `parse` for a mapping or a kind, anything else unchanged: the `BeforeValidator` of a nested member."""
-        if not isinstance(value, (str, Mapping)):
+        return self._required(value) if isinstance(value, (str, Mapping)) else value
+
+    def _required(self, value: object) -> Spec:
+        """A member that stands there already, or is read; where nothing stands, what would be accepted."""
+        kinds = ", ".join(self)
+        if isinstance(value, Spec):
             return value
-        try:
-            return self.parse(value)
-        except ConfigurationError as error:
-            raise ValueError(str(error)) from None
+        if isinstance(value, str):
+            value = {"kind": value}
+        if value is None:
+            raise refuse([refusal(f"missing; accepted: {kinds}")])
+        if not isinstance(value, Mapping):
+            raise refuse([refusal(f"expected a mapping with a 'kind' ({kinds}), not {value!r}")])
+        if "kind" not in value:
+            raise refuse([refusal(f"missing; accepted: {kinds}", "kind")])
+        kind = value["kind"]
+        if not isinstance(kind, str) or kind not in self._members:
+            raise refuse([refusal(f"unknown {self.family} {kind!r}; {choices(str(kind), list(self))}", "kind")])
+        return self._members[kind].model_validate(value)
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """`Annotated[Attack, ATTACKS]` is a field that reads a member of the registry, as it is then, or takes one."""
+        written = core_schema.plain_serializer_function_ser_schema(Spec.config)
+        member = core_schema.is_instance_schema(source)  # its own schema would run the validators once more
+        return core_schema.no_info_before_validator_function(self._required, member, serialization=written)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from math import prod
@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from brinell.core import ConfigurationError, ModelError
-from brinell.nn import BinaryLayer, frozen_evaluation
+from brinell.nn import BinaryLayer, frozen_evaluation, weight_of
 
 _TRANSPOSED: Final = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 _COUNTED: Final = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear, BinaryLayer, *_TRANSPOSED)
@@ -25,6 +25,7 @@ class LayerCost:
     name: str
     kind: Literal["float", "binary"]
     weights: int
+    """0 where another layer, counted before, holds the same weight (`shared_with`)."""
     nonzero: int
     macs: int
     """Multiply-accumulates, zero weights and padded cells included; 0 for a binary layer."""
@@ -34,18 +35,18 @@ class LayerCost:
     """Without the batch; empty for a layer that did not run."""
     weight_bases: int = 1
     """Bits a weight, in a binary layer."""
-
-    @property
-    def nonzero_macs(self) -> int:
-        """`macs` without those of zero weights: every weight of a layer takes part in equally many."""
-        return self.macs // max(self.weights, 1) * self.nonzero
+    nonzero_macs: int = 0
+    """`macs` without those of zero weights: every weight of a layer takes part in equally many."""
+    shared_with: str | None = None
+    """The layer that the weights are counted in, where that is another one."""
 
 
 def layers(module: nn.Module, input_shape: Sequence[int]) -> tuple[LayerCost, ...]:
     """The convolutions and linear layers of `module` in order of execution, counted on one image of zeros.
 
-    A layer that runs twice has its operations counted twice and its weights once; one that does not run in evaluation
-    mode comes last, with weights and without operations. Multiplications outside such layers (batch norm, functional
+    A layer that runs twice has its operations counted twice and its weights once; so has a weight that two layers hold,
+    in the first of them that runs. A layer that does not run in evaluation mode comes last, with weights and without
+    operations. Multiplications outside such layers (batch norm, functional
     calls in a user's own `forward`) are not counted. The module's modes come back as they were.
 
     Raises:
@@ -68,7 +69,16 @@ def layers(module: nn.Module, input_shape: Sequence[int]) -> tuple[LayerCost, ..
         for handle in handles:
             handle.remove()
     idle = [_weights(name, part) for name, part in counted.items() if name not in found]
-    return (*found.values(), *idle)
+    return _each_weight_once((*found.values(), *idle), counted)
+
+
+def _each_weight_once(layers: Sequence[LayerCost], parts: Mapping[str, nn.Module]) -> tuple[LayerCost, ...]:
+    first: dict[int, str] = {}
+    owners = [first.setdefault(id(weight_of(parts[layer.name])), layer.name) for layer in layers]
+    return tuple(
+        layer if owner == layer.name else replace(layer, weights=0, nonzero=0, shared_with=owner)
+        for layer, owner in zip(layers, owners, strict=True)
+    )
 
 
 def _blank(module: nn.Module, shape: tuple[int, ...]) -> Tensor:
@@ -94,6 +104,7 @@ def _count(found: dict[str, LayerCost], name: str, part: Any, inputs: tuple[Tens
     found[name] = replace(
         before,
         macs=before.macs + (0 if pairs else operations),
+        nonzero_macs=before.nonzero_macs + (0 if pairs else operations // max(before.weights, 1) * before.nonzero),
         xnor_ops=before.xnor_ops + pairs * operations,
         output_shape=tuple(output.shape[1:]),
     )

@@ -88,8 +88,8 @@ def _architecture_shape(model: Any) -> Sequence[int] | None:
 def _parameters(module: nn.Module) -> int:
     # A deployed binary layer keeps its bits and scales in buffers, for no optimiser may touch them.
     binary = [part for part in module.modules() if isinstance(part, BinaryLayer)]
-    buffers = chain.from_iterable(part.buffers(recurse=False) for part in binary)
-    return sum(tensor.numel() for tensor in chain(module.parameters(), buffers))
+    buffers = {id(tensor): tensor for part in binary for tensor in part.buffers(recurse=False)}
+    return sum(tensor.numel() for tensor in chain(module.parameters(), buffers.values()))
 
 
 def _state(module: nn.Module) -> int:

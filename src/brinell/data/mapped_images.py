@@ -55,7 +55,9 @@ class MappedImages:
 
     def __getitem__(self, index: int | slice | Tensor) -> Tensor:
         """Read the images at `index` into memory."""
-        images = self._pixels[self._rows[index]].clone()
+        images = self._pixels[self._rows[index]]
+        if isinstance(index, int):
+            images = images.clone()  # a view until here
         if hasattr(mmap, "MADV_DONTNEED"):  # what was read stays in the system's cache, not in this process
             self._map.madvise(mmap.MADV_DONTNEED)
         return images

@@ -11,12 +11,20 @@ from brinell.models.cifar_alexnet import CifarAlexNet
 from brinell.models.cifar_mobilenet import CifarMobileNet
 from brinell.models.cifar_resnet import ResNet8, ResNet20, ResNet32, ResNet44, ResNet56, ResNet110
 from brinell.models.cifar_squeezenet import CifarSqueezeNet
+from brinell.models.custom import CustomNetwork
+from brinell.models.exported import ExportedNetwork
+from brinell.models.graph import GraphArchitecture, build_graph
 from brinell.models.imagenet_resnet import ResNet18, ResNet50
 from brinell.models.inception import InceptionV3
 from brinell.models.mobilenet import MobileNetV1
+from brinell.models.network_source import LoadedNetwork, NetworkSource
+from brinell.models.normalization_check import find_normalization
 from brinell.models.normalized import Normalized
+from brinell.models.onnx import OnnxFile
 from brinell.models.squeezenet import SqueezeNet10
 from brinell.models.squeezenet1_1 import SqueezeNet11
+from brinell.models.timm_network import TimmNetwork
+from brinell.models.torchvision_network import TorchvisionNetwork
 from brinell.models.weights import load_weights
 
 MODELS: Registry[Architecture] = Registry(
@@ -37,7 +45,16 @@ MODELS: Registry[Architecture] = Registry(
     MobileNetV1,
     AlexNet,
     InceptionV3,
+    group="brinell.models",
 )
+
+ARCHITECTURES: Registry[Architecture] = Registry("architecture", GraphArchitecture, extends=MODELS)
+"""`MODELS`, and the graphs that files of other networks hold."""
+
+NETWORK_SOURCES: Registry[NetworkSource] = Registry(
+    "network source", CustomNetwork, ExportedNetwork, OnnxFile, TimmNetwork, TorchvisionNetwork
+)
+"""Networks that are not built in."""
 
 
 def build(kind: str, weights: str | Path | None = None, **fields: object) -> nn.Module:
@@ -69,15 +86,23 @@ def build(kind: str, weights: str | Path | None = None, **fields: object) -> nn.
 
 
 __all__ = [
+    "ARCHITECTURES",
     "MODELS",
+    "NETWORK_SOURCES",
     "AlexNet",
     "Architecture",
     "CifarAlexNet",
     "CifarMobileNet",
     "CifarSqueezeNet",
+    "CustomNetwork",
+    "ExportedNetwork",
+    "GraphArchitecture",
     "InceptionV3",
+    "LoadedNetwork",
     "MobileNetV1",
+    "NetworkSource",
     "Normalized",
+    "OnnxFile",
     "ResNet8",
     "ResNet18",
     "ResNet20",
@@ -88,6 +113,10 @@ __all__ = [
     "ResNet110",
     "SqueezeNet10",
     "SqueezeNet11",
+    "TimmNetwork",
+    "TorchvisionNetwork",
     "build",
+    "build_graph",
+    "find_normalization",
     "load_weights",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Final
 
 import torch
 from safetensors.torch import load_file
@@ -12,12 +13,24 @@ from torch import Tensor, nn
 from brinell.core import ModelError
 from brinell.models.normalized import Normalized
 
+_WRAPPERS: Final = ("state_dict", "model_state_dict", "model", "net", "module", "ema")
+"""Under what a checkpoint may hold its tensors, the first that it has."""
+
+_PREFIXES: Final = ("module.", "_orig_mod.")
+"""What DataParallel and `torch.compile` put before names."""
+
+_OUTER_PREFIXES: Final = ("model.", "net.")
+"""What the module around a network may put before all of its names."""
+
+_LISTED: Final = 8
+"""Names that an error lists of either side."""
+
 
 def load_weights(model: nn.Module, path: Path) -> None:
     """Load a checkpoint into `model` in place.
 
-    Names may have the prefix `module.` of DataParallel, and may be those of the network inside a `Normalized`. The
-    tensors may be under `state_dict` or `model` of the checkpoint.
+    The tensors may lie under `state_dict`, `model_state_dict`, `model`, `net` or `ema`. Their names may carry `module.`
+    and `_orig_mod.`, and may be those of the bare network inside a `Normalized`.
 
     Args:
         model: The network.
@@ -38,13 +51,30 @@ def load_weights(model: nn.Module, path: Path) -> None:
     architecture = getattr(model, "architecture", None)
     spare = tuple(getattr(architecture, "spare", ()))
     published = getattr(architecture, "published_names", {})
-    named = {_own_name(name.removeprefix("module."), published): tensor for name, tensor in _read(path).items()}
+    own = _without_prefixes(_read(path), model)
+    named = {_own_name(name, published): tensor for name, tensor in own.items()}
     tensors = {name: tensor for name, tensor in named.items() if not name.startswith(spare)}
     target = model.model if isinstance(model, Normalized) else model
     if isinstance(model, Normalized) and any(name.startswith("model.") for name in tensors):
         target = model
     _check(tensors, target, path, _name(model))
     target.load_state_dict(tensors)
+
+
+def _without_prefixes(tensors: Mapping[str, Tensor], model: nn.Module) -> dict[str, Tensor]:
+    """The tensors under the names that the model may have; a prefix that belongs to its own names stays."""
+    wanted = model.state_dict()
+    named = dict(tensors)
+    while True:
+        before = list(named)
+        for prefix in _PREFIXES:
+            if not any(name.startswith(prefix) for name in wanted):
+                named = {name.removeprefix(prefix): tensor for name, tensor in named.items()}
+        for prefix in _OUTER_PREFIXES:
+            if all(name.startswith(prefix) for name in named) and not any(name.startswith(prefix) for name in wanted):
+                named = {name.removeprefix(prefix): tensor for name, tensor in named.items()}
+        if list(named) == before or not named:
+            return named
 
 
 def _read(path: Path) -> Mapping[str, Tensor]:
@@ -59,12 +89,21 @@ def _read(path: Path) -> Mapping[str, Tensor]:
         raise ModelError(
             f"weights: {path} is neither a PyTorch checkpoint of plain tensors nor a .safetensors file ({reason})"
         ) from error
-    for wrapper in ("state_dict", "model"):
-        if isinstance(checkpoint, Mapping) and isinstance(checkpoint.get(wrapper), Mapping):
-            checkpoint = checkpoint[wrapper]
+    while (inner := _unwrapped(checkpoint)) is not None:
+        checkpoint = inner
     if not isinstance(checkpoint, Mapping) or not all(isinstance(value, Tensor) for value in checkpoint.values()):
-        raise ModelError(f"weights: {path} holds no state_dict (a mapping of names to tensors)")
+        found = (
+            f"; it holds {', '.join(map(str, list(checkpoint)[:_LISTED]))}" if isinstance(checkpoint, Mapping) else ""
+        )
+        raise ModelError(f"weights: {path} holds no state_dict (a mapping of names to tensors){found}")
     return checkpoint
+
+
+def _unwrapped(checkpoint: object) -> Mapping[str, object] | None:
+    """What lies under a usual name, where the checkpoint holds more than tensors."""
+    if not isinstance(checkpoint, Mapping):
+        return None
+    return next((checkpoint[name] for name in _WRAPPERS if isinstance(checkpoint.get(name), Mapping)), None)
 
 
 def _check(tensors: Mapping[str, Tensor], target: nn.Module, path: Path, name: str) -> None:
@@ -79,9 +118,19 @@ def _check(tensors: Mapping[str, Tensor], target: nn.Module, path: Path, name: s
     ]
     if problems:
         shown = "; ".join(problems[:3]) + (f"; and {len(problems) - 3} more" if len(problems) > 3 else "")
-        raise ModelError(f"weights: {path} is a checkpoint of another architecture than {name}: {shown}")
+        raise ModelError(
+            f"weights: {path} is a checkpoint of another architecture than {name}: {shown}\n"
+            f"in the file: {_listed(tensors)}\nin the model: {_listed(wanted)}"
+        )
     if not all(torch.isfinite(tensor).all() for tensor in tensors.values() if tensor.is_floating_point()):
         raise ModelError(f"weights: {path} holds NaN or infinite values")
+
+
+def _listed(names: Mapping[str, Tensor]) -> str:
+    """The first few names, in order, with their shapes."""
+    shown = [f"{name} {tuple(tensor.shape)}" for name, tensor in list(names.items())[:_LISTED]]
+    more = f", and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
+    return f"{', '.join(shown) or 'nothing'}{more}"
 
 
 def _own_name(name: str, published: Mapping[str, str]) -> str:

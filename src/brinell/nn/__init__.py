@@ -2,17 +2,29 @@
 
 from brinell.nn.abc_net import ABCConv2d, LatentABCConv2d
 from brinell.nn.binary import BinaryConv2d, LatentBinaryConv2d, WeightGradient, xnor_weight
-from brinell.nn.binary_layer import BinaryLayer
+from brinell.nn.binary_layer import BinaryLayer, numeric_padding
 from brinell.nn.channel_slicing import SLICEABLE, depthwise, slice_channels, widths
 from brinell.nn.deploy import deploy
+from brinell.nn.equivalence import (
+    Response,
+    coarse_difference,
+    comparison_images,
+    difference,
+    relative_difference,
+    respond,
+    same_random_numbers,
+)
 from brinell.nn.fold import fold_batch_norms
+from brinell.nn.freezing import freeze, frozen_names, frozen_norms, keeps_statistics
+from brinell.nn.frozen_copy import copy_module, frozen_copy, has_hooks
 from brinell.nn.fuse import fuse_relu
-from brinell.nn.module_utils import frozen_evaluation, replace, set_layout
+from brinell.nn.module_utils import frozen_evaluation, in_layout, replace, set_layout, set_requires_grad
 from brinell.nn.noise import gaussian, random_bits, uniform
 from brinell.nn.norms import BallNorm, DistanceNorm, Norm, distance, distances, project, steepest
 from brinell.nn.staircase import staircase
 from brinell.nn.straight_through import SURROGATES, sign
 from brinell.nn.threshold import threshold_binary
+from brinell.nn.tied import kept_ties, share_tensors, tied_layers, weight_of
 
 __all__ = [
     "SLICEABLE",
@@ -25,25 +37,46 @@ __all__ = [
     "LatentABCConv2d",
     "LatentBinaryConv2d",
     "Norm",
+    "Response",
     "WeightGradient",
+    "coarse_difference",
+    "comparison_images",
+    "copy_module",
     "deploy",
     "depthwise",
+    "difference",
     "distance",
     "distances",
     "fold_batch_norms",
+    "freeze",
+    "frozen_copy",
     "frozen_evaluation",
+    "frozen_names",
+    "frozen_norms",
     "fuse_relu",
     "gaussian",
+    "has_hooks",
+    "in_layout",
+    "keeps_statistics",
+    "kept_ties",
+    "numeric_padding",
     "project",
     "random_bits",
+    "relative_difference",
     "replace",
+    "respond",
+    "same_random_numbers",
     "set_layout",
+    "set_requires_grad",
+    "share_tensors",
     "sign",
     "slice_channels",
     "staircase",
     "steepest",
     "threshold_binary",
+    "tied_layers",
     "uniform",
+    "weight_of",
     "widths",
     "xnor_weight",
 ]

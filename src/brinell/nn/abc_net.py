@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import torch
 import torch.nn.functional as F
@@ -23,6 +23,7 @@ class ABCConv2d(BinaryLayer):
     in training by the same operations: outputs are bit-equal. M x N packed kernels differ by float rounding alone.
     """
 
+    weight_tensors: ClassVar[tuple[str, ...]] = ("weight", "bits", "alphas")
     bits: Tensor
     """+-1, `(M, out, in / groups, height, width)`."""
     alphas: Tensor

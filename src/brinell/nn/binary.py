@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from math import prod
-from typing import Any, Final, Literal, Self
+from typing import Any, ClassVar, Final, Literal, Self
 
 import torch
 import torch.nn.functional as F
@@ -27,6 +27,7 @@ class BinaryConv2d(BinaryLayer):
     `input_scale`, the output is multiplied by K as well, the mean |norm(x)| of what each window covers.
     """
 
+    weight_tensors: ClassVar[tuple[str, ...]] = ("weight", "scale")
     weight: Tensor
     scale: Tensor
 
@@ -80,9 +81,13 @@ class LatentBinaryConv2d(BinaryConv2d):
     def settle(self) -> None:
         """Centre each filter's weights over its input channels and clip them to [-1, 1], after an optimiser's step.
 
-        XNOR-Net's reference code does both: a weight that has run away could never change its sign again.
+        XNOR-Net's reference code does both: a weight that has run away could never change its sign again. A filter of
+        one input channel (of a depthwise convolution, say) is not centred: its only channel is its mean, and all its
+        weights would become zero.
         """
-        self.weight.sub_(self.weight.mean(1, keepdim=True)).clamp_(-1, 1)
+        if self.weight.shape[1] > 1:
+            self.weight.sub_(self.weight.mean(1, keepdim=True))
+        self.weight.clamp_(-1, 1)
 
     @torch.no_grad()
     def deployed(self) -> BinaryConv2d:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from torch import nn
 
@@ -18,14 +18,17 @@ class BinaryLayer(nn.Module):
     """Whose derivative replaces sign's where a gradient is asked for; a `Variant`'s view sets it."""
     weight_bases: int = 1
     activation_bases: int = 1
+    weight_tensors: ClassVar[tuple[str, ...]] = ()
+    """Names of the tensors, in training and deployed, that stand for the float convolution's weight."""
 
     def __init__(self, like: nn.Conv2d) -> None:
         super().__init__()
-        if isinstance(like.padding, str) or like.padding_mode != "zeros":
-            raise ValueError("binary convolutions pad with zeros, by a number")
+        padding = numeric_padding(like)
+        if padding is None:
+            raise ValueError("binary convolutions pad with zeros, equally on both sides")
         self.options: dict[str, Any] = {
             "stride": like.stride,
-            "padding": like.padding,
+            "padding": padding,
             "dilation": like.dilation,
             "groups": like.groups,
         }
@@ -53,3 +56,17 @@ class BinaryLayer(nn.Module):
         if self.bias is not None and convolution.bias is not None:
             convolution.bias.data.copy_(self.bias.detach())
         return convolution
+
+
+def numeric_padding(convolution: nn.Conv2d) -> tuple[int, int] | None:
+    """Zeros on either side of the height and the width; `None` where it pads otherwise."""
+    if convolution.padding_mode != "zeros":
+        return None
+    if convolution.padding == "valid":
+        return (0, 0)
+    if isinstance(convolution.padding, str):  # "same": with an even window one zero more on one side
+        height, width = (
+            dilation * (size - 1) for dilation, size in zip(convolution.dilation, convolution.kernel_size, strict=True)
+        )
+        return None if height % 2 or width % 2 else (height // 2, width // 2)
+    return (convolution.padding[0], convolution.padding[1])

@@ -9,7 +9,11 @@ from brinell.probes.latency import Latency
 from brinell.probes.masking import Masking
 from brinell.probes.probe import Probe, ProbeInput, ProbeResult
 
-PROBES: Registry[Probe] = Registry("probe", Masking, ActivationMaps, Gallery, Latency, Energy)
+# What programs written for the first version import.
+Asked = ProbeInput
+Answer = ProbeResult
+
+PROBES: Registry[Probe] = Registry("probe", Masking, ActivationMaps, Gallery, Latency, Energy, group="brinell.probes")
 
 __all__ = [
     "PROBES",

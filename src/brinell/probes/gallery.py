@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 import torch
@@ -11,7 +12,7 @@ from pydantic import BeforeValidator, Field, SerializeAsAny
 from torch import Tensor
 
 from brinell.attacks import ATTACKS, Attack, run_trial
-from brinell.core import NotInKey
+from brinell.core import NotInKey, choices, refusal, refuse
 from brinell.probes.probe import Probe, ProbeInput, ProbeResult
 
 
@@ -33,6 +34,19 @@ class Gallery(Probe):
     """Number of test images shown."""
     name: Annotated[str, NotInKey()] = ""
     """Name of the attack in the report; by default its kind."""
+
+    @classmethod
+    def completed(cls, settings: Mapping[str, Any], attacks: Mapping[str, Sequence[Attack]]) -> dict[str, Any] | None:
+        """`attack` may be the name of one of the study's, the first by default: it is shown at its last point."""
+        attack = settings.get("attack")
+        if isinstance(attack, Mapping):
+            return dict(settings)
+        if attack is None and not attacks:
+            raise refuse([refusal("missing; the study has no attack to show", "attack")])
+        name = next(iter(attacks)) if attack is None else attack
+        if not isinstance(name, str) or name not in attacks:
+            raise refuse([refusal(f"there is no {name!r}; {choices(str(name), list(attacks))}", "attack")])
+        return {**settings, "attack": attacks[name][-1].config(), "name": name} if attacks[name] else None
 
     def ask(self, asked: ProbeInput) -> ProbeResult:
         """Attack them and keep the images."""

@@ -1,4 +1,4 @@
-"""Is the robustness real, or are the gradients masked? Seven checks as one call, with the evidence and a verdict.
+"""Is the robustness real, or are the gradients masked? Six checks as one call, with the evidence and a verdict.
 
 Sources: Athalye, Carlini & Wagner 2018 (section 3.1, the behaviours that betray obfuscated gradients), Carlini et al.
 2019 (the checklist), and what distillation and binarisation are known to do: saturate the softmax, have no derivative.
@@ -6,17 +6,19 @@ Sources: Athalye, Carlini & Wagner 2018 (section 3.1, the behaviours that betray
 
 from __future__ import annotations
 
-import copy
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from brinell.attacks import clean_predictions
+from brinell.attacks import Attack, clean_predictions
 from brinell.core import DataError, Fraction, Progress, no_progress
-from brinell.probes.masking_checks import CHECKS, STEPS, Case, Evidence, plain_pgd
+from brinell.nn import frozen_copy, frozen_evaluation
+from brinell.probes.masking_checks import CHECKS, STEPS, Evidence, MaskingCase, plain_pgd
+from brinell.probes.middle_radius import middle_radius
 from brinell.probes.probe import Probe, ProbeInput, ProbeResult
 from brinell.variants import Variant
 
@@ -53,11 +55,17 @@ class Masking(Probe):
 
     kind = "masking"
     random: ClassVar[bool] = True
+    joins_gradient_attacks: ClassVar[bool] = True
 
     epsilon: Fraction = Field(gt=0)
     """Radius of the linf ball in input units; images are in [0, 1]."""
     examples: int = Field(100, ge=1)
     """Test images that are attacked."""
+
+    @classmethod
+    def completed(cls, settings: Mapping[str, Any], attacks: Mapping[str, Sequence[Attack]]) -> dict[str, Any]:
+        """`epsilon` is the middle one of the linf radii that the gradient attacks are read at."""
+        return {"epsilon": middle_radius(attacks), **settings}
 
     def ask(self, asked: ProbeInput) -> ProbeResult:
         """The verdict, with the evidence of every check."""
@@ -83,10 +91,11 @@ class Masking(Probe):
         )
 
     def passes(self) -> float:
-        """Ten runs of 20 steps, one of them of 8 samples, one of 50 and one of 100; and searches among what is left."""
-        return self.examples * (3.0 * (17 * STEPS + 50 + 100) + (1000 + 60 * 15) / 3)
+        """Ten walks of 20 steps, one of 50, one of 100, four radii; and a search among what is left."""
+        return self.examples * (3.0 * (10 * STEPS + 50 + 100) + 60 * 15 / 3)
 
 
+@torch.inference_mode(False)
 def verify(
     model: nn.Module | Variant,
     images: Tensor,
@@ -105,30 +114,24 @@ def verify(
     Raises:
         DataError: nothing is classified correctly, so there is no robustness to check.
     """
-    network = model.deployed() if isinstance(model, Variant) else _evaluated(model)
-    view = model.view() if isinstance(model, Variant) else copy.deepcopy(network)  # surrogates are set on it
-    parent = reference.deployed() if isinstance(reference, Variant) else reference
-    ids = torch.arange(len(labels))
-    clean = clean_predictions(network, images, labels, ids, seed=seed)
-    if not (clean["rank"] == 0).any():
-        raise DataError("labels: the network classifies none of these images correctly; there is nothing to verify")
-    case = Case(network, view, parent, images, labels, ids, epsilon, seed, clean)
-    base = case.right(plain_pgd(case))[0]
-    evidence: list[Evidence] = []
-    for done, check in enumerate(CHECKS):
-        evidence.extend(check(case, base))
-        progress("masking", done + 1, len(CHECKS))
-    if case.standing.mean() > case.lowest:
-        raise AssertionError(f"a worst case of {case.standing.mean():.4f} above {case.lowest:.4f}, which a check found")
-    return Verdict(
-        masked=any(item.suspicious for item in evidence),
-        evidence=tuple(evidence),
-        clean_accuracy=float((clean["rank"] == 0).mean()),
-        reported=float(base.mean()),
-        robust_accuracy=float(case.standing.mean()),
-    )
-
-
-def _evaluated(module: nn.Module) -> nn.Module:
-    """A copy in evaluation mode: in training mode a network answers by its batch, and changes its statistics."""
-    return copy.deepcopy(module).eval()
+    with frozen_evaluation(*(network for network in (model, reference) if isinstance(network, nn.Module))):
+        network = model.deployed() if isinstance(model, Variant) else frozen_copy(model)
+        view = model.view() if isinstance(model, Variant) else frozen_copy(model)  # surrogates are set on it
+        parent = reference.deployed() if isinstance(reference, Variant) else reference
+        ids = torch.arange(len(labels))
+        clean = clean_predictions(network, images, labels, ids, seed=seed)
+        if not (clean["rank"] == 0).any():
+            raise DataError("labels: the network classifies none of these images correctly; there is nothing to verify")
+        case = MaskingCase(network, view, parent, images, labels, ids, epsilon, seed, clean)
+        base = case.right(plain_pgd(case))[0]
+        evidence: list[Evidence] = []
+        for done, check in enumerate(CHECKS):
+            evidence.extend(check(case, base))
+            progress("masking", done + 1, len(CHECKS))
+        return Verdict(
+            masked=any(item.suspicious for item in evidence),
+            evidence=tuple(evidence),
+            clean_accuracy=float((clean["rank"] == 0).mean()),
+            reported=float(base.mean()),
+            robust_accuracy=float(case.standing.mean()),
+        )

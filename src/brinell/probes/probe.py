@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
 from numpy.typing import NDArray
 from torch import Tensor
 
+from brinell.attacks import Attack
 from brinell.core import Progress, Spec, no_progress
 from brinell.variants import Variant
 
@@ -46,6 +47,8 @@ class Probe(Spec):
     """Whether it measures the machine too: then nothing else may run meanwhile."""
     random: ClassVar[bool] = False
     """Whether the answer depends on the seed."""
+    joins_gradient_attacks: ClassVar[bool] = False
+    """Whether a study in which an attack needs a gradient runs it without being asked, unless it says `false`."""
 
     examples: int
     """Test images that the probe reads."""
@@ -62,3 +65,15 @@ class Probe(Spec):
     @abstractmethod
     def passes(self) -> float:
         """Estimated forward passes of one image; a backward pass counts as two."""
+
+    @classmethod
+    def completed(cls, settings: Mapping[str, Any], attacks: Mapping[str, Sequence[Attack]]) -> dict[str, Any] | None:
+        """`settings` with those that a study's attacks decide where they are left out.
+
+        `attacks` are by name, each at all of its points. An attack without points is not valid; `None` where the
+        settings depend on such a one.
+
+        Raises:
+            ValidationError: a setting that refers to the attacks is wrong; its place is inside the settings.
+        """
+        return dict(settings)

@@ -6,8 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from brinell.core import ConfigurationError
-from brinell.core.spec import choices
+from brinell.core import ConfigurationError, choices
 from brinell.reporting.export import Exhibit
 from brinell.reporting.table import Table
 
@@ -34,12 +33,13 @@ SECTIONS: Final = (
     "training",
     "rates",
     "dns",
+    "computation",
     "compressor-notes",
     "comparison",
     "coverage",
 )
 """Every section of the page, in its order; an exhibit's `section` is one of them."""
-FOLDED: Final = frozenset({"untested-findings", "paper", "compressor-notes", "comparison"})
+FOLDED: Final = frozenset({"untested-findings", "paper", "computation", "compressor-notes", "comparison"})
 """Sections that open when they are asked for."""
 APART: Final = "coverage"
 """The section that the page shows by itself, at its end."""

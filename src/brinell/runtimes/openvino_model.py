@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import copy
 import io
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Final
 
 import torch
@@ -47,12 +49,27 @@ def to_openvino(module: nn.Module, input_shape: Sequence[int]) -> Any:
         return [binary_convolution(ov, layer, node.get_input(0)).output(0)]
 
     core.add_extension(frontend.ConversionExtension(_OPERATION, _DOMAIN, convert))
-    return _read(core, to_onnx(changed, input_shape, own_domain=_DOMAIN))
+    with _without_native_warnings():
+        graph = to_onnx(changed, input_shape, own_domain=_DOMAIN)
+    return _read(core, graph)
 
 
 def has_bits(module: nn.Module) -> bool:
     """Whether some layer becomes a convolution of bits, which OpenVINO compiles for one batch size at a time."""
     return any(fits_bits(part) for part in module.modules())
+
+
+@contextmanager
+def _without_native_warnings() -> Iterator[None]:
+    """The exporter's C++ code warns on the process' stderr that it does not know the shape of an operation of ours."""
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 def _read(core: Any, graph: bytes) -> Any:

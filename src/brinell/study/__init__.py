@@ -6,14 +6,16 @@ from brinell.study.reading import shipped
 from brinell.study.runner import EXECUTORS, Event, Observer, Run, RunStarted, run, training_examples
 from brinell.study.splits import Splits
 from brinell.study.study import Study
-from brinell.study.tasks import Kind, Task, TaskResult, missing, tasks
+from brinell.study.tasks import AttackTask, Kind, ProbeTask, Task, TaskResult, VariantTask, missing, tasks
 from brinell.study.time_remaining import TimeRemaining
 
 __all__ = [
     "EXECUTORS",
+    "AttackTask",
     "Event",
     "Kind",
     "Observer",
+    "ProbeTask",
     "Run",
     "RunStarted",
     "Splits",
@@ -22,6 +24,7 @@ __all__ = [
     "TaskProgress",
     "TaskResult",
     "TimeRemaining",
+    "VariantTask",
     "missing",
     "plan",
     "run",

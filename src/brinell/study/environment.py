@@ -11,6 +11,9 @@ from typing import Any, Final
 
 import torch
 
+_VNNI: Final = frozenset({"avx512_vnni", "avx_vnni", "avx_vnni_int8", "amx_int8"})
+"""Linux's names of the instructions."""
+
 _PACKAGES: Final = ("brinell", "torch", "numpy", "polars", "lightning-fabric", "safetensors", "scikit-learn")
 
 
@@ -23,6 +26,7 @@ def environment(**settings: Any) -> dict[str, Any]:
             "system": platform.platform(),
             "processor": _processor(),
             "cores": cores(),
+            "vnni": _vnni(),
             "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
         },
         **settings,
@@ -60,8 +64,21 @@ def _commit() -> str | None:
 
 
 def _processor() -> str | None:
+    facts = _cpuinfo()
+    return facts.get("model name") if facts else platform.processor() or None
+
+
+def _vnni() -> bool | None:
+    """Whether the processor sums products of 8-bit integers without saturation; `None` where that is not known."""
+    flags = _cpuinfo().get("flags")  # of x86 alone; others' products do not saturate, or are not known
+    return None if flags is None else any(flag in _VNNI for flag in flags.split())
+
+
+def _cpuinfo() -> dict[str, str]:
+    """What Linux says of the first processor."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
-        return platform.processor() or None
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), None)
+        return {}
+    pairs = (line.partition(":") for line in reversed(lines) if ":" in line)
+    return {name.strip(): value.strip() for name, _, value in pairs}

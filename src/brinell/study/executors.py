@@ -9,6 +9,7 @@ from typing import Protocol, Self
 import torch
 
 from brinell.study.run_task import run_task
+from brinell.study.task_queue import TaskQueue
 from brinell.study.tasks import Task, TaskResult
 from brinell.study.worker_context import WorkerContext
 
@@ -51,16 +52,15 @@ class Serial:
 
     def __init__(self, context: WorkerContext, threads: int) -> None:
         self.context, self.threads = context, threads
-        self.queue: list[Task] = []
+        self.queue = TaskQueue()
 
     def submit(self, task: Task) -> None:
-        """Append it."""
-        self.queue.append(task)
+        """Add it to the queue."""
+        self.queue.push(task)
 
     def wait(self, tell: Tell) -> list[TaskResult]:
-        """Do the first of those that others wait for most."""
-        task = min(self.queue, key=lambda task: task.priority)
-        self.queue.remove(task)
+        """Do the next task."""
+        task = self.queue.pop()
         return [run_task(self.context, task, lambda label, done, total: tell(TaskProgress(task, label, done, total)))]
 
     def __enter__(self) -> Self:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from brinell.core import (
     Block,
     ConfigurationError,
+    PlannedPaper,
     PlannedProbe,
     PlannedTrial,
     Point,
@@ -17,7 +18,7 @@ from brinell.core import (
 )
 from brinell.data import Dataset
 from brinell.runtimes import Reference
-from brinell.study.entries import AttackEntry
+from brinell.study.config import AttackEntry, SweptAttack, TransferEntry
 from brinell.study.environment import machine
 from brinell.study.plan_variants import VariantPlan, plan_variants
 from brinell.study.splits import Splits
@@ -56,7 +57,7 @@ def plan(study: Study, splits: Splits | None = None) -> StudyPlan:
             *_transfer_trials(study, test, variants),
         ),
         probes=tuple(_probes(study, test, variants)),
-        paper=study.paper,
+        paper=None if study.paper is None else PlannedPaper(**study.paper.model_dump()),
     )
 
 
@@ -73,7 +74,7 @@ def _attack_trials(study: Study, test: Dataset, variants: Sequence[VariantPlan])
         chosen = _among(variants, entry.variants)
         traced = entry.trace_every is not None
         views = [looked_at(entry.attack, entry.view, variant, where, "variants", traced=traced) for variant in chosen]
-        for run in _runs(name, entry, where, study, test):
+        for run in _runs(name, entry, entry, study, test, where, entry.trace_every):
             for variant, view in zip(chosen, views, strict=True):
                 yield _trial(run, variant, variant, view, test)
 
@@ -82,8 +83,8 @@ def _transfer_trials(study: Study, test: Dataset, variants: Sequence[VariantPlan
     for name, entry in study.transfers.items():
         where = f"transfer.{name}"
         sources = _among(variants, entry.sources)
-        views = [looked_at(entry.attack.attack, entry.attack.view, source, where, "sources") for source in sources]
-        for run in _runs(name, entry.attack, where, study, test):
+        views = [looked_at(entry.attack.attack, entry.view, source, where, "sources") for source in sources]
+        for run in _runs(name, entry.attack, entry, study, test, where):
             for source, view in zip(sources, views, strict=True):
                 for target in _among(variants, entry.targets):
                     if _of_one_seed(source, target):
@@ -105,26 +106,25 @@ class _Run:
     trace_every: int | None = None
 
 
-def _runs(name: str, entry: AttackEntry, where: str, study: Study, test: Dataset) -> Iterator[_Run]:
+def _runs(
+    name: str,
+    swept: SweptAttack,
+    entry: AttackEntry | TransferEntry,
+    study: Study,
+    test: Dataset,
+    where: str,
+    trace_every: int | None = None,
+) -> Iterator[_Run]:
     """An attack with each of its seeds; one that is not random owes nothing to a seed and runs once."""
     examples = len(test) if entry.examples is None else entry.examples
     if examples > len(test):
         raise ConfigurationError(f"{where}.examples: {examples} asked for; data.test has {len(test)}")
     blocks = cut(test, examples, study.block)
     seeds = study.seeds.attacks if entry.seeds is None else entry.seeds
-    for seed in dict.fromkeys(seeds) if entry.attack.random else (0,):
-        attack = entry.attack
-        yield _Run(
-            name,
-            attack.identity(),
-            attack.distance_norm,
-            entry.points,
-            blocks,
-            study.runtime,
-            seed,
-            attack.random,
-            entry.trace_every,
-        )
+    attack, points, runtime = swept.attack, swept.points, study.runtime
+    for seed in dict.fromkeys(seeds) if attack.random else (0,):
+        norm, spec = attack.distance_norm, attack.identity()
+        yield _Run(name, spec, norm, points, blocks, runtime, seed, attack.random, trace_every)
 
 
 def _among(variants: Sequence[VariantPlan], names: tuple[str, ...] | None) -> list[VariantPlan]:
@@ -171,7 +171,7 @@ def _trial(run: _Run, judged: VariantPlan, crafted: VariantPlan, view: str, test
 def _probes(study: Study, test: Dataset, variants: Sequence[VariantPlan]) -> Iterator[PlannedProbe]:
     for kind, entry in study.probes.items():
         probe = entry.probe
-        seed = study.seeds.attacks[0] if probe.random and study.seeds.attacks else 0
+        seed = study.seeds.attacks[0] if probe.random else 0
         (shown,) = cut(test, min(probe.examples, len(test)), len(test))
         for variant in _among(variants, entry.variants):
             key = content_key(

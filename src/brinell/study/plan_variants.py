@@ -11,7 +11,7 @@ from brinell.compressors import Compressor
 from brinell.core import BrinellError, ConfigurationError, PlannedVariant, content_key, file_digest
 from brinell.data import Dataset
 from brinell.models import Architecture, load_weights
-from brinell.study.entries import Model, VariantEntry
+from brinell.study.config import CompressedVariant, Model, ModelVariant, VariantEntry
 from brinell.study.splits import Splits
 from brinell.study.study import Study
 from brinell.variants import Variant
@@ -33,11 +33,12 @@ def plan_variants(study: Study, splits: Splits) -> tuple[VariantPlan, ...]:
     made: dict[tuple[str, int], VariantPlan] = {}
     for name in parents_first(study.variants):
         entry = study.variants[name]
-        _check_becoming(name, entry, study, splits)
+        if isinstance(entry, CompressedVariant):
+            _check_becoming(name, entry, study, splits)
         for seed in dict.fromkeys(study.seeds.variants):
-            if entry.model is not None:
+            if isinstance(entry, ModelVariant):
                 made[name, seed] = _of_model(name, entry, study.models[entry.model], digests[entry.model], seed, splits)
-            elif entry.parent is not None and entry.compressor is not None:
+            else:
                 made[name, seed] = _of_parent(name, entry.compressor, made[entry.parent, seed], seed, splits)
     compared = _baselines(study.variants)
     for (name, seed), variant in made.items():
@@ -60,9 +61,13 @@ def parents_first(variants: Mapping[str, VariantEntry]) -> Iterator[str]:
         at: str | None = name
         while at is not None and at not in seen:
             line.append(at)
-            at = variants[at].parent
+            at = _parent(variants[at])
         seen.update(dict.fromkeys(reversed(line)))
     return iter(seen)
+
+
+def _parent(entry: VariantEntry) -> str | None:
+    return entry.parent if isinstance(entry, CompressedVariant) else None
 
 
 def _baselines(variants: Mapping[str, VariantEntry]) -> dict[str, str]:
@@ -71,13 +76,14 @@ def _baselines(variants: Mapping[str, VariantEntry]) -> dict[str, str]:
     compared: dict[str, str] = {}
     for name in parents_first(variants):
         entry = variants[name]
-        inherited = name if entry.parent is None else compared[entry.parent]
+        parent = _parent(entry)
+        inherited = name if parent is None else compared[parent]
         compared[name] = name if name in named else entry.baseline or inherited
     return compared
 
 
 def _of_model(
-    name: str, entry: VariantEntry, model: Model, digest: str | None, seed: int, splits: Splits
+    name: str, entry: ModelVariant, model: Model, digest: str | None, seed: int, splits: Splits
 ) -> VariantPlan:
     train = entry.train
     seed = 0 if train is None else seed  # weights as they are owe nothing to a seed
@@ -109,7 +115,7 @@ def _of_parent(name: str, compressor: Compressor, parent: VariantPlan, seed: int
     key = content_key(
         "variant",
         parent=parent.record.key,
-        compress=compressor.identity(),
+        compress=compressor.identity_for(parent.architecture),
         data=_learnt_from(splits.train),
         seed=seed,
     )
@@ -126,13 +132,13 @@ def _of_parent(name: str, compressor: Compressor, parent: VariantPlan, seed: int
     return VariantPlan(record, architecture, compressor.view_from(parent.view))
 
 
-def _check_becoming(name: str, entry: VariantEntry, study: Study, splits: Splits) -> None:
+def _check_becoming(name: str, entry: CompressedVariant, study: Study, splits: Splits) -> None:
     """Refuse at once what the compressor would refuse after the training of its parent.
 
     Only children of a model as it is built: what a compressor leaves of a network is known when it has run.
     """
-    parent = study.variants.get(entry.parent or "")
-    if entry.compressor is None or parent is None or parent.model is None:
+    parent = study.variants[entry.parent]
+    if isinstance(parent, CompressedVariant):
         return
     module = study.models[parent.model].architecture.module()
     variant = Variant.of(module, input_shape=splits.test.input_shape, classes=splits.test.classes)

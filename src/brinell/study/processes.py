@@ -17,6 +17,7 @@ from brinell.core import ConfigurationError, StoreError
 from brinell.store import Failure, RunStore
 from brinell.study.executors import TaskProgress, Tell
 from brinell.study.run_task import run_task
+from brinell.study.task_queue import TaskQueue
 from brinell.study.tasks import Task, TaskResult
 from brinell.study.worker_context import WorkerContext
 
@@ -51,12 +52,12 @@ class Processes:
 
     def __init__(self, context: WorkerContext, threads: int, workers: int) -> None:
         self.context, self.threads, self.limit = context.fresh(), threads, workers
-        self.queue: list[Task] = []
+        self.queue = TaskQueue()
         self.workers: list[_Worker] = []
 
     def submit(self, task: Task) -> None:
-        """Append it."""
-        self.queue.append(task)
+        """Add it to the queue."""
+        self.queue.push(task)
 
     def wait(self, tell: Tell) -> list[TaskResult]:
         """Keep every worker busy until a task has ended."""
@@ -90,9 +91,7 @@ class Processes:
                 if len(self.workers) == self.limit:
                     return
                 worker = self._start()
-            held = worker.variant
-            task = min(self.queue, key=lambda task: (task.priority, task.variant.key != held))
-            self.queue.remove(task)
+            task = self.queue.pop(worker.variant)
             worker.task, worker.variant = task, task.variant.key
             worker.connection.send(task)
 

@@ -15,6 +15,7 @@ from brinell.store import RunStore
 from brinell.study.executors import TaskProgress, Tell
 from brinell.study.processes import lost
 from brinell.study.run_task import run_task
+from brinell.study.task_queue import TaskQueue
 from brinell.study.tasks import Task, TaskResult
 from brinell.study.worker_context import WorkerContext
 
@@ -67,12 +68,12 @@ class Ray:
     def __init__(self, context: WorkerContext, threads: int, workers: int) -> None:
         store = RunStore(context.store.root.absolute())
         self.context, self.threads, self.limit = replace(context.fresh(), store=store), threads, workers
-        self.queue: list[Task] = []
+        self.queue = TaskQueue()
         self.workers: list[_Worker] = []
 
     def submit(self, task: Task) -> None:
-        """Append it."""
-        self.queue.append(task)
+        """Add it to the queue."""
+        self.queue.push(task)
 
     def wait(self, tell: Tell) -> list[TaskResult]:
         """Keep every worker busy until a task has ended."""
@@ -116,9 +117,7 @@ class Ray:
             self.workers.append(_Worker(actor, actor.ready.remote()))
         for worker in self.workers:
             if self.queue and worker.started and worker.task is None:
-                held = worker.variant
-                task = min(self.queue, key=lambda task: (task.priority, task.variant.key != held))
-                self.queue.remove(task)
+                task = self.queue.pop(worker.variant)
                 worker.task, worker.variant = task, task.variant.key
                 worker.pending = worker.actor.do.remote(task)
 

@@ -1,21 +1,47 @@
-"""YAML as people write it: read safely, without duplicate keys, changed by `--set`, every complaint with its place."""
+"""YAML as people write it: read safely, with the numbers of YAML 1.2, without duplicate keys, changed by `--set`."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
 import yaml
 
-from brinell.core import ConfigurationError
-from brinell.core.spec import choices
+from brinell.core import ConfigurationError, choices
 
 LIBRARY: Final = Path(__file__).parent / "library"
 """Folder of the studies that ship."""
 
 _NAMED: Final = ("models", "variants", "attacks")
 """Sections whose keys are the user's own names."""
+_MOST: Final = 100_000
+"""Values that a file may hold, those behind aliases counted wherever they stand."""
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML 1.2's integers and floats: `010` is ten, `1e-3` is a number, and nothing is a date or counts in sixties."""
+
+    def construct_yaml_int(self, node: yaml.ScalarNode) -> int:
+        """Decimal, whatever zeros it begins with, unless it begins with `0x` or `0o`."""
+        text = str(self.construct_scalar(node))
+        return int(text, 0) if text[:2] in ("0x", "0o") else int(text)
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag.rpartition(":")[2] not in ("int", "float", "timestamp")]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_Loader.add_constructor("tag:yaml.org,2002:int", _Loader.construct_yaml_int)
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:int", re.compile(r"[-+]?[0-9]+$|0o[0-7]+$|0x[0-9a-fA-F]+$"), list("-+0123456789")
+)
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?$|[-+]?\.(inf|Inf|INF)$|\.(nan|NaN|NAN)$"),
+    list("-+.0123456789"),
+)
 
 
 def shipped() -> list[str]:
@@ -43,48 +69,63 @@ def parse(text: str, where: str = "") -> Any:
     """The value of a YAML document; `where` names it in errors.
 
     Raises:
-        ConfigurationError: not YAML, a key stands twice or is no string, or a value contains itself.
+        ConfigurationError: not YAML, a key stands twice or is no string, or a value contains itself or too many others.
     """
+    loader = _Loader(text)
     try:
-        document = yaml.compose(text, Loader=yaml.SafeLoader)
-        if document is not None:
-            _check(document, where, ())
-        return yaml.safe_load(text)
+        document = loader.get_single_node()
+        if document is None:
+            return None
+        _check(document, where, (), {})
+        return loader.construct_document(document)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = f"line {mark.line + 1}, column {mark.column + 1}" if mark else "somewhere"
         raise ConfigurationError(f"{where}: {place}: not valid YAML: {error.problem or error.context}") from None
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise ConfigurationError(f"{where}: not valid YAML: {error}") from None
+    finally:
+        loader.dispose()
 
 
-def _check(node: yaml.Node, where: str, path: tuple[str, ...], above: tuple[yaml.Node, ...] = ()) -> None:
-    if node in above:
-        raise ConfigurationError(f"{where}: {'.'.join(path)}: the value contains itself")
-    above = (*above, node)
+def _check(node: yaml.Node, where: str, path: tuple[str, ...], sizes: dict[yaml.Node, int]) -> int:
+    """How many values the node holds, aliases followed; each node is visited once. `sizes` is 0 above the node."""
+    if node in sizes:
+        if not sizes[node]:
+            raise ConfigurationError(f"{where}: {'.'.join(path)}: the value contains itself")
+        return sizes[node]
+    sizes[node] = 0
+    size = 1
     if isinstance(node, yaml.SequenceNode):
-        for index, item in enumerate(node.value):
-            _check(item, where, (*path, str(index)), above)
+        size += sum(_check(item, where, (*path, str(index)), sizes) for index, item in enumerate(node.value))
     if isinstance(node, yaml.MappingNode):
-        lines: dict[str, int] = {}
-        for name, value in node.value:
-            place, line = ".".join((*path, str(name.value))), name.start_mark.line + 1
-            if name.tag == "tag:yaml.org,2002:merge":
-                continue
-            if name.tag != "tag:yaml.org,2002:str":
-                raise ConfigurationError(
-                    f"{where}: {place} (line {line}): a key must be a word; put it in quotes: '{name.value}'"
-                )
-            if name.value in lines:
-                raise ConfigurationError(
-                    f"{where}: {place}: the key stands twice, on lines {lines[name.value]} and {line}"
-                )
-            lines[name.value] = line
-            _check(value, where, (*path, name.value), above)
+        _check_keys(node, where, path)
+        size += sum(_check(value, where, (*path, str(name.value)), sizes) for name, value in node.value)
+    if size > _MOST:
+        raise ConfigurationError(
+            f"{where}: {'.'.join(path)}: more than {_MOST:,} values, aliases counted as often as they are used"
+        )
+    sizes[node] = size
+    return size
 
 
-def override(config: Any, settings: Iterable[str]) -> dict[str, Any]:
-    """A copy of `config` with each `dotted.path=value` set; the value is YAML.
+def _check_keys(node: yaml.MappingNode, where: str, path: tuple[str, ...]) -> None:
+    lines: dict[str, int] = {}
+    for name, _ in node.value:
+        place, line = ".".join((*path, str(name.value))), name.start_mark.line + 1
+        if name.tag == "tag:yaml.org,2002:merge":
+            continue
+        if name.tag != "tag:yaml.org,2002:str":
+            raise ConfigurationError(
+                f"{where}: {place} (line {line}): a key must be a word; put it in quotes: '{name.value}'"
+            )
+        if name.value in lines:
+            raise ConfigurationError(f"{where}: {place}: the key stands twice, on lines {lines[name.value]} and {line}")
+        lines[name.value] = line
+
+
+def override(config: Any, settings: Iterable[str]) -> Any:
+    """A copy of `config` with each `dotted.path=value` set (or `config`, if none is); the value is YAML.
 
     Keys that the study leaves to their defaults may be set too; whether they exist is checked with the rest of the
     study. The names of models, variants and attacks must exist.
@@ -92,6 +133,9 @@ def override(config: Any, settings: Iterable[str]) -> dict[str, Any]:
     Raises:
         ConfigurationError: no `=`, a name that does not exist, or a path into something that has no keys.
     """
+    settings = tuple(settings)
+    if not settings:
+        return config
     result: dict[str, Any] = _copy(config) if isinstance(config, Mapping) else {}
     for setting in settings:
         path, equals, value = setting.partition("=")
@@ -119,22 +163,7 @@ def _assign(config: dict[str, Any], parts: list[str], value: Any, setting: str) 
 
 
 def _copy(value: Any) -> Any:
+    """Aliases become copies of their own, so that setting one of them leaves the others as they are."""
     if isinstance(value, Mapping):
         return {name: _copy(item) for name, item in value.items()}
     return [_copy(item) for item in value] if isinstance(value, list) else value
-
-
-def check_keys(config: object, where: str, accepted: Iterable[str]) -> dict[str, Any]:
-    """`config` as a mapping whose keys are all `accepted`.
-
-    Raises:
-        ConfigurationError: not a mapping, or an unknown key; the message names the likeliest one that was meant.
-    """
-    known = list(accepted)
-    if not isinstance(config, Mapping):
-        raise ConfigurationError(f"{where or 'study'}: expected a mapping of {', '.join(known)}, not {config!r}")
-    for name in config:
-        if name not in known:
-            place = f"{where}.{name}" if where else name
-            raise ConfigurationError(f"{place}: unknown key; {choices(name, known)}")
-    return dict(config)

@@ -6,7 +6,7 @@ from functools import cached_property
 
 from brinell.core import BrinellError, ConfigurationError
 from brinell.data import Dataset
-from brinell.study.entries import Data
+from brinell.study.config import Data
 
 
 class Splits:

@@ -2,45 +2,63 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
-from brinell.core import ConfigurationError, PlannedPaper
-from brinell.study.attack_sections import write_attack, write_transfer
-from brinell.study.entries import AttackEntry, Data, Model, ProbeEntry, Seeds, TransferEntry, VariantEntry
-from brinell.study.probe_sections import write_probe
+from pydantic import Field, ValidationError, ValidationInfo, field_serializer, field_validator
+
+from brinell.attacks import Attack
+from brinell.core import ConfigurationError, explain, refuse
+from brinell.core.problems import problems_of
+from brinell.probes import PROBES
+from brinell.study.config import (
+    AttackEntry,
+    Data,
+    Model,
+    Names,
+    Paper,
+    ProbeEntry,
+    RuntimeKind,
+    Section,
+    Seeds,
+    TransferEntry,
+    VariantEntry,
+)
+from brinell.study.config.probes import read_probes
+from brinell.study.config.section import Count, Name, is_transfer, omitted
 from brinell.study.reading import find, override, parse
-from brinell.study.sections import read_study, write_data, write_model, write_variant
+from brinell.study.validate import problems_between_sections
+
+_OPTIONAL = ("attacks", "transfer", "probes", "seeds", "paper")
+"""Sections that may be empty."""
 
 
-@dataclass(frozen=True)
-class Study:
+class Study(Section):
     """Variants, attacks, the data they meet on, and the seeds; `source` is the text it was read from."""
 
-    name: str
+    name: Name
     data: Data
-    models: Mapping[str, Model]
-    variants: Mapping[str, VariantEntry]
-    attacks: Mapping[str, AttackEntry]
-    transfers: Mapping[str, TransferEntry]
-    probes: Mapping[str, ProbeEntry]
-    seeds: Seeds
-    block: int
+    models: Annotated[dict[Name, Model], Field(min_length=1)]
+    variants: Annotated[dict[Name, VariantEntry], Field(min_length=1)]
+    attacks: dict[Name, AttackEntry] = Field({})
+    transfers: dict[Name, TransferEntry] = Field({}, alias="transfer")
+    probes: dict[str, ProbeEntry] = Field({})
+    seeds: Seeds = Seeds()
+    block: Count = 250
     """Examples a block: what one task computes, one file holds, and a kill may lose."""
-    runtime: str = "reference"
+    runtime: RuntimeKind = omitted("reference")
     """What judges every variant, and what attacks through scores ask."""
-    source: str = ""
-    paper: PlannedPaper | None = None
-    """What it reproduces; for the report alone."""
+    paper: Paper | None = omitted()
+    source: str = Field("", exclude=True)
 
     @classmethod
     def from_yaml(cls, study: str | Path, overrides: Iterable[str] = ()) -> Self:
         """Read a YAML file, or a study that ships by its name, changed by `dotted.path=value` overrides.
 
         Raises:
-            ConfigurationError: the file, the place in it, what stands there and what would be accepted.
+            ConfigurationError: every problem of the file, a line each: the place in it, what stands there and what
+                would be accepted.
         """
         path, overrides = find(study), tuple(overrides)
         try:
@@ -60,27 +78,48 @@ class Study:
         """Read the mapping that a YAML file holds; `name` is used where it gives none.
 
         Raises:
-            ConfigurationError: the place inside it, what stands there and what would be accepted.
+            ConfigurationError: every problem, a line each: the place, what stands there and what would be accepted.
         """
-        return cls(**read_study(config, name), source=source)
+        if not isinstance(config, Mapping):
+            raise ConfigurationError(f"study: expected a mapping of {', '.join(cls.accepted_keys())}, not {config!r}")
+        names, given = Names.of(config), {key: value for key, value in config.items() if value or key not in _OPTIONAL}
+        problems = problems_between_sections(names)
+        try:
+            study = cls.model_validate({"name": name, **given, "source": source}, context=names)
+        except ValidationError as error:
+            problems = [*problems_of(error), *problems]
+        if problems:
+            raise ConfigurationError(explain(refuse(problems), "", cls))
+        return study
 
     def config(self) -> dict[str, Any]:
         """The resolved mapping, JSON-able, that `parse` reads back into an equal study."""
-        return {
-            "name": self.name,
-            "data": write_data(self.data),
-            "models": {name: write_model(model) for name, model in self.models.items()},
-            "variants": {name: write_variant(entry) for name, entry in self.variants.items()},
-            "attacks": {name: write_attack(entry) for name, entry in self.attacks.items()},
-            "transfer": {name: write_transfer(entry) for name, entry in self.transfers.items()},
-            "probes": self._probes(),
-            "seeds": self.seeds.model_dump(mode="json"),
-            "block": self.block,
-            **({} if self.runtime == "reference" else {"runtime": self.runtime}),
-            **({} if self.paper is None else {"paper": self.paper.model_dump()}),
-        }
+        return self.model_dump(mode="json", by_alias=True)
 
-    def _probes(self) -> dict[str, Any]:
-        """Those that are asked; masking is asked unless it is said not to be."""
-        asked: dict[str, Any] = {kind: write_probe(entry) for kind, entry in self.probes.items()}
-        return asked if "masking" in asked else {"masking": False, **asked}
+    @field_validator("variants")
+    @classmethod
+    def _hold_out(cls, variants: dict[str, VariantEntry], info: ValidationInfo) -> dict[str, VariantEntry]:
+        data = info.data.get("data")
+        return {name: entry.holding_out(data.train.holdout if data else 0) for name, entry in variants.items()}
+
+    @field_validator("transfers", mode="wrap")
+    @classmethod
+    def _one_transfer_or_several(cls, value: Any, handler: Callable[[Any], Any], info: ValidationInfo) -> Any:
+        """One entry needs no name: it is called `transfer`."""
+        if is_transfer(value):
+            return {"transfer": TransferEntry.model_validate(value, context=info.context)}
+        return handler(value)
+
+    @field_validator("probes", mode="wrap")
+    @classmethod
+    def _complete_probes(cls, value: Any, handler: Callable[[Any], Any], info: ValidationInfo) -> Any:
+        attacks: dict[str, list[Attack]] = {name: [] for name in (info.context or Names()).attacks}
+        attacks |= {name: entry.attacks for name, entry in info.data.get("attacks", {}).items()}
+        attacks |= {name: entry.attack.attacks for name, entry in info.data.get("transfers", {}).items()}
+        return read_probes(value, handler, attacks)
+
+    @field_serializer("probes", mode="wrap")
+    def _say_which_are_not_asked(self, probes: dict[str, ProbeEntry], handler: Callable[[Any], Any]) -> dict[str, Any]:
+        """Probes that a study runs unless it says no are written as `false`."""
+        left_out = {kind: False for kind in PROBES if PROBES[kind].joins_gradient_attacks and kind not in probes}
+        return {**left_out, **handler(probes)}

@@ -17,34 +17,51 @@ _ENOUGH: Final = 0.02
 """Share of a task that must be done before its speed says anything."""
 
 
+def _zeros() -> dict[Kind, float]:
+    return dict.fromkeys(get_args(Kind), 0.0)
+
+
 @dataclass
 class TimeRemaining:
-    """What is known of a run's speed. Times are seconds of one clock, `now` among them."""
+    """What is known of a run's speed. Times are seconds of one clock, `now` among them.
+
+    Each event and each estimate takes time in proportion to the tasks that are running, however many are waiting.
+    """
 
     tasks: Sequence[Task]
     running: dict[str, _Running] = field(default_factory=dict)
     ended: set[str] = field(default_factory=set)
-    spent: dict[Kind, float] = field(default_factory=lambda: dict.fromkeys(get_args(Kind), 0.0))
-    done: dict[Kind, float] = field(default_factory=lambda: dict.fromkeys(get_args(Kind), 0.0))
+    spent: dict[Kind, float] = field(default_factory=_zeros)
+    done: dict[Kind, float] = field(default_factory=_zeros)
+    waiting: dict[Kind, float] = field(default_factory=_zeros)
+    """Passes of all tasks that have not ended."""
+
+    def __post_init__(self) -> None:
+        for task in self.tasks:
+            self.waiting[task.kind] += _passes(task)
 
     def advance(self, event: TaskProgress, now: float) -> None:
-        """A task is so far; it never goes back, even where it has several stages."""
+        """Record progress; a task's share never decreases, even where it has several stages."""
         share = min(event.done / event.total, 1.0) if event.total else 0.0
         known = self.running.setdefault(event.task.id, _Running(event.task, now))
         known.share = max(share, known.share)
 
     def end(self, ending: TaskResult, now: float) -> None:
-        """A task is over, however it ended; one that never began says nothing about speed."""
-        self.ended.add(ending.task.id)
-        known = self.running.pop(ending.task.id, None)
+        """A task has ended, whatever its status; one that never began says nothing about speed."""
+        task = ending.task
+        if task.id not in self.ended:
+            self.ended.add(task.id)
+            self.waiting[task.kind] -= _passes(task)
+        known = self.running.pop(task.id, None)
         if known is not None:
-            self.spent[ending.task.kind] += now - known.began
-            self.done[ending.task.kind] += _passes(ending.task)
+            self.spent[task.kind] += now - known.began
+            self.done[task.kind] += _passes(task)
 
     def seconds(self, now: float) -> float | None:
         """Time left at the speed so far; unknown at first."""
-        spent, done = dict(self.spent), dict(self.done)
+        spent, done, waiting = dict(self.spent), dict(self.done), dict(self.waiting)
         for known in self.running.values():
+            waiting[known.task.kind] -= known.share * _passes(known.task)
             if known.share > _ENOUGH:
                 spent[known.task.kind] += now - known.began
                 done[known.task.kind] += known.share * _passes(known.task)
@@ -55,12 +72,10 @@ class TimeRemaining:
         making = speed.get("making", (attacking or 0.0) / _JUDGING)
         judging = making * _JUDGING if attacking is None else attacking
         each: dict[Kind, float] = {"making": making, "judging": judging, "asking": speed.get("asking", judging)}
-        remaining = sum(each[task.kind] * self._remaining(task) for task in self.tasks if task.id not in self.ended)
+        if len(self.ended) == len(self.tasks):
+            return 0.0  # sums of floats need not come back to zero
+        remaining = sum(each[kind] * max(passes, 0.0) for kind, passes in waiting.items())
         return remaining / max(len(self.running), 1)
-
-    def _remaining(self, task: Task) -> float:
-        known = self.running.get(task.id)
-        return _passes(task) * (1 - (known.share if known else 0.0))
 
 
 @dataclass

@@ -13,6 +13,7 @@ from brinell import container
 from brinell.attacks import Attack
 from brinell.core import PlannedTrial, PlannedVariant, StoreError, StudyPlan
 from brinell.store import RunStore
+from brinell.study.plan import CLEAN
 from brinell.study.splits import Splits
 from brinell.study.study import Study
 from brinell.variants import Variant
@@ -31,6 +32,8 @@ class WorkerContext:
     environment: Mapping[str, Any]
     splits: Splits
     input_shape: tuple[int, int, int]
+    recorded: float = 0.0
+    """When this worker last wrote how far its task is, in seconds since the epoch."""
     _networks: dict[tuple[str, ...], nn.Module] = field(default_factory=dict)
 
     def fresh(self) -> WorkerContext:
@@ -43,14 +46,19 @@ class WorkerContext:
         return {variant.key: variant for variant in self.plan.variants}
 
     @cached_property
+    def clean_trials(self) -> dict[str, PlannedTrial]:
+        """The trial without an attack by the key of the judged variant."""
+        return {trial.judged_on: trial for trial in self.plan.trials if trial.kind == CLEAN}
+
+    @cached_property
     def test(self) -> tuple[Tensor, Tensor, Tensor]:
         """Images, labels and ids to judge on, in the seeded order."""
         return (*self.splits.test.tensors(), self.splits.test.ids)
 
     def attack(self, trial: PlannedTrial) -> Attack:
         """The attack at its first point, as the study has it."""
-        entry = self.study.attacks.get(trial.attack) or self.study.transfers[trial.attack].attack
-        return entry.attack
+        swept = self.study.attacks.get(trial.attack) or self.study.transfers[trial.attack].attack
+        return swept.attack
 
     def root(self, variant: PlannedVariant) -> str:
         """The key of the variant that its lineage began with, made before it; `baseline` need not be."""

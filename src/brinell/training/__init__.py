@@ -4,7 +4,7 @@ from brinell.training.adversarial import Adversarial
 from brinell.training.batch import Batch, Loss
 from brinell.training.batches import Batches
 from brinell.training.checkpoint import digest, histories
-from brinell.training.device import choose_device
+from brinell.training.device import check_logits, choose_device
 from brinell.training.distillation import Distillation, divergence
 from brinell.training.distributed import ProcessGroup, process_group
 from brinell.training.evaluate import accuracy
@@ -26,6 +26,7 @@ __all__ = [
     "ProcessGroup",
     "Train",
     "accuracy",
+    "check_logits",
     "choose_device",
     "digest",
     "divergence",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 
@@ -13,7 +13,7 @@ from torch.nn.modules.dropout import _DropoutNd
 
 from brinell.core import ConfigurationError, ModelError
 from brinell.data import Dataset, MappedImages
-from brinell.nn import frozen_evaluation
+from brinell.nn import frozen_evaluation, keeps_statistics
 from brinell.training.distributed import own_gpu
 
 
@@ -64,7 +64,7 @@ def takes_channels_last(module: nn.Module, data: Dataset) -> bool:
                 logits, possible = module(images), False
             except RuntimeError as error:
                 raise ModelError(f"the model does not accept images {data.input_shape}: {error}") from error
-    _check(logits, data)
+    check_logits(logits, data)
     return possible and not any(_overruns_a_buffer(layer) for layer in module.modules())
 
 
@@ -74,14 +74,12 @@ def _overruns_a_buffer(layer: nn.Module) -> bool:
     return layer.in_channels // layer.groups % 8 != 0
 
 
-def training_mode(module: nn.Module) -> None:
-    """Training mode; a batch norm whose parameters are all frozen keeps its statistics too."""
+def training_mode(module: nn.Module, frozen: Collection[str] = ()) -> None:
+    """Training mode; frozen batch norms, and those named in `frozen`, normalise by their statistics and keep them."""
     module.train()
-    for layer in module.modules():
-        if isinstance(layer, _BatchNorm):
-            parameters = list(layer.parameters(recurse=False))
-            if parameters and not any(parameter.requires_grad for parameter in parameters):
-                layer.eval()
+    for name, layer in module.named_modules():
+        if isinstance(layer, _BatchNorm) and (name in frozen or keeps_statistics(layer)):
+            layer.eval()
 
 
 @contextmanager
@@ -104,9 +102,26 @@ def dropping(module: nn.Module, probability: float | None) -> Iterator[None]:
             layer.p = own
 
 
-def _check(logits: Tensor, data: Dataset) -> None:
-    if logits.dim() != 2 or len(logits) != len(data.labels[:2]):
-        raise ModelError(f"the model must give logits (N, classes), not {tuple(logits.shape)} for two images")
+def check_logits(logits: object, data: Dataset) -> None:
+    """Refuse what a model returned for the first two images of `data` and is no logits `(2, classes)`.
+
+    Raises:
+        ModelError: what was returned.
+
+    Examples:
+        >>> import brinell, torch
+        >>> check_logits(torch.zeros(2, 10), brinell.data.build("digits", split="test", examples=10))
+    """
+    count = len(data.labels[:2])
+    if not isinstance(logits, Tensor):
+        raise ModelError(
+            f"the model must give logits (N, classes), not a {type(logits).__name__}; return the logits alone, or wrap "
+            "it in a module whose forward picks them"
+        )
+    if logits.dim() != 2 or len(logits) != count:
+        raise ModelError(f"the model must give logits (N, classes), not {tuple(logits.shape)} for {count} images")
+    if not logits.is_floating_point():
+        raise ModelError(f"the model must give logits of a floating-point type, not {logits.dtype}")
     highest = int(data.labels.max())
     if logits.shape[1] <= highest:
         raise ModelError(f"the model has {logits.shape[1]} logits; {data.name}/{data.split} has labels up to {highest}")

@@ -26,7 +26,7 @@ from brinell.core import (
     no_progress,
 )
 from brinell.data import Dataset
-from brinell.nn import set_layout
+from brinell.nn import frozen_norms, set_layout
 from brinell.training.batch import Batch, Loss
 from brinell.training.batches import Batches
 from brinell.training.checkpoint import Checkpoint, Position, identity
@@ -67,7 +67,8 @@ def fit(
     """Train `module` in place; it is returned to evaluation mode and to its device.
 
     Parameters that do not require a gradient are not changed, nor are the statistics of a batch norm whose parameters
-    are all frozen. The global random state is not changed.
+    are all frozen, or which is in evaluation mode where `module` is in training mode. The global random state is not
+    changed.
 
     Under `torchrun` every process calls this function and computes its share of every batch. All processes end with
     the same weights, and the first one writes the checkpoints; batch norm normalises each share separately.
@@ -167,6 +168,7 @@ class _Run:
 
         self.module, self.train, self.seed, self.place = module, train, seed, place
         self.loss, self.after_step, self.held = loss, after_step, held
+        self.frozen = frozen_norms(module)
         self.batches, self.ranks = Batches(data, train, seed), process_group()
         self.ranks.check(len(data) // len(self.batches))
         self.channels_last = takes_channels_last(module, data)
@@ -191,7 +193,7 @@ class _Run:
         position = Position() if saved is None else saved.resume(self.module, self.optimizer)
         self.clock = self.last_saved = time.monotonic()
         while position.epoch < self.train.epochs:
-            training_mode(self.module)
+            training_mode(self.module, self.frozen)
             for batch in self.batches.epoch(position.epoch, position.batch, self.channels_last):
                 self._step(batch)
                 position.batch += 1
@@ -217,7 +219,7 @@ class _Run:
             return records
         count = -(-self.train.recalibration * len(self.batches) // len(self.batches.data))
         fresh = self.batches.epoch(self.train.epochs, channels_last=self.channels_last)
-        recalibrate(self.module, (batch.images for batch in islice(fresh, count)))
+        recalibrate(self.module, (batch.images for batch in islice(fresh, count)), self.frozen)
         return [*records[:-1], replace(records[-1], accuracy=self._accuracy())]
 
     def _accuracy(self) -> float | None:
@@ -250,6 +252,8 @@ class _Run:
         self.optimizer.zero_grad(set_to_none=True)
         share, weight = self.ranks.share(batch)
         loss = self.loss(self.wrapped, share) * weight
+        if not loss.requires_grad:
+            raise ModelError("the model's logits have no gradient: its forward pass leaves it out (no_grad, detach)")
         self.fabric.backward(loss)
         if self.train.gradient_clip is not None:
             self.fabric.clip_gradients(

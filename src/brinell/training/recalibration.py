@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from brinell.nn import frozen_evaluation
+from brinell.nn import frozen_evaluation, keeps_statistics
 
 
-def recalibrate(module: nn.Module, batches: Iterable[Tensor]) -> int:
+def recalibrate(module: nn.Module, batches: Iterable[Tensor], frozen: Collection[str] = ()) -> int:
     """Set the running statistics of all batch norms to those of their inputs over `batches`.
 
     The layers are set one by one in the order of evaluation, so that each sees inputs computed with the new statistics
     of the layers before it, as in the deployed network. The running averages of training differ: each batch was
     normalised by its own statistics, and by weights that have changed since. With binary activations such a difference
-    flips signs, and accuracy may change by tens of points between epochs. Layers without running statistics, and those
-    whose parameters are all frozen, are not changed.
+    flips signs, and accuracy may change by tens of points between epochs. Layers without running statistics, and
+    frozen ones, are not changed.
 
     Args:
         module: The network, changed in place.
         batches: Images `(N, C, H, W)` on the device of the module.
+        frozen: Names of batch norms that are not changed.
 
     Returns:
         The number of layers that were set.
@@ -33,9 +34,10 @@ def recalibrate(module: nn.Module, batches: Iterable[Tensor]) -> int:
         7
     """
     images = list(batches)
+    kept = {layer for name, layer in module.named_modules() if name in frozen}
     with frozen_evaluation(module), torch.inference_mode():
         calls = _calls(module, images[0][:2])
-    chosen = [(layer, count) for layer, count in calls.items() if _learns(layer)]
+    chosen = [(layer, count) for layer, count in calls.items() if layer not in kept and _learns(layer)]
     for layer, count in chosen:
         with frozen_evaluation(module), torch.inference_mode():
             mean, variance = _moments(module, layer, count, images)
@@ -49,9 +51,7 @@ class _Seen(Exception):  # noqa: N818 - it is no error
 
 
 def _learns(layer: _BatchNorm) -> bool:
-    parameters = list(layer.parameters(recurse=False))
-    frozen = bool(parameters) and not any(parameter.requires_grad for parameter in parameters)
-    return layer.running_mean is not None and not frozen
+    return layer.running_mean is not None and not keeps_statistics(layer)
 
 
 def _calls(module: nn.Module, images: Tensor) -> dict[_BatchNorm, int]:

@@ -7,8 +7,8 @@ from typing import Literal
 from pydantic import Field
 from torch import nn
 
-from brinell.nn import ABCConv2d, LatentABCConv2d, replace
-from brinell.variants.structure_change import StructureChange, convolution
+from brinell.nn import ABCConv2d, LatentABCConv2d
+from brinell.variants.structure_change import StructureChange, replace_convolutions
 
 
 class ABCLayers(StructureChange):
@@ -23,7 +23,9 @@ class ABCLayers(StructureChange):
 
     def apply(self, module: nn.Module, *, latent: bool) -> None:
         """Replace the layers in place."""
-        layer = LatentABCConv2d if latent else ABCConv2d
-        for name in self.layers:
-            before, per_filter = convolution(module, name), self.scales == "filter"
-            replace(module, name, layer(before, self.weight_bases, self.activation_bases, per_filter=per_filter))
+        kind, per_filter = LatentABCConv2d if latent else ABCConv2d, self.scales == "filter"
+        replace_convolutions(
+            module,
+            self.layers,
+            lambda before: kind(before, self.weight_bases, self.activation_bases, per_filter=per_filter),
+        )

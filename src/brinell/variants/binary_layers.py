@@ -7,8 +7,8 @@ from typing import Annotated
 from torch import nn
 
 from brinell.core import OmitDefaultFromKey
-from brinell.nn import BinaryConv2d, LatentBinaryConv2d, WeightGradient, replace
-from brinell.variants.structure_change import StructureChange, convolution
+from brinell.nn import BinaryConv2d, BinaryLayer, LatentBinaryConv2d, WeightGradient
+from brinell.variants.structure_change import StructureChange, replace_convolutions
 
 
 class BinaryLayers(StructureChange):
@@ -23,11 +23,11 @@ class BinaryLayers(StructureChange):
 
     def apply(self, module: nn.Module, *, latent: bool) -> None:
         """Replace the layers in place."""
-        for name in self.layers:
-            before = convolution(module, name)
-            replace(
-                module, name, self._latent(before) if latent else BinaryConv2d(before, input_scale=self.input_scale)
-            )
+        replace_convolutions(
+            module,
+            self.layers,
+            self._latent if latent else lambda before: BinaryConv2d(before, input_scale=self.input_scale),
+        )
 
-    def _latent(self, before: nn.Conv2d) -> nn.Module:
+    def _latent(self, before: nn.Conv2d) -> BinaryLayer:
         return LatentBinaryConv2d(before, input_scale=self.input_scale, gradient=self.gradient)

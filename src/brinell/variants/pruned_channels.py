@@ -8,7 +8,7 @@ from pydantic import FailFast, Field, model_validator
 from torch import nn
 
 from brinell.core import ModelError
-from brinell.nn import SLICEABLE, depthwise, slice_channels, widths
+from brinell.nn import SLICEABLE, depthwise, kept_ties, slice_channels, widths
 from brinell.variants.structure_change import StructureChange
 
 Channels = Annotated[int, Field(ge=1, le=1 << 24, strict=True)]
@@ -38,12 +38,13 @@ class PrunedChannels(StructureChange):
     def apply(self, module: nn.Module, *, latent: bool) -> None:
         """Keep the first channels of each layer: which ones it really were, the tensors know that are loaded next."""
         parts = dict(module.named_modules())
-        for width in self.widths:
-            layer = parts.get(width.layer)
-            if not isinstance(layer, SLICEABLE):
-                raise ModelError(f"{width.layer!r} is not a convolution, linear layer or batch norm of this model")
-            _check(layer, width)
-            slice_channels(layer, slice(width.inputs), slice(width.outputs))
+        with kept_ties(module, SLICEABLE):
+            for width in self.widths:
+                layer = parts.get(width.layer)
+                if not isinstance(layer, SLICEABLE):
+                    raise ModelError(f"{width.layer!r} is not a convolution, linear layer or batch norm of this model")
+                _check(layer, width)
+                slice_channels(layer, slice(width.inputs), slice(width.outputs))
 
 
 def _check(layer: nn.Module, width: Width) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Callable, Iterable
 
 from torch import nn
 
 from brinell.core import ModelError, Spec
+from brinell.nn import BinaryLayer, replace, share_tensors, weight_of
 
 
 class StructureChange(Spec):
@@ -21,6 +23,23 @@ class StructureChange(Spec):
         Raises:
             ModelError: a layer it names does not exist or is of another kind.
         """
+
+
+def replace_convolutions(module: nn.Module, names: Iterable[str], make: Callable[[nn.Conv2d], BinaryLayer]) -> None:
+    """Put what `make` gives for each of the named convolutions in its place, under each of its names.
+
+    Layers made of convolutions that share a weight share what they have of it.
+
+    Raises:
+        ModelError: a name is not a convolution's.
+    """
+    made: dict[int, tuple[nn.Conv2d, BinaryLayer]] = {}
+    for name in names:
+        before = convolution(module, name)
+        layer = make(before)
+        _, first = made.setdefault(id(weight_of(before)), (before, layer))
+        share_tensors(first, layer, layer.weight_tensors)
+        replace(module, name, layer)
 
 
 def convolution(module: nn.Module, name: str) -> nn.Conv2d:

@@ -8,10 +8,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 from brinell.core import ModelError
 from brinell.models import Architecture
-from brinell.nn import deploy
+from brinell.nn import deploy, freeze, frozen_names, set_requires_grad
 from brinell.nn.onnx_graph import OnnxNetwork
 from brinell.runtimes import RUNTIMES, Runtime
 from brinell.variants.structure import rebuild
@@ -47,6 +48,9 @@ class Variant:
     """State of the module in training, where it differs from what ships: what a child or a resume continues from."""
     skeleton: nn.Module | None = None
     runtime: str = "reference"
+    frozen: tuple[str, ...] = ()
+    """Names of parameters that compressors and trainings leave as they are, and of batch norms that keep their
+    statistics."""
 
     def __post_init__(self) -> None:
         RUNTIMES.member(self.runtime, "runtime")
@@ -56,7 +60,14 @@ class Variant:
         """A variant of a module as it is: one that `brinell.models.build` made, or a user's own.
 
         A user's module becomes the skeleton: it is copied, so that what happens to it later changes nothing here.
+        Parameters that require no gradient are `frozen`, unless all of them are; so are the statistics of batch norms
+        in evaluation mode where `module` is in training mode.
         """
+        lazy = [name for name, parameter in module.named_parameters() if is_lazy(parameter)]
+        if lazy:
+            raise ModelError(
+                f"model: {lazy[0]} belongs to a lazy layer without a shape; call the model on an image first"
+            )
         shipped = deploy(module)
         architecture = getattr(module, "architecture", None)
         return cls(
@@ -65,6 +76,7 @@ class Variant:
             classes=classes,
             architecture=architecture,
             skeleton=None if architecture is not None else shipped,
+            frozen=frozen_names(module),
         )
 
     def deployed(self, runtime: str | Runtime | None = None) -> nn.Module:
@@ -81,7 +93,7 @@ class Variant:
         chosen = RUNTIMES.parse(runtime, "runtime") if isinstance(runtime, str) else runtime
         module = self._module(latent=False)
         _load(module, self.tensors)
-        module.eval().requires_grad_(False)
+        set_requires_grad(module.eval(), False)
         return (chosen or RUNTIMES.parse(self.runtime)).deploy(module, self.input_shape)
 
     def view(self, gradient: str | None = None) -> nn.Module:
@@ -95,7 +107,7 @@ class Variant:
         return module
 
     def trainable(self) -> nn.Module:
-        """The module in training, with its latent weights where it has them.
+        """The module in training, with its latent weights where it has them; what is `frozen` requires no gradient.
 
         Raises:
             ModelError: what ships is an ONNX graph.
@@ -104,7 +116,9 @@ class Variant:
         if isinstance(module, OnnxNetwork):
             raise ModelError("an int8 network ships as an ONNX graph and is not trained: make it the last step")
         _load(module, self.latent if self.latent is not None else self.tensors)
-        return module.requires_grad_(True)
+        set_requires_grad(module, True)
+        freeze(module, self.frozen)
+        return module
 
     def child(self, module: nn.Module, step: Step, *, structure: tuple[StructureChange, ...] | None = None) -> Variant:
         """The variant that `module`, trained further from this one, has become. The parent is not changed."""
@@ -134,12 +148,19 @@ class Variant:
 
 
 def _state(module: nn.Module) -> dict[str, Tensor]:
-    return {name: tensor.detach().cpu().contiguous().clone() for name, tensor in module.state_dict().items()}
+    """Copies of the module's tensors; one that has two names there is one tensor here."""
+    copies: dict[int, Tensor] = {}
+    state = {name: value for name, value in module.state_dict(keep_vars=True).items() if isinstance(value, Tensor)}
+    for value in state.values():
+        if id(value) not in copies:
+            copies[id(value)] = value.detach().cpu().contiguous().clone()
+    return {name: copies[id(value)] for name, value in state.items()}
 
 
 def _load(module: nn.Module, tensors: Mapping[str, Tensor]) -> None:
+    extra = {name: value for name, value in module.state_dict().items() if not isinstance(value, Tensor)}
     try:
-        module.load_state_dict(dict(tensors))
-    except RuntimeError as error:
+        module.load_state_dict({**extra, **tensors})
+    except (RuntimeError, KeyError, AttributeError, TypeError) as error:  # modules load their own state, in their way
         reason = " ".join(str(error).split())
         raise ModelError(f"the tensors do not fit the model: {reason}") from None

@@ -51,6 +51,18 @@ SURGERY_SCHEMA = {
 of the `weights` that the phase is about."""
 
 
+UNTOUCHED_SCHEMA = {
+    "variant": pl.String,
+    "step": pl.String,
+    "layer": pl.String,
+    "weights": pl.Int64,
+    "share": pl.Float64,
+    "reason": pl.String,
+}
+"""What the step that made a variant covers of the network's weights: a row without a `layer` for all that it covers,
+and one for each layer or parameter that it leaves alone, with the `reason`. `share` is of all weights."""
+
+
 class _Columns(Record):
     @model_validator(mode="after")
     def _alike(self) -> Self:
@@ -83,6 +95,17 @@ class _Surgery(_Columns):
     left: tuple[int, ...]
 
 
+class _Untouched(Record):
+    weights: int
+    reason: str
+
+
+class _Coverage(Record):
+    weights: int
+    covered: int
+    untouched: dict[str, _Untouched] = Field(default_factory=dict)
+
+
 class _Noted(Record):
     """What is read of one step's figures; anything else stands in the table of notes."""
 
@@ -90,6 +113,7 @@ class _Noted(Record):
     units: dict[str, float] = Field(default_factory=dict)
     kept: dict[str, float] = Field(default_factory=dict)
     surgery: _Surgery | None = None
+    coverage: _Coverage | None = None
 
 
 _NAMES: Final = tuple(_Noted.model_fields)
@@ -105,6 +129,8 @@ class CompressorLogs:
     """`RATE_SCHEMA`"""
     surgeries: pl.DataFrame
     """`SURGERY_SCHEMA`"""
+    untouched: pl.DataFrame
+    """`UNTOUCHED_SCHEMA`"""
 
 
 def compressor_logs(notes: Mapping[str, Sequence[Mapping[str, Any]]], problems: list[str]) -> CompressorLogs:
@@ -122,6 +148,14 @@ def compressor_logs(notes: Mapping[str, Sequence[Mapping[str, Any]]], problems: 
         rates=_frame(RATE_SCHEMA, (row for name, each in found.items() for row in _rated(name, each))),
         surgeries=_frame(
             SURGERY_SCHEMA, (row for name, each in found.items() for row in _operated(name, each.surgery))
+        ),
+        untouched=_frame(
+            UNTOUCHED_SCHEMA,
+            (
+                (name, str(notes[name][-1]["kind"]), *row)
+                for name, each in found.items()
+                for row in _covered(each.coverage)
+            ),
         ),
     )
 
@@ -153,3 +187,12 @@ def _operated(variant: str, surgery: _Surgery | None) -> Iterator[tuple[object, 
     for phase, step, pruned, spliced, left in zip(*surgery.model_dump().values(), strict=True):
         whole = weights.setdefault(phase, left + pruned - spliced)  # before the first change
         yield variant, phase, step, pruned, spliced, left, whole, left / whole if whole > 0 else None
+
+
+def _covered(coverage: _Coverage | None) -> Iterator[tuple[object, ...]]:
+    if coverage is None:
+        return
+    whole = max(coverage.weights, 1)
+    yield None, coverage.covered, coverage.covered / whole, None
+    for layer, left in coverage.untouched.items():
+        yield layer, left.weights, left.weights / whole, left.reason

@@ -12,8 +12,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from brinell.compressors.granularities.tied_groups import merge_tied
 from brinell.core import ModelError
-from brinell.nn import SLICEABLE, depthwise, slice_channels, widths
+from brinell.nn import SLICEABLE, depthwise, frozen_names, kept_ties, slice_channels, widths
 
 _CLOSE = 1e-6
 
@@ -31,26 +32,36 @@ class Group:
     inputs: Mapping[str, Tensor]
     outputs: Mapping[str, Tensor]
 
+    @property
+    def members(self) -> set[str]:
+        """Names of all its layers."""
+        return {*self.inputs, *self.outputs}
+
 
 def find_groups(module: nn.Module, input_shape: Sequence[int], order: Sequence[str]) -> tuple[Group, ...]:
     """The groups of channels that can be removed from `module`; its layers are looked at in `order`.
 
-    A group counts only if removing half of its channels gives what the whole network computes where nobody looks at
-    them: that leaves out the logits, shortcuts that pad with zeros (option A), and whatever torch-pruning mistakes.
+    A group with a frozen layer does not count. Those of layers that share a weight are one: the weight loses the same
+    channels for all of its layers. A group counts only if removing half of its channels gives what the whole network
+    computes where nobody looks at them: that leaves out the logits, shortcuts that pad with zeros (option A), and
+    whatever torch-pruning mistakes.
 
     Raises:
         ModelError: torch-pruning cannot trace the network, or it has no such group.
     """
+    frozen = {name.rpartition(".")[0] for name in frozen_names(module)}
     network = copy.deepcopy(module).cpu().double().eval().requires_grad_(True)
     image = torch.rand(1, *input_shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    candidates = tuple(_candidates(network, image, order))
+    unfrozen = [group for group in _candidates(network, image, order) if not frozen & group.members]
+    candidates = merge_tied(network, unfrozen)
     network.requires_grad_(False)
     sound = {group.name for group in _sound(network, image, sorted(candidates, key=_members))}
     found = tuple(group for group in candidates if group.name in sound)
     if len(found) < len(candidates) and not _true(network, image, found):
         raise ModelError("model: its channels depend on each other in a way that torch-pruning does not see")
     if not found:
-        raise ModelError(f"{type(module).__name__} has no channels that could be removed")
+        reason = "; layers with frozen parameters stay as they are" if frozen else ""
+        raise ModelError(f"{type(module).__name__} has no channels that could be removed{reason}")
     return found
 
 
@@ -58,8 +69,9 @@ def remove(module: nn.Module, groups: Sequence[Group], kept: Mapping[str, Tensor
     """Keep the channels `kept` (places, ascending) of each of `groups`, in place."""
     parts = dict(module.named_modules())
     stay = _places(parts, groups, kept)
-    for name, (inputs, outputs) in stay.items():
-        slice_channels(parts[name], inputs, outputs)
+    with kept_ties(module, SLICEABLE):
+        for name, (inputs, outputs) in stay.items():
+            slice_channels(parts[name], inputs, outputs)
 
 
 def _places(

@@ -13,7 +13,6 @@ from torch import Tensor, nn
 from brinell.compressors.granularities.channel_groups import Group, find_groups, remove
 from brinell.compressors.granularities.cost import Term
 from brinell.compressors.granularities.prunable_units import Counts, Sketch
-from brinell.compressors.training_stages import float_weights
 from brinell.costs import LayerCost
 from brinell.nn import depthwise, widths
 from brinell.variants import PrunedChannels, Width
@@ -29,8 +28,7 @@ class StructuredUnits:
 
     def __init__(self, module: nn.Module, layers: Sequence[LayerCost], input_shape: Sequence[int], side: Side) -> None:
         self.side = side
-        weights = float_weights(module)
-        self.groups = find_groups(module, input_shape, [layer.name for layer in layers if layer.name in weights])
+        self.groups = find_groups(module, input_shape, [layer.name for layer in layers if layer.kind == "float"])
         self.units: Mapping[str, int] = {group.name: group.channels for group in self.groups}
         self.left: Mapping[str, tuple[Term, ...]] = _left(module, self.groups)
         self.vectors: Mapping[str, int] = {group.name: _vectors(module, group) for group in self.groups}

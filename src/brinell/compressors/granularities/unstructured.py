@@ -9,10 +9,12 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from brinell.compressors.float_layers import FLOAT_LAYERS, float_weights, trainable_weights
 from brinell.compressors.granularities.cost import Term
 from brinell.compressors.granularities.prunable_units import Counts, Sketch
-from brinell.compressors.training_stages import float_weights, largest
+from brinell.compressors.training_stages import largest
 from brinell.costs import LayerCost
+from brinell.nn import tied_layers
 from brinell.training import AfterStep
 
 
@@ -21,10 +23,13 @@ class UnstructuredUnits:
 
     def __init__(self, module: nn.Module, layers: Sequence[LayerCost], unit: Literal["weight", "kernel"]) -> None:
         self.unit: str = unit
-        weights = float_weights(module)
+        weights = trainable_weights(module)
         order = [layer.name for layer in layers if layer.name in weights]
+        tied = tied_layers(module, FLOAT_LAYERS)
         self.units: Mapping[str, int] = {name: self._scores(weights[name]).numel() for name in order}
-        self.left: Mapping[str, tuple[Term, ...]] = {name: (Term(1.0, (name,)),) for name in order}
+        self.left: Mapping[str, tuple[Term, ...]] = {
+            name: (Term(1.0, (first,)),) for first in order for name in tied[first]
+        }
         self.vectors: Mapping[str, int] = {}
 
     def prune(self, module: nn.Module, counts: Counts) -> AfterStep:

@@ -10,18 +10,15 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
 from brinell.core import ModelError, require
+from brinell.nn.onnx_graph.calibration import Calibration, CalibrationImages, counted_batch_by_batch
 from brinell.nn.onnx_graph.session import open_session, run_session
-
-Calibration = Literal["minmax", "percentile", "entropy"]
-
-_BATCH: Final = 64
 
 _LARGEST_STEP: Final = 127
 
@@ -29,13 +26,26 @@ _INT8_KERNELS: Final = {"QLinearConv", "QGemm", "QLinearMatMul", "MatMulIntegerT
 _KERNELS: Final = _INT8_KERNELS | {"Conv", "FusedConv", "Gemm", "FusedGemm", "MatMul", "FusedMatMul", "NhwcFusedConv"}
 
 
+_WEIGHED: Final = {"Conv", "ConvTranspose", "Gemm", "MatMul", "Einsum", "LSTM", "GRU", "RNN"}
+"""Operations that take weights."""
+
+
 def quantize(
-    graph: bytes, images: Tensor, *, calibration: Calibration, per_channel: bool, exact_weights: bool = False
+    graph: bytes,
+    images: Tensor,
+    *,
+    calibration: Calibration,
+    per_channel: bool,
+    reduce_range: bool = False,
+    exact_weights: bool = False,
 ) -> bytes:
     """`graph` with weights and computation in 8 bits, in QDQ form: activations unsigned, weights signed and symmetric.
 
-    `images` are what the ranges of activations are measured on. With `exact_weights` no weight changes: layers of which
-    each filter is whole numbers up to 127 times a scale are computed in 8 bits, and others stay float.
+    `images` `(N, C, H, W)`, bytes or floats in [0, 1], are what the ranges of activations are measured on; so many as
+    fit into memory as bytes. With `reduce_range` weights have 7 bits.
+
+    With `exact_weights` no weight changes: layers of which each filter is whole numbers up to 127 times a scale are
+    computed in 8 bits, and others stay float.
 
     Raises:
         ConfigurationError: ONNX Runtime is not installed.
@@ -45,7 +55,7 @@ def quantize(
     tools: Any = require("onnxruntime.quantization", extra="onnx")
     methods = tools.CalibrationMethod
     chosen = {"minmax": methods.MinMax, "percentile": methods.Percentile, "entropy": methods.Entropy}
-    with tempfile.TemporaryDirectory() as folder, _quiet():
+    with tempfile.TemporaryDirectory() as folder, _quiet(), counted_batch_by_batch():
         out = Path(folder) / "int8.onnx"
         try:
             model = onnx.shape_inference.infer_shapes(onnx.load_from_string(graph))
@@ -53,9 +63,10 @@ def quantize(
             tools.quantize_static(
                 model,
                 out,
-                _Images(images),
+                CalibrationImages(images),
                 quant_format=tools.QuantFormat.QDQ,
                 per_channel=per_channel,
+                reduce_range=reduce_range,
                 activation_type=tools.QuantType.QUInt8,
                 weight_type=tools.QuantType.QInt8,
                 calibrate_method=chosen[calibration],
@@ -128,26 +139,6 @@ def _macs(said: dict[str, Any]) -> int:
     return out * met
 
 
-class _Images:
-    """What ONNX Runtime calls a calibration data reader."""
-
-    def __init__(self, images: Tensor) -> None:
-        self.left: Iterator[Tensor] = iter(images.split(_BATCH))
-
-    def get_next(self) -> dict[str, Any] | None:
-        batch = next(self.left, None)
-        return None if batch is None else {"images": batch.contiguous().numpy()}
-
-    def __iter__(self) -> _Images:
-        return self
-
-    def __next__(self) -> dict[str, Any]:
-        batch = self.get_next()
-        if batch is None:
-            raise StopIteration
-        return batch
-
-
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Without the tools' advice on stdout and in the log."""
@@ -158,3 +149,22 @@ def _quiet() -> Iterator[None]:
             yield
     finally:
         logging.disable(before)
+
+
+def quantized_weights(graph: bytes) -> tuple[int, dict[str, tuple[int, str]]]:
+    """How many weights are stored in 8 bits; and those that stay float, by name, with the operation that takes them.
+
+    Weights are constants of two dimensions or more that a convolution, a product or a recurrent layer takes.
+    """
+    onnx = require("onnx", extra="onnx")
+    model = onnx.load_from_string(graph)
+    takers = {name: node.op_type for node in model.graph.node for name in node.input}
+    kept, integers = {}, 0
+    for tensor in model.graph.initializer:
+        if len(tensor.dims) < 2:
+            continue
+        if tensor.data_type in (onnx.TensorProto.INT8, onnx.TensorProto.UINT8):
+            integers += math.prod(tensor.dims)
+        elif tensor.data_type == onnx.TensorProto.FLOAT and takers.get(tensor.name) in _WEIGHED:
+            kept[tensor.name] = (math.prod(tensor.dims), takers[tensor.name])
+    return integers, kept

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 import torch
@@ -40,17 +41,25 @@ class Graph:
     input: str
     input_shape: tuple[int, int, int]
     output: str
+    batch: int | None = None
+    """How many images it takes, where it is not any number."""
 
 
-def parse(data: bytes) -> Graph:
+def parse(
+    data: bytes,
+    *,
+    operations: Container[str] = OPERATIONS,
+    opsets: range = OPSETS,
+    folder: Path | None = None,
+) -> Graph:
     """Read a graph that may come from anywhere.
 
-    Nothing outside `data` is ever looked at: no external tensor files, no functions, no graphs inside nodes, no
-    operation but those that `Twin` computes.
+    No functions, no graphs inside nodes, no operation but `operations`: by default those that `FakeQuantized` computes.
+    Nothing outside `data` is ever looked at but, where `folder` is given, files of tensors in it.
 
     Raises:
         ConfigurationError: `onnx` is not installed.
-        ModelError: the bytes are damaged, or hold what a classifier does not need.
+        ModelError: the bytes are damaged, or hold what a classifier does not need; unknown operations are all named.
     """
     onnx = require("onnx", extra="onnx")
     model = onnx.ModelProto()
@@ -61,20 +70,32 @@ def parse(data: bytes) -> Graph:
     if model.functions or model.training_info or model.graph.sparse_initializer:
         raise ModelError("onnx: functions, training and sparse tensors are not accepted")
     opset = max((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), default=0)
-    if opset not in OPSETS:
-        raise ModelError(f"onnx: opset {opset} is not known; accepted: {OPSETS.start} to {OPSETS.stop - 1}")
-    constants = {tensor.name: _tensor(onnx, tensor) for tensor in model.graph.initializer}
+    if opset not in opsets:
+        raise ModelError(f"onnx: opset {opset} is not known; accepted: {opsets.start} to {opsets.stop - 1}")
+    _check_operations(model.graph.node, operations)
+    constants = {tensor.name: _tensor(onnx, tensor, folder) for tensor in model.graph.initializer}
     inputs = [value for value in model.graph.input if value.name not in constants]
     if len(inputs) != 1 or len(model.graph.output) != 1:
         raise ModelError(f"onnx: expected one input and one output, not {len(inputs)} and {len(model.graph.output)}")
     nodes = tuple(_node(onnx, node, opset) for node in model.graph.node)
-    return Graph(nodes, constants, inputs[0].name, _input_shape(inputs[0]), model.graph.output[0].name)
+    images = inputs[0].type.tensor_type.shape.dim
+    batch = images[0].dim_value if images and images[0].dim_value else None
+    return Graph(nodes, constants, inputs[0].name, _input_shape(inputs[0]), model.graph.output[0].name, batch)
+
+
+def _check_operations(nodes: Iterable[Any], operations: Container[str]) -> None:
+    unknown = {
+        f"{node.domain}.{node.op_type!r}" if node.domain else repr(node.op_type)
+        for node in nodes
+        if node.domain not in ("", "ai.onnx") or node.op_type not in operations
+    }
+    if unknown:
+        plural = "s" if len(unknown) > 1 else ""
+        known = f"; known: {', '.join(operations)}" if isinstance(operations, Mapping) else ""
+        raise ModelError(f"onnx: unknown operation{plural} {', '.join(sorted(unknown))}{known}")
 
 
 def _node(onnx: Any, node: Any, opset: int) -> Node:
-    if node.domain not in ("", "ai.onnx") or node.op_type not in OPERATIONS:
-        where = f"{node.domain}." if node.domain else ""
-        raise ModelError(f"onnx: unknown operation {where}{node.op_type!r}; known: {', '.join(OPERATIONS)}")
     attributes = {attribute.name: _attribute(onnx, attribute) for attribute in node.attribute}
     return Node(node.name, node.op_type, tuple(node.input), tuple(node.output), attributes, opset)
 
@@ -91,9 +112,11 @@ def _attribute(onnx: Any, attribute: Any) -> Any:
     return onnx.helper.get_attribute_value(attribute)
 
 
-def _tensor(onnx: Any, tensor: Any) -> Tensor:
+def _tensor(onnx: Any, tensor: Any, folder: Path | None = None) -> Tensor:
     if tensor.external_data or tensor.data_location == onnx.TensorProto.EXTERNAL:
-        raise ModelError(f"onnx: the tensor {tensor.name!r} lies in another file, which is never read")
+        if folder is None:
+            raise ModelError(f"onnx: the tensor {tensor.name!r} lies in another file, which is never read")
+        _fetch(onnx, tensor, folder)
     if tensor.data_type not in _TYPES:
         raise ModelError(f"onnx: the tensor {tensor.name!r} is of a type that is not accepted")
     try:
@@ -101,6 +124,25 @@ def _tensor(onnx: Any, tensor: Any) -> Tensor:
         return torch.from_numpy(array.copy())
     except (ValueError, TypeError, RuntimeError) as error:
         raise ModelError(f"onnx: the tensor {tensor.name!r} is damaged ({error})") from None
+
+
+def _fetch(onnx: Any, tensor: Any, folder: Path) -> None:
+    """Put a tensor's bytes, which lie in a file of `folder`, into the tensor."""
+    entries = {entry.key: entry.value for entry in tensor.external_data}
+    location = entries.get("location", "")
+    path = folder / location
+    inside = path.resolve().is_relative_to(folder.resolve()) and not Path(location).is_absolute()
+    if not location or not inside or not path.is_file():
+        raise ModelError(f"onnx: the tensor {tensor.name!r} lies in {location!r}, which is no file in {folder}")
+    offset, size = int(entries.get("offset", 0)), path.stat().st_size
+    length = int(entries.get("length", size - offset))
+    if offset < 0 or length < 0 or offset + length > size:
+        raise ModelError(f"onnx: the tensor {tensor.name!r} reaches beyond {path}")
+    with path.open("rb") as file:
+        file.seek(offset)
+        tensor.raw_data = file.read(length)
+    del tensor.external_data[:]
+    tensor.data_location = onnx.TensorProto.DEFAULT
 
 
 def _input_shape(value: Any) -> tuple[int, int, int]:

@@ -23,6 +23,7 @@ def table(evaluation: Evaluation) -> Table:
         for variant, steps in evaluation.notes.items()
         for step in steps
         for name, value in _flat(step["figures"])
+        if not name.startswith("coverage.")  # a table of its own has it
     ]
     return Table(
         name="notes",

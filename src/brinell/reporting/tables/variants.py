@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import polars as pl
 
 from brinell.analysis import CLEAN, SIGNIFICANCE, WORST, Evaluation
 from brinell.reporting.describe import named, span
-from brinell.reporting.formats import MISSING, chance, points, quantity, radius, ratio, size
+from brinell.reporting.formats import MISSING, chance, listing, points, quantity, radius, ratio, size
 from brinell.reporting.table import Cell, Column, Gauge, Table, number, share
 from brinell.reporting.tables.masking import verdict
 
@@ -56,7 +57,20 @@ def _caption(evaluation: Evaluation, joined: pl.DataFrame, within: str) -> str:
         )
     return (
         f"{text} Beside each accuracy its Wilson 95% interval. Comparisons are exact McNemar tests on the same "
-        f"examples; p of {SIGNIFICANCE} or more is printed as no difference."
+        f"examples; p of {SIGNIFICANCE} or more is printed as no difference.{_integers(evaluation)}"
+    )
+
+
+def _integers(evaluation: Evaluation) -> str:
+    """A warning where 8-bit integers were computed by instructions that saturate."""
+    machine = evaluation.environment.get("machine")
+    steps = evaluation.notes.items()
+    computed = [name for name, made in steps if any("int8_macs" in step["figures"] for step in made)]
+    if not computed or not isinstance(machine, Mapping) or machine.get("vnni") is not False:
+        return ""
+    return (
+        f" {listing(computed)} computed with 8-bit integers on a processor without VNNI, whose sums of two products "
+        "saturate at 16 bits: results differ on a processor with it. Weights of 7 bits (reduce_range) do not saturate."
     )
 
 

@@ -1,0 +1,82 @@
+"""The harness's own verdict: fresh forward passes of the deployed network, whatever the attack believes."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from brinell.attacks.harness.admission import check_logits
+from brinell.attacks.harness.fast_forms import Scores
+from brinell.attacks.harness.losses import best_other
+
+_SLACK = 1e-4
+
+
+class Verdict(NamedTuple):
+    """What the network says, `(N,)` each. Ranks count the classes above; in `rank` a tie counts as above, in
+    `target_rank` it does not: both are against the network."""
+
+    prediction: Tensor
+    rank: Tensor
+    margin: Tensor
+    target_rank: Tensor | None
+
+
+def judge(network: Scores, images: Tensor, labels: Tensor, targets: Tensor | None, batch: int) -> Verdict:
+    """Run `images` through the network, `batch` at a time.
+
+    Raises:
+        ModelError: the logits are of the wrong shape or type, NaN or infinite.
+    """
+    return verdict(all_scores(network, images, batch), labels, targets)
+
+
+def all_scores(network: Scores, images: Tensor, batch: int) -> Tensor:
+    """Checked logits of any number of images, `batch` at a time.
+
+    Raises:
+        ModelError: see `judge`.
+    """
+    with torch.no_grad():
+        return torch.cat([scores(network, part) for part in images.split(batch)])
+
+
+def verdict(logits: Tensor, labels: Tensor, targets: Tensor | None) -> Verdict:
+    """Read the verdict off logits `(N, classes)`."""
+    own = logits.gather(1, labels[:, None])
+    rank = (logits >= own).sum(1) - 1
+    target_rank = None if targets is None else (logits > logits.gather(1, targets[:, None])).sum(1)
+    margin = own[:, 0] - best_other(logits, labels)
+    return Verdict(logits.argmax(1), rank.to(torch.int32), margin.float(), target_rank)
+
+
+def scores(network: Scores, images: Tensor) -> Tensor:
+    """Checked logits.
+
+    Raises:
+        ModelError: they are not usable; the message says what was found.
+    """
+    return check_logits(network(images), len(images)).float()
+
+
+def looks_like_probabilities(logits: Tensor) -> bool:
+    """Whether every row is a distribution: no network's logits are so by chance."""
+    sums = logits.sum(1)
+    return bool(logits.shape[1] > 1 and (logits >= 0).all() and ((sums - 1).abs() < 1e-4).all())
+
+
+def rounded_to_bytes(adversarials: Tensor, clean: Tensor) -> tuple[Tensor, Tensor]:
+    """The nearest 8-bit images, halves rounded towards the clean one; and where that verdict is void, `(N,)`.
+
+    A perturbation of half a level or less is lost altogether: the rounded image is the clean one again, which says
+    nothing about robustness.
+    """
+    levels, towards = adversarials.double() * 255, clean.double() * 255
+    # float32 images are exact to some 1e-5 of a level: without slack an exact half would fall to either side.
+    half = torch.where(levels > towards, torch.ceil(levels - 0.5 - _SLACK), torch.floor(levels + 0.5 + _SLACK))
+    rounded = (half / 255).clamp(0, 1).to(adversarials.dtype)
+    distance = (adversarials - clean).flatten(1).abs().amax(1)
+    void = (distance > 0) & (distance * 255 <= 0.5 + _SLACK)
+    return rounded, void

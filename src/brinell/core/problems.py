@@ -1,0 +1,186 @@
+"""Problems in what a user wrote: the place of each, what stands there, and what would be accepted."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
+from typing import Annotated, Any, ClassVar, Final, Literal, Self, cast, get_args, get_origin
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    ModelWrapValidatorHandler,
+    ValidationError,
+    model_validator,
+)
+from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
+
+_REFUSED: Final = "refused"
+"""Type of the errors whose message names the value already."""
+_UNKNOWN: Final = "unknown_key"
+_NO_MAPPING: Final = ("dict_type", "mapping_type", "model_type", "model_attributes_type")
+_LONGEST: Final = 80
+"""Letters of a value that a message shows."""
+
+
+def choices(name: str, known: Sequence[str]) -> str:
+    """What would have been accepted instead of `name`, the likeliest first."""
+    close = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean {close[0]!r}? " if close else ""
+    return f"{hint}accepted: {', '.join(known) or 'nothing'}"
+
+
+def refusal(message: str, *place: str | int) -> InitErrorDetails:
+    """One problem, at `place` inside the value that is validated; `{here}` in it stands for the place above that."""
+    return _problem(_REFUSED, message, place, None)
+
+
+def refuse(problems: Iterable[InitErrorDetails]) -> ValidationError:
+    """An error for a validator to raise: pydantic adds the places above, and reports it with all others."""
+    return ValidationError.from_exception_data("", list(problems))
+
+
+def problems_of(error: ValidationError) -> list[InitErrorDetails]:
+    """The problems of a caught error, to be raised again with others or for another place."""
+    return [_again(detail) for detail in error.errors(include_url=False)]
+
+
+def moved(problem: InitErrorDetails, place: tuple[str | int, ...]) -> InitErrorDetails:
+    """The same problem at another place."""
+    return {**problem, "loc": place}
+
+
+def accepting(problem: InitErrorDetails, keys: Iterable[str]) -> InitErrorDetails:
+    """An unknown key, where other `keys` would have been accepted as well."""
+    error = problem["type"]
+    if isinstance(error, str) or error.type != _UNKNOWN:
+        return problem
+    accepted = [*(error.context or {})["accepted"], *keys]
+    return _problem(_UNKNOWN, "unknown key", problem.get("loc", ()), problem["input"], accepted)
+
+
+def explain(error: ValidationError, where: str, model: type[BaseModel]) -> str:
+    """One line a user can act on for each problem: place, value, what is accepted."""
+    return "\n".join(_line(detail, where or "", model.__name__) for detail in error.errors(include_url=False))
+
+
+def _line(detail: ErrorDetails, where: str, name: str) -> str:
+    loc = detail["loc"][:-2] if detail["loc"][-1:] == ("[key]",) else detail["loc"]
+    parts = [part for part in (where, *map(str, loc)) if part]
+    place, kind, accepted = ".".join(parts) or name, detail["type"], _accepted(detail)
+    message = detail["msg"].removeprefix("Value error, ")
+    if kind == _UNKNOWN:
+        message = f"unknown key; {choices(parts[-1], accepted)}"
+    elif kind == "extra_forbidden":
+        message = "unknown key; it is not accepted here"
+    elif kind == "missing":
+        message = "missing, and has no default"
+    elif kind == _REFUSED:
+        message = message.replace("{here}", ".".join(parts[:-1]))
+    else:
+        if kind in _NO_MAPPING:
+            message = f"expected a mapping{' of ' if accepted else ''}{', '.join(accepted)}"
+        message = message if message[:2].isupper() else message[0].lower() + message[1:]
+        shown = kind != "json_invalid" and not isinstance(detail["input"], Mapping)  # the place says enough
+        message += f", not {_short(repr(detail['input']))}" if shown else ""
+    return f"{place}: {message}"
+
+
+def _again(detail: ErrorDetails) -> InitErrorDetails:
+    """The problem as one to raise; pydantic's own errors cannot be raised as they came."""
+    one_needed = detail["type"] == "too_short" and (detail.get("ctx") or {}).get("min_length") == 1
+    if one_needed:
+        return refusal("at least one is needed", *detail["loc"])
+    return _problem(detail["type"], detail["msg"], detail["loc"], detail["input"], _accepted(detail))
+
+
+def _problem(
+    kind: str, message: str, place: tuple[str | int, ...], value: object, accepted: Sequence[str] = ()
+) -> InitErrorDetails:
+    context = {"message": message, "accepted": list(accepted)}
+    error = PydanticCustomError(cast(Literal["refused"], kind), "{message}", context)
+    return InitErrorDetails(type=error, loc=place, input=value)
+
+
+def _accepted(detail: ErrorDetails) -> list[str]:
+    found: list[str] = (detail.get("ctx") or {}).get("accepted", [])
+    return found
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}\u2026 ({len(text):,} characters)"
+
+
+class StrictModel(BaseModel):
+    """A frozen value that refuses unknown keys, and says which it would have accepted."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False)
+
+    misplaced: ClassVar[Mapping[str, str]] = {}
+    """What to say of keys that are unknown here and belong elsewhere."""
+
+    @classmethod
+    def accepted_keys(cls) -> list[str]:
+        """The keys that a mapping may have, as they are written."""
+        return [info.alias or name for name, info in cls.model_fields.items() if info.alias != "" and not info.exclude]
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _validated(cls, value: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        problems = booleans(cls, value)
+        try:
+            model = handler(value)
+        except ValidationError as error:
+            problems += cls.named_problems(error)
+        if problems:
+            raise refuse(problems)
+        return model
+
+    @classmethod
+    def named_problems(cls, error: ValidationError) -> list[InitErrorDetails]:
+        """The problems of the model, with the keys that it would have accepted where they are unknown."""
+        return [cls._named(detail) for detail in error.errors(include_url=False)]
+
+    @classmethod
+    def _named(cls, detail: ErrorDetails) -> InitErrorDetails:
+        kind, place = detail["type"], detail["loc"]
+        if place and (field := cls.model_fields.get(str(place[0]))) is not None and field.alias:
+            detail["loc"] = place = (field.alias, *place[1:])  # pydantic names defaults by the field
+        if kind == "extra_forbidden" and len(place) == 1:
+            if (message := cls.misplaced.get(str(place[0]))) is not None:
+                return refusal(message, *place)
+            return _problem(_UNKNOWN, "unknown key", place, detail["input"], cls.accepted_keys())
+        if kind in _NO_MAPPING and not place:
+            return _problem(kind, detail["msg"], place, detail["input"], cls.accepted_keys())
+        return _again(detail)
+
+
+def booleans(model: type[BaseModel], value: object) -> list[InitErrorDetails]:
+    """Where a mapping for `model` holds booleans for numbers, of which pydantic would take `True` for 1."""
+    problems = []
+    for name, item in value.items() if isinstance(value, Mapping) else ():
+        items = item.values() if isinstance(item, Mapping) else item if isinstance(item, (list, tuple)) else (item,)
+        for part in items:
+            if (part is True or part is False) and _wants_integers(model, name):
+                problems.append(_problem("value_error", "expected an integer", (name,), item))
+                break
+    return problems
+
+
+@cache
+def _wants_integers(model: type[BaseModel], key: object) -> bool:
+    """Whether no boolean may stand there; ratios refuse them themselves."""
+    annotations = [info.annotation for name, info in model.model_fields.items() if key == (info.alias or name)]
+    found = {kind for annotation in annotations for kind in _types(annotation)}
+    return int in found and bool not in found
+
+
+def _types(annotation: Any) -> list[Any]:
+    """The types that an annotation is made of."""
+    if get_origin(annotation) is Annotated:
+        annotation = get_args(annotation)[0]
+    parts = [part for part in get_args(annotation) if part is not Ellipsis]
+    if get_origin(annotation) is Literal:
+        return []
+    return [kind for part in parts for kind in _types(part)] if parts else [annotation]

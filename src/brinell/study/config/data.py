@@ -1,0 +1,43 @@
+"""`data`: where images come from, and which of them do what."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field, ValidationInfo, field_validator
+
+from brinell.core import refusal, refuse
+from brinell.data import DATASETS, Source
+from brinell.study.config.section import INLINE, Count, Section
+
+
+class TrainSplit(Section):
+    """What variants learn from; `holdout` examples of it are kept back for choices and for training's curves."""
+
+    split: str = "train"
+    holdout: int = Field(0, ge=0)
+
+
+class TestSplit(Section):
+    """What variants are judged on: the first `examples` (all by default) of an order that only `seed` decides."""
+
+    split: str = "test"
+    examples: Count | None = None
+    seed: int = Field(0, ge=0, lt=2**63)
+
+
+class Data(Section):
+    """A data set, and its splits."""
+
+    source: Annotated[Source, DATASETS] = Field(alias=INLINE)
+    train: TrainSplit = TrainSplit()
+    test: TestSplit = TestSplit()
+
+    @field_validator("test")
+    @classmethod
+    def _judged_on_other_images(cls, test: TestSplit, info: ValidationInfo) -> TestSplit:
+        train = info.data.get("train")
+        if train is not None and train.split == test.split:
+            message = f"{test.split!r} is what variants are trained on; judging needs images they never saw"
+            raise refuse([refusal(message, "split")])
+        return test

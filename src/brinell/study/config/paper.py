@@ -1,0 +1,41 @@
+"""`paper`: which paper a study reproduces, and which variant stands for which printed row."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any
+
+from pydantic import ValidationError, ValidationInfo, field_validator
+from pydantic_core import InitErrorDetails
+
+from brinell.analysis.papers import paper, papers
+from brinell.core import choices, refusal, refuse
+from brinell.core.problems import problems_of
+from brinell.study.config.section import Section, VariantName, choice, required
+
+
+class Paper(Section):
+    """It decides nothing that is computed, and enters no key."""
+
+    kind: Annotated[str, choice(papers)] = required()
+    rows: dict[VariantName, Any]
+    """Printed row by the variant's name; a row stands for one variant."""
+
+    @field_validator("rows", mode="wrap")
+    @classmethod
+    def _known_rows(cls, value: Any, handler: Callable[[Any], dict[str, str]], info: ValidationInfo) -> dict[str, str]:
+        known = list(paper(info.data["kind"]).rows) if "kind" in info.data else []
+        problems: list[InitErrorDetails] = []
+        taken: dict[str, str] = {}
+        for name, row in value.items() if known and isinstance(value, Mapping) else ():
+            if row not in known:
+                problems.append(refusal(f"there is no {row!r}; {choices(str(row), known)}", name))
+            elif taken.setdefault(row, name) != name:
+                problems.append(refusal(f"{row} is {taken[row]} already; one variant a row", name))
+        try:
+            rows = handler(value)
+        except ValidationError as error:
+            problems += problems_of(error)
+        if problems:
+            raise refuse(problems)
+        return rows

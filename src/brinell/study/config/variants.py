@@ -1,0 +1,86 @@
+"""`models` and `variants`: networks, and how each variant is made of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Self
+
+from pydantic import AfterValidator, Field, PlainValidator, SerializeAsAny, ValidationInfo, field_validator
+
+from brinell.compressors import COMPRESSORS, Compressor
+from brinell.core import refusal, refuse
+from brinell.models import MODELS, Architecture
+from brinell.study.config.section import INLINE, ModelName, Section, VariantName, omitted, required
+from brinell.training import Train
+
+
+def _existing(path: Path) -> Path:
+    if not path.is_file():
+        raise refuse([refusal(f"no file at {path}")])
+    return path
+
+
+class Model(Section):
+    """An architecture, and a file of weights where it starts from one."""
+
+    architecture: Annotated[Architecture, MODELS] = Field(alias=INLINE)
+    weights: Annotated[Path, AfterValidator(_existing)] | None = None
+
+
+class ModelVariant(Section):
+    """A model as it is, or trained."""
+
+    misplaced: ClassVar = {"compress": "only a variant is compressed; make one of the model first"}
+
+    model: ModelName
+    train: Train | None = None
+    baseline: VariantName | None = omitted()
+    """Whom it is compared with; `None`: itself."""
+
+    @field_validator("train")
+    @classmethod
+    def _without_teacher(cls, train: Train | None) -> Train | None:
+        if train is not None and train.distillation is not None:
+            raise refuse([refusal("a model has no teacher; only a compressor's training", "distillation")])
+        return train
+
+    def holding_out(self, examples: int) -> Self:
+        """Its training keeps back so many examples, unless it says itself how many."""
+        return self if self.train is None else self.model_copy(update={"train": _holding_out(self.train, examples)})
+
+
+class CompressedVariant(Section):
+    """Another variant, compressed."""
+
+    misplaced: ClassVar = {"train": "a compressor trains by its own settings: {here}.compress.train"}
+
+    parent: VariantName = Field(alias="from")
+    compressor: Annotated[Compressor, COMPRESSORS] = required(alias="compress")
+    baseline: VariantName | None = omitted()
+    """Whom it is compared with; `None`: whom its parent is."""
+
+    def holding_out(self, examples: int) -> Self:
+        """Its training keeps back so many examples, unless it says itself how many."""
+        train = getattr(self.compressor, "train", None)
+        if train is None:
+            return self
+        compressor = self.compressor.model_copy(update={"train": _holding_out(train, examples)})
+        return self.model_copy(update={"compressor": compressor})
+
+
+def _holding_out(train: Train, examples: int) -> Train:
+    return train if "holdout" in train.model_fields_set else train.model_copy(update={"holdout": examples})
+
+
+def _read_variant(value: Any, info: ValidationInfo) -> ModelVariant | CompressedVariant:
+    """`model` or `from` decides which of the two it is."""
+    if isinstance(value, (ModelVariant, CompressedVariant)):
+        return value
+    if not isinstance(value, Mapping) or ("model" in value) == ("from" in value):
+        raise refuse([refusal(f"expected either {{model, train}} or {{from, compress}}, not {value}")])
+    kind = ModelVariant if "model" in value else CompressedVariant
+    return kind.model_validate(value, context=info.context)
+
+
+VariantEntry = Annotated[SerializeAsAny[ModelVariant | CompressedVariant], PlainValidator(_read_variant)]

@@ -1,0 +1,83 @@
+"""What is no classifier, or cannot be trained, is one clear error before anything is computed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import brinell
+from brinell.compressors import FineTune, Int8, Prune
+from brinell.core import ModelError
+from brinell.data import Dataset
+from brinell.training import Train, fit
+from brinell.variants import Variant
+
+QUICK = Train(epochs=1, batch_size=50)
+
+
+class Returns(nn.Module):
+    """Logits that something is done with."""
+
+    def __init__(self, change: Callable[[Tensor], Any]) -> None:
+        super().__init__()
+        self.convolution, self.linear, self.change = nn.Conv2d(1, 4, 3), nn.Linear(4, 10), change
+
+    def forward(self, x: Tensor) -> Any:
+        return self.change(self.linear(self.convolution(x).relu().mean((2, 3))))
+
+
+CHANGES: dict[str, tuple[Callable[[Tensor], Any], str]] = {
+    "dict": (lambda out: {"logits": out}, "not a dict; return the logits alone"),
+    "tuple": (lambda out: (out, out), "not a tuple; return the logits alone"),
+    "none": (lambda out: None, "not a NoneType"),
+    "whole numbers": (lambda out: out.long(), "of a floating-point type, not torch.int64"),
+    "too few": (lambda out: out[:, :3], r"has 3 logits; digits/train has labels up to 9"),
+    "maps": (lambda out: out[:, :, None], r"must give logits \(N, classes\), not \(2, 10, 1\)"),
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_what_is_no_logits_is_refused_everywhere(name: str, sample: Dataset) -> None:
+    change, message = CHANGES[name]
+    with pytest.raises(ModelError, match=message):
+        fit(Returns(change), sample, QUICK, seed=0)
+    for compressor in (Prune(train=QUICK), Prune(granularity="filter", train=QUICK), Int8(), FineTune(train=QUICK)):
+        with pytest.raises(ModelError, match=message):
+            brinell.compress(Returns(change).eval(), compressor, train_data=sample)
+
+
+def test_a_forward_pass_without_gradients_cannot_be_trained(sample: Dataset) -> None:
+    with pytest.raises(ModelError, match="logits have no gradient: its forward pass leaves it out"):
+        brinell.compress(Returns(torch.Tensor.detach).eval(), FineTune(train=QUICK), train_data=sample)
+
+
+def test_images_of_another_size_are_refused(sample: Dataset) -> None:
+    module = nn.Sequential(nn.Flatten(), nn.Linear(81, 10))
+    with pytest.raises(ModelError, match=r"does not accept images \(1, 8, 8\)"):
+        brinell.compress(module, Prune(train=QUICK), train_data=sample)
+
+
+def test_a_lazy_layer_without_a_shape_is_named() -> None:
+    with pytest.raises(ModelError, match=r"0.weight belongs to a lazy layer without a shape"):
+        Variant.of(nn.Sequential(nn.LazyLinear(10)), input_shape=(1, 8, 8), classes=10)
+
+
+def test_extra_state_stays_with_the_skeleton(sample: Dataset, tmp_path: Any) -> None:
+    class Extra(Returns):
+        def get_extra_state(self) -> dict[str, int]:
+            return {"version": 3}
+
+        def set_extra_state(self, state: Any) -> None:
+            assert state == {"version": 3}
+
+    def same(out: Tensor) -> Tensor:
+        return out
+
+    child = brinell.compress(Extra(same).eval(), FineTune(train=QUICK), train_data=sample)
+    brinell.save(child, tmp_path / "v")
+    images = sample.tensors()[0]
+    assert torch.equal(brinell.load(tmp_path / "v", model=Extra(same))(images), child(images))
