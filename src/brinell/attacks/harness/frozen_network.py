@@ -108,14 +108,15 @@ class FrozenNetwork:
             return ()
         known = self._proofs.differs.get(judged.source) if isinstance(judged.source, nn.Module) else None
         if known is None:
-            found, expected = (network._logits(images) for network in (self, judged))
+            # What each was compared with itself on may be other images; here both are asked about the same ones.
+            same = comparison_images(images)
+            found, expected = (
+                respond(network.deployed(same), same, gradients=False).logits for network in (self, judged)
+            )
             known = _differing(relative_difference(found, expected))
             if isinstance(judged.source, nn.Module):
                 self._proofs.differs[judged.source] = known
         return known
-
-    def _logits(self, images: Tensor) -> Tensor:
-        return self._response(self.deployed(images), gradients=False).logits
 
     @property
     def judged_as(self) -> dict[str, str]:
