@@ -6,7 +6,7 @@ import yaml
 
 from brinell.core import ConfigurationError, Point
 from brinell.models import MODELS
-from brinell.study import Splits, Study
+from brinell.study import Splits, Study, shipped
 from study.conftest import REMOVE, changed
 
 BAD = [
