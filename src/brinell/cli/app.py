@@ -59,7 +59,10 @@ def brinell(
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run one command line and exit: 0 well, 1 with a problem the user can mend, 2 for a bad command line."""
+    """Run one command line and exit.
+
+    0: well; 1: a problem that the user can mend; 2: a bad command line; 3: a requirement that is not met.
+    """
     try:
         app(args=None if arguments is None else list(arguments), prog_name="brinell")
     except BrinellError as error:

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 HELP = """Run a study, or go on with one that was stopped, and write its report.
 
 STUDY is a YAML file, or the name of a study that ships ([bold]brinell list studies[/]). Results go to runs/NAME;
-running the same study again computes only what that folder lacks.
+running the same study again computes only what that folder lacks. The exit status is 1 where a task failed, and 3
+where a requirement of the study is not met.
 
 [bold]Examples[/]
 
@@ -85,11 +86,13 @@ def run(
 
 def _conclude(study: Study, result: Run) -> None:
     """The table, the report's path, and what did not end well."""
+    from brinell.cli.requirements import check_requirements
     from brinell.cli.run_summary import print_table
-    from brinell.reporting import write
+    from brinell.reporting import draw
 
     print_table(result.root)
-    out.print(f"report: {write(result.root)}", markup=False, soft_wrap=True)
+    drawn = draw(result.root)
+    out.print(f"report: {drawn.page}", markup=False, soft_wrap=True)
     for ending in result.ended("unsupported"):
         err.print(f"unsupported: {ending.task.label}: {ending.message}", markup=False, soft_wrap=True)
     failed, blocked = result.ended("failed"), result.ended("blocked")
@@ -101,6 +104,8 @@ def _conclude(study: Study, result: Run) -> None:
             "running the study again tries them again"
         )
         raise typer.Exit(1)
+    if drawn.evaluation is not None:
+        check_requirements(drawn.evaluation)
 
 
 def _same_command() -> str:

@@ -182,3 +182,5 @@ class StudyPlan(_Record):
     trials: tuple[PlannedTrial, ...]
     probes: tuple[PlannedProbe, ...] = ()
     paper: PlannedPaper | None = None
+    requirements: tuple[str, ...] = ()
+    """Conditions that the variants must meet, as they were written."""

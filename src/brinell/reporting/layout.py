@@ -12,6 +12,7 @@ from brinell.reporting.table import Table
 
 SECTIONS: Final = (
     "variants",
+    "requirements",
     "tradeoff",
     "masking",
     "findings",

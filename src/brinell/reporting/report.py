@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from brinell.analysis import load
+from brinell.analysis import Evaluation, load
 from brinell.analysis.papers import unread
 from brinell.core import StoreError
 from brinell.reporting.export import Exhibit, exhibit_files
@@ -24,6 +24,8 @@ class Report:
 
     page: Path
     problems: tuple[str, ...]
+    evaluation: Evaluation | None = None
+    """What it was drawn from; `None` where nothing could be read."""
 
 
 def write(root: str | os.PathLike[str]) -> Path:
@@ -58,4 +60,4 @@ def draw(root: str | os.PathLike[str]) -> Report:
     for exhibit in exhibits:
         files |= exhibit_files(exhibit, command(name))
     page = store.write_report(render(evaluation, look, exhibits, problems, name), files)
-    return Report(page, tuple(problems))
+    return Report(page, tuple(problems), evaluation)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-from pydantic import Field, ValidationError, ValidationInfo, field_serializer, field_validator
+from pydantic import BeforeValidator, Field, ValidationError, ValidationInfo, field_serializer, field_validator
 
 from brinell.attacks import Attack
 from brinell.core import ConfigurationError, explain, refuse
@@ -26,11 +26,12 @@ from brinell.study.config import (
     VariantEntry,
 )
 from brinell.study.config.probes import read_probes
+from brinell.study.config.requirements import read_requirements
 from brinell.study.config.section import Count, Name, is_transfer, omitted
 from brinell.study.reading import find, override, parse
 from brinell.study.validate import problems_between_sections
 
-_OPTIONAL = ("attacks", "transfer", "probes", "seeds", "paper")
+_OPTIONAL = ("attacks", "transfer", "probes", "seeds", "paper", "requirements")
 """Sections that may be empty."""
 
 
@@ -50,6 +51,8 @@ class Study(Section):
     runtime: RuntimeKind = omitted("reference")
     """What judges every variant, and what attacks through scores ask."""
     paper: Paper | None = omitted()
+    requirements: Annotated[tuple[str, ...], BeforeValidator(read_requirements)] = omitted(())
+    """Conditions that the variants must meet; `brinell run` exits with 3 where one is not met."""
     source: str = Field("", exclude=True)
 
     @classmethod

@@ -20,6 +20,7 @@ from brinell.reporting.tables import (
     masking,
     models,
     paper,
+    requirements,
     top5,
     transfer,
     untouched_weights,
@@ -30,6 +31,7 @@ from brinell.reporting.tables import (
 TABLES: MemberList[Callable[[Evaluation], Table | list[Table]]] = MemberList(
     "brinell.tables",
     variants.table,
+    requirements.table,
     masking.table,
     findings.tables,
     paper.tables,
