@@ -37,14 +37,18 @@ def bounded_values(evaluation: Evaluation, condition: Condition, variant: str) -
 
     With a signed condition the values are changes against the variant's baseline, on the same examples.
     """
-    if condition.metric in COUNTED:
-        own, base = (_counted(evaluation, condition.metric, name) for name in (variant, _baseline(evaluation, variant)))
-        return _changed(own, base, condition)
-    if condition.metric in PROBED:
-        own, base = (_probed(evaluation, condition.metric, name) for name in (variant, _baseline(evaluation, variant)))
+    if condition.metric in (*COUNTED, *PROBED):
+        own, base = (
+            measured_cost(evaluation, condition.metric, name) for name in (variant, _baseline(evaluation, variant))
+        )
         return _changed(own, base, condition)
     measured = _differences if condition.signed else _shares
     return list(measured(evaluation, condition, variant))
+
+
+def measured_cost(evaluation: Evaluation, metric: str, variant: str) -> BoundedValue | None:
+    """A metric that is counted or probed; `None` where it is not known."""
+    return _counted(evaluation, metric, variant) if metric in COUNTED else _probed(evaluation, metric, variant)
 
 
 def _baseline(evaluation: Evaluation, variant: str) -> str:

@@ -51,7 +51,8 @@ def decide(condition: Condition, value: BoundedValue) -> str:
 def requirements(evaluation: Evaluation, texts: Sequence[str] | None = None) -> pl.DataFrame:
     """`REQUIREMENT_SCHEMA`, for those of the study, or for `texts`.
 
-    A requirement without `of` is on the variants that are compared with another one, and on all where there are none.
+    A requirement without `of` is on the variants that are compared with another one, and on all where there are none;
+    networks that a search of `limits` dropped are left out.
 
     Raises:
         ConfigurationError: one of `texts` cannot be read, or is on no variant of the run.
@@ -68,7 +69,7 @@ def requirements(evaluation: Evaluation, texts: Sequence[str] | None = None) -> 
                 raise
             rows.append({"requirement": text, "verdict": UNDECIDED, "reason": str(error)})
         else:
-            rows += [_row(evaluation, condition, *pair) for pair in chosen]
+            rows += [verdict(evaluation, condition, *pair) for pair in chosen]
     known = [{name: row.get(name) for name in REQUIREMENT_SCHEMA} for row in rows]
     return pl.DataFrame(known, schema=REQUIREMENT_SCHEMA, orient="row", infer_schema_length=None)
 
@@ -76,8 +77,10 @@ def requirements(evaluation: Evaluation, texts: Sequence[str] | None = None) -> 
 def _variants(evaluation: Evaluation, condition: Condition) -> list[tuple[str, str]]:
     """Labels of the variants that the condition is on, each with its baseline's."""
     label = labels(evaluation.plan)
+    tried = [tried for limit in evaluation.plan.limits for tried in limit.tried]
+    searched = {label.get(one.variant) for one in tried} - {label.get(one.variant) for one in tried if one.confirmed}
     names = {label[variant.key]: variant.name for variant in evaluation.plan.variants}
-    every = list(evaluation.variants.select("variant", "baseline").iter_rows())
+    every = [pair for pair in evaluation.variants.select("variant", "baseline").iter_rows() if pair[0] not in searched]
     compared = [(variant, baseline) for variant, baseline in every if variant != baseline]
     if condition.variant is None:
         return compared if compared or condition.signed else every
@@ -85,16 +88,17 @@ def _variants(evaluation: Evaluation, condition: Condition) -> list[tuple[str, s
     return [pair for pair in pool if any(map(condition.selects_variant, (names[pair[0]], pair[0])))]
 
 
-def _row(evaluation: Evaluation, condition: Condition, variant: str, baseline: str) -> dict[str, Any]:
+def verdict(evaluation: Evaluation, condition: Condition, variant: str, baseline: str) -> dict[str, Any]:
+    """The row of `REQUIREMENT_SCHEMA` of one condition and variant; what is not in it is null."""
     known = {"requirement": condition.text, "variant": variant, "limit": condition.limit}
     known["baseline"] = baseline if condition.signed else None
     values = bounded_values(evaluation, condition, variant)
     if not values:
         return {**known, "verdict": UNDECIDED, "reason": "not measured"}
     worst = min(values, key=lambda value: (_ORDER.index(decide(condition, value)), _margin(condition, value)))
-    verdict = decide(condition, worst)
-    reason = _doubt(evaluation, condition, variant, baseline, verdict)
-    return {**known, **vars(worst), "verdict": UNDECIDED if reason else verdict, "reason": reason}
+    found = decide(condition, worst)
+    reason = _doubt(evaluation, condition, variant, baseline, found)
+    return {**known, **vars(worst), "verdict": UNDECIDED if reason else found, "reason": reason}
 
 
 def _margin(condition: Condition, value: BoundedValue) -> float:

@@ -12,6 +12,7 @@ from brinell.core import ConfigurationError, choices, refusal, refuse
 from brinell.core.conditions import Condition
 from brinell.core.requirements import PROBED, parse_requirement
 from brinell.study.config.attacks import AttackEntry, TransferEntry
+from brinell.study.config.limits import Limit, limit_problem
 from brinell.study.config.lineage import baselines
 from brinell.study.config.probes import ProbeEntry
 from brinell.study.config.variants import VariantEntry
@@ -37,10 +38,11 @@ class Measured:
             return "the number has a sign, so it is a change against a baseline, and none of these variants has one"
         concerned = compared if condition.signed or (condition.variant is None and compared) else names
         sides = [*concerned, *(self.baselines[name] for name in concerned if condition.signed)]
-        problems = (self._problem_of(condition, name) for name in dict.fromkeys(sides))
+        problems = (self.problem_of(condition, name) for name in dict.fromkeys(sides))
         return next(filter(None, problems), "")
 
-    def _problem_of(self, condition: Condition, variant: str) -> str:
+    def problem_of(self, condition: Condition, variant: str) -> str:
+        """Why nothing that is measured of one variant decides the condition; empty where something does."""
         if condition.metric in PROBED:
             probe = PROBED[condition.metric]
             entry = self.probes.get(probe)
@@ -72,6 +74,26 @@ class Measured:
             if _includes(transfer.targets, variant):
                 swept = transfer.attack
                 yield from ((swept.attack.distance_norm, point.epsilon) for point in swept.points)
+
+
+def check_limit(name: str, limit: Limit, sections: Mapping[str, Any]) -> Iterator[InitErrorDetails]:
+    """What the study does not measure of the network that a search begins from, and of those it is compared with."""
+    if not {"variants", "attacks", "transfers", "probes"} <= set(sections):
+        return
+    if limit.parent in sections["variants"]:
+        measured = Measured(sections)
+        for condition in limit.conditions:
+            sides = dict.fromkeys([limit.parent, measured.baselines[limit.parent]])
+            if message := next(filter(None, (measured.problem_of(condition, side) for side in sides)), ""):
+                yield refusal(f"{condition.text!r}: {message}", name, "keep")
+        for probe in sorted(limit.probes() - set(sections["probes"])):
+            yield refusal(f"nobody measures {limit.minimise}; it takes probes: {{{probe}: true}}", name, "minimise")
+    if message := limit_problem(limit):
+        yield refusal(message, name)
+    if len(seeds := getattr(sections.get("seeds"), "variants", (0,))) > 1:
+        yield refusal(f"a search takes one of seeds.variants, not {list(seeds)}", name)
+    if taken := [label for label in (f"{name}-screen", f"{name}-screen-all") if label in sections["attacks"]]:
+        yield refusal(f"its attack {taken[0]!r} has the name of one of the study's", name)
 
 
 def read_requirements(value: Any, info: ValidationInfo) -> tuple[str, ...]:
