@@ -13,6 +13,7 @@ import yaml
 from brinell.analysis import load
 from brinell.analysis.limit_results import limit_results
 from brinell.core import ConfigurationError
+from brinell.reporting import write
 from brinell.store import RunStore
 from brinell.study import Study, run
 from brinell.study.runner import RunStarted
@@ -167,3 +168,18 @@ def test_a_condition_that_the_baseline_fails_ends_the_search_before_it_begins(
     study = Study.parse(changed(config, keep=["worst_case within 4/255 >= 0.999"]))
     with pytest.raises(ConfigurationError, match=r"limits.smallest.keep: .*base fails it itself, with 0\."):
         run(study, out=root, threads=1)
+
+
+def test_the_page_shows_the_sentence_the_graph_and_what_was_tried(searched: Path) -> None:
+    found = limit_results(load(RunStore.open(searched)))
+    page = write(searched).read_text()
+    smallest = found.filter(pl.col("smallest")).row(0, named=True)
+    assert "can be compressed" in page
+    assert "How far it can be compressed" in page
+    assert f"variants/{RunStore.open(searched).plan().limits[0].tried[0].variant}" not in page  # 2 bits broke it
+    assert smallest["variant"] in page
+    frame = pl.read_csv(searched / "report" / "tables" / "limits-tried.csv")
+    assert frame["ratio"].to_list() == pytest.approx(found["ratio"].to_list())
+    costs = dict(load(RunStore.open(searched)).variants.select("variant", "encoded_bytes").iter_rows())
+    assert smallest["ratio"] == pytest.approx(costs["base"] / costs[smallest["variant"]])
+    assert (searched / "report" / "figures" / "compression-strain.svg").is_file()

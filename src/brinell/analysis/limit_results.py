@@ -26,6 +26,7 @@ LIMIT_SCHEMA = {
     "ratio": pl.Float64,
     "clean_accuracy": pl.Float64,
     "baseline_clean_accuracy": pl.Float64,
+    "clean_examples": pl.Int64,
     "attacked_accuracy": pl.Float64,
     "baseline_attacked_accuracy": pl.Float64,
     "attacked_examples": pl.Int64,
@@ -36,9 +37,9 @@ LIMIT_SCHEMA = {
     "reason": pl.String,
 }
 """One row a network that a search tried. `ratio` is the baseline's cost over the network's. `attacked_accuracy` is
-under the screening attack, at the smallest radius of the conditions. `clean_verdict` is on the conditions without an attack,
-`screening_verdict` on all of them by the screening attack, `verdict` by everything, null where the network was not
-confirmed. `smallest` marks the cheapest of its family that is confirmed."""
+under the screening attack, at the smallest radius of the conditions. `clean_verdict` is on the conditions without an
+attack, `screening_verdict` on all of them by the screening attack, `verdict` by everything, null where the network was
+not confirmed. `smallest` marks the cheapest of its family that is confirmed."""
 _ORDER: Final = (NOT_MET, UNDECIDED, MET)
 
 
@@ -86,6 +87,7 @@ def _row(
     final = judge(evaluation, conditions, variant) if one.confirmed else None
     attacked = [_attacked(evaluation, screening, name) for name in (variant, baseline)]
     accuracies = dict(evaluation.variants.select("variant", "clean_accuracy").iter_rows())
+    examples = dict(evaluation.variants.select("variant", "examples").iter_rows())
     failed = [row for row in (rows if final is None else final[1]) if row["verdict"] != MET]
     return {
         "limit": limit.name,
@@ -98,6 +100,7 @@ def _row(
         "ratio": before / cost if before and cost else None,
         "clean_accuracy": accuracies[variant],
         "baseline_clean_accuracy": accuracies[baseline],
+        "clean_examples": examples[variant],
         "attacked_accuracy": attacked[0][0],
         "baseline_attacked_accuracy": attacked[1][0],
         "attacked_examples": attacked[0][1],

@@ -13,6 +13,7 @@ from brinell.reporting.table import Table
 SECTIONS: Final = (
     "variants",
     "requirements",
+    "limits",
     "tradeoff",
     "masking",
     "findings",

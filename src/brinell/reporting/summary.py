@@ -13,6 +13,7 @@ from brinell.analysis.papers import Verdict, findings, reproduction
 from brinell.analysis.requirements import MET, NOT_MET, UNDECIDED, requirements
 from brinell.reporting.describe import named, span
 from brinell.reporting.formats import listing, percent, radius, size, stress, times, whole
+from brinell.reporting.limit_sentences import limit_sentences
 from brinell.reporting.masking_text import evidence
 
 
@@ -51,6 +52,7 @@ class Summary:
 def summary(evaluation: Evaluation) -> Summary:
     """Sentences derived from the frames by fixed rules."""
     notes = (
+        ("Limits", tuple((Name(name), rest) for name, rest in limit_sentences(evaluation))),
         ("Requirements", tuple(_requirements(evaluation))),
         ("Least robust", tuple(_breaking(evaluation))),
         ("Masked gradients", tuple(_masked(evaluation))),
