@@ -8,7 +8,20 @@ from typing import Annotated
 
 import typer
 
-from brinell.cli import attack, compare, compress, export, importing, inspect, listing, report, run, sizes, status
+from brinell.cli import (
+    attack,
+    compare,
+    compress,
+    export,
+    importing,
+    inspect,
+    limit,
+    listing,
+    report,
+    run,
+    sizes,
+    status,
+)
 from brinell.cli.console import errors, flowing, out, say_error
 from brinell.core import BrinellError
 
@@ -24,6 +37,7 @@ app.command("run", help=flowing(run.HELP))(run.run)
 app.command("report", help=flowing(report.HELP))(report.report)
 app.command("status", help=flowing(status.HELP))(status.status)
 app.command("compare", help=flowing(compare.HELP))(compare.compare)
+app.command("limit", help=flowing(limit.HELP))(limit.limit)
 app.command("list", help=flowing(listing.HELP))(listing.list_members)
 app.command("inspect", help=flowing(inspect.HELP))(inspect.inspect)
 app.command("attack", help=flowing(attack.HELP))(attack.attack)

@@ -81,17 +81,21 @@ def run(
         if isinstance(error, KeyboardInterrupt):
             raise typer.Exit(130) from None
         raise
-    _conclude(value, result)
+    conclude(value, result)
 
 
-def _conclude(study: Study, result: Run) -> None:
+def conclude(study: Study, result: Run) -> None:
     """The table, the report's path, and what did not end well."""
     from brinell.cli.requirements import check_requirements
     from brinell.cli.run_summary import print_table
     from brinell.reporting import draw
+    from brinell.reporting.limit_sentences import limit_sentences
 
     print_table(result.root)
     drawn = draw(result.root)
+    if drawn.evaluation is not None:
+        for baseline, sentence in limit_sentences(drawn.evaluation):
+            out.print(f"{baseline}{sentence}", markup=False, soft_wrap=True)
     out.print(f"report: {drawn.page}", markup=False, soft_wrap=True)
     for ending in result.ended("unsupported"):
         err.print(f"unsupported: {ending.task.label}: {ending.message}", markup=False, soft_wrap=True)

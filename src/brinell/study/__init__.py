@@ -1,6 +1,7 @@
 """A study from its YAML to a run's folder: configuration, plan, tasks, executors."""
 
 from brinell.study.executors import TaskProgress
+from brinell.study.limit_api import limit, limit_config
 from brinell.study.plan import plan
 from brinell.study.reading import shipped
 from brinell.study.runner import EXECUTORS, Event, Observer, Run, RunStarted, run, training_examples
@@ -25,6 +26,8 @@ __all__ = [
     "TaskResult",
     "TimeRemaining",
     "VariantTask",
+    "limit",
+    "limit_config",
     "missing",
     "plan",
     "run",

@@ -38,9 +38,8 @@ def check_limits(study: Study, splits: Splits) -> None:
                     stage.add(name, family, values)
                     stage.plan()
                 except BrinellError as error:
-                    shown = ", ".join(
-                        f"{n.name} {value}" for n, value in zip(limit.numbers(family), values, strict=True)
-                    )
+                    pairs = zip(limit.labels(family), values, strict=True)
+                    shown = ", ".join(f"{label} {value}" for label, value in pairs)
                     raise ConfigurationError(f"limits.{name}.families.{family}: at {shown}: {error}") from None
 
 

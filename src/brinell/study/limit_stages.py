@@ -63,8 +63,7 @@ class Stage:
         for step, settings in enumerate(chain, start=1):
             last = step == len(chain)
             variant = self._variant(variant, settings, stem if last else f"{stem}-step{step}")
-        places = [number.place if len(chain) > 1 else number.place[1:] for number in numbers]
-        shown = {".".join(map(str, place)): value for place, value in zip(places, values, strict=True)}
+        shown = dict(zip(limit.labels(family), values, strict=True))
         for known in own:
             if known.variant == variant and known.family == family:
                 return known

@@ -97,6 +97,12 @@ class Limit(Section):
         """What is searched in a family."""
         return tuple(searched_numbers(list(self.families[family])))
 
+    def labels(self, family: str) -> tuple[str, ...]:
+        """What each of them is called: its place in the compressor, or in the chain where there are several."""
+        single = len(self.families[family]) == 1
+        places = [number.place[1:] if single else number.place for number in self.numbers(family)]
+        return tuple(".".join(map(str, place)) for place in places)
+
     def probes(self) -> set[str]:
         """Kinds of the probes that the search itself needs."""
         return {PROBED[metric] for metric in (self.metric, *(c.metric for c in self.conditions)) if metric in PROBED}
