@@ -17,7 +17,7 @@ from brinell.nn.onnx_graph import OnnxNetwork
 from brinell.runtimes import RUNTIMES, Runtime
 from brinell.variants.structure import rebuild
 from brinell.variants.structure_change import StructureChange
-from brinell.variants.views import natural_view, set_view
+from brinell.variants.views import every_surrogate, natural_view, set_view
 
 
 @dataclass(frozen=True)
@@ -101,6 +101,8 @@ class Variant:
         module = self.deployed("reference")
         if isinstance(module, OnnxNetwork):
             module = module.fake_quantized().eval().requires_grad_(False)
+        if gradient == "all":
+            return every_surrogate(module)
         set_view(module, gradient or natural_view(module))
         return module
 
