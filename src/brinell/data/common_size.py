@@ -25,7 +25,8 @@ def common_size(root: Path) -> tuple[int, int] | None:
         The size; `None` where sizes differ, or where there are no images that can be read.
 
     Examples:
-        >>> common_size(Path("/no/such/folder")) is None
+        >>> import pathlib
+        >>> common_size(pathlib.Path("no such folder")) is None
         True
     """
     found: set[tuple[int, int]] = set()

@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from brinell.analysis import load
+from brinell.analysis import Evaluation, load
 from brinell.analysis.labels import file_names, labels
 from brinell.analysis.papers import unread
 from brinell.core import StoreError, StudyPlan
@@ -25,6 +25,8 @@ class Report:
 
     page: Path
     problems: tuple[str, ...]
+    evaluation: Evaluation | None = None
+    """What it was drawn from; `None` where nothing could be read."""
 
 
 def write(root: str | os.PathLike[str]) -> Path:
@@ -61,7 +63,7 @@ def draw(root: str | os.PathLike[str]) -> Report:
     page = store.write_report(
         render(evaluation, look, exhibits, problems, name, _shipped(store, evaluation.plan)), files
     )
-    return Report(page, tuple(problems))
+    return Report(page, tuple(problems), evaluation)
 
 
 def _shipped(store: RunStore, plan: StudyPlan) -> dict[str, str]:

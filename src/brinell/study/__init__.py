@@ -1,6 +1,7 @@
 """A study from its YAML to a run's folder: configuration, plan, tasks, executors."""
 
 from brinell.study.executors import TaskProgress
+from brinell.study.limit_api import limit, limit_config
 from brinell.study.networks import check_code_is_trusted
 from brinell.study.plan import plan
 from brinell.study.reading import shipped
@@ -27,6 +28,8 @@ __all__ = [
     "TimeRemaining",
     "VariantTask",
     "check_code_is_trusted",
+    "limit",
+    "limit_config",
     "missing",
     "plan",
     "run",

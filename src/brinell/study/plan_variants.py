@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -11,7 +11,8 @@ from brinell.compressors import Compressor
 from brinell.core import BrinellError, ConfigurationError, PlannedVariant, content_key
 from brinell.data import Dataset
 from brinell.models import Architecture
-from brinell.study.config import CompressedVariant, ModelVariant, VariantEntry
+from brinell.study.config import CompressedVariant, ModelVariant
+from brinell.study.config.lineage import baselines, parents_first
 from brinell.study.networks import StudyNetwork, load_network
 from brinell.study.splits import Splits
 from brinell.study.study import Study
@@ -48,7 +49,7 @@ def plan_variants(study: Study, splits: Splits) -> tuple[VariantPlan, ...]:
                 made[name, seed] = _of_model(name, entry, networks[entry.model], seed, splits)
             else:
                 made[name, seed] = _of_parent(name, entry.compressor, made[entry.parent, seed], seed, splits)
-    compared = _baselines(study.variants)
+    compared = baselines(study.variants)
     for (name, seed), variant in made.items():
         record = variant.record.model_copy(update={"baseline": made[compared[name], seed].record.key})
         made[name, seed] = replace(variant, record=record)
@@ -59,35 +60,6 @@ def plan_variants(study: Study, splits: Splits) -> tuple[VariantPlan, ...]:
         if other != variant.record.name:
             raise ConfigurationError(f"variants.{variant.record.name}: the same as variants.{other}; drop one of them")
     return tuple(unique.values())
-
-
-def parents_first(variants: Mapping[str, VariantEntry]) -> Iterator[str]:
-    """Names in an order in which no variant comes before the one it is made from."""
-    seen: dict[str, None] = {}
-    for name in variants:
-        line: list[str] = []
-        at: str | None = name
-        while at is not None and at not in seen:
-            line.append(at)
-            at = _parent(variants[at])
-        seen.update(dict.fromkeys(reversed(line)))
-    return iter(seen)
-
-
-def _parent(entry: VariantEntry) -> str | None:
-    return entry.parent if isinstance(entry, CompressedVariant) else None
-
-
-def _baselines(variants: Mapping[str, VariantEntry]) -> dict[str, str]:
-    """Whom each variant is compared with: itself, where another one names it or it has no parent."""
-    named = {entry.baseline for entry in variants.values()}
-    compared: dict[str, str] = {}
-    for name in parents_first(variants):
-        entry = variants[name]
-        parent = _parent(entry)
-        inherited = name if parent is None else compared[parent]
-        compared[name] = name if name in named else entry.baseline or inherited
-    return compared
 
 
 def _of_model(name: str, entry: ModelVariant, network: StudyNetwork, seed: int, splits: Splits) -> VariantPlan:

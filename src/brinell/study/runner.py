@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal
 
@@ -14,6 +14,7 @@ from brinell.core import ConfigurationError, StudyPlan
 from brinell.store import RunStore, name_variant
 from brinell.study.environment import cores, environment
 from brinell.study.executors import Executor, Serial, TaskProgress
+from brinell.study.limit_search import check_limits, search_limits
 from brinell.study.networks import check_code_is_trusted
 from brinell.study.plan import plan
 from brinell.study.processes import Processes
@@ -95,22 +96,46 @@ def run(
     store.check_own()
     splits = Splits(value.data)
     planned = plan(value, splits)
-    facts = environment(executor=executor, workers=workers, threads=threads)
+    check_limits(value, splits)
+    computing = _Computing(value.source, store, splits, executor, workers, threads, observe or _silent)
     with store.lock():
-        store.write_study(value.source, planned, facts)
-        input_shape = splits.test.input_shape
-        context = WorkerContext(value, planned, store, facts, splits, input_shape)
+        if value.limits:
+            planned = search_limits(value, splits, store, computing.compute)
+        else:
+            computing.compute(value, planned)
+    return Run(store.root, planned, tuple(computing.endings.values()))
+
+
+@dataclass
+class _Computing:
+    """Computes plans in one folder, one after the other; of a task of several plans the last ending counts."""
+
+    source: str
+    store: RunStore
+    splits: Splits
+    executor: str
+    workers: int
+    threads: int
+    observe: Observer
+    endings: dict[str, TaskResult] = field(default_factory=dict)
+
+    def compute(self, study: Study, planned: StudyPlan) -> None:
+        """Write the plan, and compute what the folder lacks of it."""
+        store, splits = self.store, self.splits
+        facts = environment(executor=self.executor, workers=self.workers, threads=self.threads)
+        store.write_study(self.source, planned, facts)
+        context = WorkerContext(study, planned, store, facts, splits, splits.test.input_shape)
         everything = tasks(planned, training_examples=training_examples(planned, splits))
         left = missing(everything, store, planned.classes)
-        tell = _noted(store, TimeRemaining(left), observe or _silent)
+        tell = _noted(store, TimeRemaining(left), self.observe)
         unsupported = {name: failure.message for name, failure in store.failures().items() if failure.unsupported}
         tell(RunStarted(store.root, planned, len(everything), left))
         names = file_names(planned)
         for key, name in names.items():
             name_variant(store, key, name)
-        with _executor(executor, context, threads, workers) as chosen:
+        with _executor(self.executor, context, self.threads, self.workers) as chosen:
             endings = execute(left, chosen, _naming(store, names, tell), unsupported)
-    return Run(store.root, planned, tuple(endings))
+        self.endings |= {ending.task.id: ending for ending in endings}
 
 
 def _executor(name: str, context: WorkerContext, threads: int, workers: int) -> Executor:
