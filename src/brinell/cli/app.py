@@ -14,6 +14,7 @@ from brinell.cli import (
     compress,
     export,
     importing,
+    init,
     inspect,
     limit,
     listing,
@@ -33,6 +34,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.command("init", help=flowing(init.HELP))(init.init)
 app.command("run", help=flowing(run.HELP))(run.run)
 app.command("report", help=flowing(report.HELP))(report.report)
 app.command("status", help=flowing(status.HELP))(status.status)

@@ -8,13 +8,17 @@ from typing import Annotated
 import typer
 
 from brinell.cli.console import Debug, Settings, out
-from brinell.cli.options import DataKind, Weights
+from brinell.cli.data_argument import Data, with_shape
+from brinell.cli.model_argument import HELP as MODEL_HELP
+from brinell.cli.model_argument import Model, Weights, read_model
+from brinell.cli.options import read_settings
+from brinell.core import ConfigurationError
 
-HELP = """Find the smallest network of each family of compression that keeps conditions.
+HELP = f"""Find the smallest network of each family of compression that keeps conditions.
 
-MODEL is a model's kind, with --weights, or with a training by --set train.epochs=10. Settings that begin with data. are
-the data set's, those that begin with families. replace the default families: magnitude pruning of weights, and INQ. The
-study that is run is written to OUT/study.yaml; running the command again goes on with what there is.
+{MODEL_HELP} A network without weights is trained by --set train.epochs=10. --set data.SETTING changes the data set's;
+settings that begin with families. replace the default families: magnitude pruning of weights, and INQ. The study that
+is run is written to OUT/study.yaml; running the command again goes on with what there is.
 
 [bold]Example[/]
 
@@ -24,8 +28,8 @@ $ brinell limit resnet20 --weights resnet20.th --data cifar10 --set data.root=da
 
 
 def limit(
-    model: Annotated[str, typer.Argument(metavar="MODEL", help="A model's kind.")],
-    data: DataKind,
+    model: Model,
+    data: Data,
     keep: Annotated[
         list[str],
         typer.Option("--keep", metavar="CONDITION", help="METRIC [within RADIUS] >= NUMBER; repeat it for more."),
@@ -48,17 +52,18 @@ def limit(
     from brinell.cli.run import conclude
     from brinell.study import Study, limit_config
     from brinell.study import run as compute
-    from brinell.study.reading import override
 
-    given = override({"data": {"kind": data}, "model": {"kind": model}}, changes or ())
+    given = read_settings(changes, "limit", data)
+    named = read_model(model, weights, given.model)
+    if named.file is not None:
+        raise ConfigurationError(f"{model}: the search begins with a .pt2 or .onnx file, code, or a kind")
     config = limit_config(
-        given["model"],
-        data=given["data"],
+        {name: str(value) if isinstance(value, Path) else value for name, value in named.settings.items()},
+        data=with_shape(given.data, named.declared_shape()),
         keep=keep,
-        weights=weights,
-        train=given.get("train"),
+        train=given.member.get("train"),
         minimise=minimise,
-        families=given.get("families"),
+        families=given.member.get("families"),
         budget=budget,
         epochs=epochs,
     )

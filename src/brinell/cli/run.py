@@ -53,6 +53,9 @@ def run(
     threads: Annotated[
         int | None, typer.Option(min=1, help="Cores a worker (default: cores / workers, at most 8).")
     ] = None,
+    trust_code: Annotated[
+        bool, typer.Option("--trust-code", help="Run code that the study names (models of kind custom).")
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be computed, and stop.")] = False,
     kind: FormatOption = Format.text,
     debug: Debug = False,
@@ -60,12 +63,13 @@ def run(
     """See `HELP`."""
     from brinell.cli.dry_run import print_plan
     from brinell.cli.progress import Display
-    from brinell.study import Study
+    from brinell.study import Study, check_code_is_trusted
     from brinell.study import run as compute
 
     chosen = () if runtime is None else (f"runtime={runtime}",)
     value = Study.from_yaml(study, (*(settings or ()), *chosen))
     target = folder or Path("runs") / value.name
+    check_code_is_trusted(value, trust_code)
     if dry_run:
         print_plan(value, target)
         return
