@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
@@ -63,11 +64,7 @@ class Variant:
         Parameters that require no gradient are `frozen`, unless all of them are; so are the statistics of batch norms
         in evaluation mode where `module` is in training mode.
         """
-        lazy = [name for name, parameter in module.named_parameters() if is_lazy(parameter)]
-        if lazy:
-            raise ModelError(
-                f"model: {lazy[0]} belongs to a lazy layer without a shape; call the model on an image first"
-            )
+        _check_storable(module)
         shipped = deploy(module)
         architecture = getattr(module, "architecture", None)
         return cls(
@@ -143,6 +140,19 @@ class Variant:
         else:
             raise ModelError("the network is a user's own module; load it with brinell.load(file, model=skeleton)")
         return rebuild(module, self.structure, latent=latent)
+
+
+def _check_storable(module: nn.Module) -> None:
+    """Refuse modules whose layers nobody can look at, and layers that have no shape yet."""
+    for name, part in module.named_modules():
+        where = f"model.{name}" if name else "model"
+        if isinstance(part, torch.jit.ScriptModule):
+            raise ModelError(
+                f"{where}: scripted and traced modules cannot become variants; give the module it was made of"
+            )
+    for name, parameter in module.named_parameters():
+        if is_lazy(parameter):
+            raise ModelError(f"model: {name} belongs to a lazy layer without a shape; call the model on an image first")
 
 
 def _state(module: nn.Module) -> dict[str, Tensor]:

@@ -1,0 +1,92 @@
+"""The check of a network before it is compressed: it maps the images to logits, by weights of its own."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from brinell.compressors.float_layers import FLOAT_LAYERS
+from brinell.core import ModelError
+from brinell.data import Dataset
+from brinell.training import check_logits
+from brinell.variants import Variant
+
+
+def check_fit(variant: Variant, data: Dataset) -> None:
+    """Refuse data of another number of classes or channels.
+
+    Raises:
+        ModelError: the two numbers.
+    """
+    if data.classes != variant.classes:
+        raise ModelError(f"the model has {variant.classes} classes; {data.name} has {data.classes}")
+    if data.input_shape[0] != variant.input_shape[0]:
+        raise ModelError(f"the model takes images {variant.input_shape}; {data.name} has {data.input_shape}")
+
+
+def check_parent(variant: Variant, data: Dataset) -> None:
+    """Refuse a network that is to be compressed and does not map the images of `data` to logits.
+
+    Raises:
+        ModelError: what it returns, why it cannot be called, or which layer it does not compute with.
+    """
+    module = variant.deployed("reference")
+    images = data.images[:2].to(torch.float32) / 255
+    try:
+        with torch.inference_mode():
+            logits = module(images.clone())
+    except (RuntimeError, ValueError, TypeError, IndexError) as error:
+        if data.input_shape != variant.input_shape:
+            raise ModelError(
+                f"the model takes images {variant.input_shape}; {data.name} has {data.input_shape}"
+            ) from None
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise ModelError(f"the model does not accept images {data.input_shape}: {reason}") from error
+    check_logits(logits, data)
+    _check_own_weights(module, images)
+
+
+@torch.no_grad()
+def _check_own_weights(module: nn.Module, images: Tensor) -> None:
+    """Refuse a network that computes with the weights of another: a function set as `forward` holds on to them.
+
+    What is compressed is a copy. A function that was made with the network's layers goes on calling those.
+
+    Raises:
+        ModelError: the network, or the layer.
+    """
+    layers = {name: layer for name, layer in module.named_modules() if isinstance(layer, FLOAT_LAYERS)}
+    if not layers:
+        return
+    functions = [
+        name for name, part in module.named_modules() if isinstance(vars(part).get("forward"), types.FunctionType)
+    ]
+    if not _depends_on(module, list(layers.values()), images):
+        raise ModelError(
+            "the model's logits do not depend on the weights of its layers: its forward pass, or a function set as "
+            "forward, computes with others"
+        )
+    for name, layer in layers.items():
+        within = next((part for part in functions if not part or name == part or name.startswith(f"{part}.")), None)
+        if within is not None and not _depends_on(module, [layer], images):
+            raise ModelError(
+                f"{name} does not matter to the model's logits: the function set as {within}.forward computes with "
+                "other weights; make it a method of a class"
+            )
+
+
+def _depends_on(module: nn.Module, layers: Sequence[nn.Module], images: Tensor) -> bool:
+    """Whether other weights in `layers` give other logits; the weights are put back."""
+    before = module(images.clone())
+    weights = [layer.get_parameter("weight") for layer in layers]
+    kept = [weight.clone() for weight in weights]
+    try:
+        for weight in weights:
+            weight.data = weight * 1.5 + 0.01
+        return not torch.equal(module(images.clone()), before)
+    finally:
+        for weight, values in zip(weights, kept, strict=True):
+            weight.data = values
