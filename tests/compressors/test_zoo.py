@@ -44,8 +44,10 @@ COMPRESSORS: dict[str, Compressor] = {
     "int8": Int8(calibration_examples=13),
 }
 WORKING = [odd for odd in ZOO if odd.refused is None]
-PAIRS = [(odd, kind) for place, odd in enumerate(WORKING) for kind in [list(COMPRESSORS)[place % len(COMPRESSORS)]]]
-"""Each network with one compressor, in turn; `test_every_pair` has all of them."""
+PAIRS = [
+    (odd, kind) for place, odd in enumerate(WORKING) for turn, kind in enumerate(COMPRESSORS) if (place + turn) % 3 == 0
+]
+"""Each network with a third of the compressors, in turn, so that every compressor meets a third of the networks."""
 
 
 @pytest.fixture(scope="module")
@@ -64,8 +66,7 @@ def test_a_variant_computes_what_the_network_computes(odd: OddNetwork, train_dat
         variant = Variant.of(*odd.make()[:1], input_shape=(1, 8, 8), classes=10)
         assert brinell.save(variant, tmp_path / "v") > 0
         again = brinell.load(tmp_path / "v", model=odd.make()[0])
-    except BrinellError as error:
-        assert str(error)
+    except BrinellError:
         return
     for each in (variant, again):
         found = each(images_for(odd))
@@ -78,8 +79,7 @@ def _compressed(odd: OddNetwork, compressor: Compressor, data: Dataset, path: Pa
         warnings.simplefilter("ignore")  # of what is not covered; and of what PyTorch thinks of the network
         try:
             child = brinell.compress(odd.make()[0], compressor, train_data=data)
-        except BrinellError as error:
-            assert str(error)
+        except BrinellError:
             return
         images = torch.rand(5, 1, 8, 8, generator=torch.Generator().manual_seed(1))
         assert child(images.clone()).isfinite().all()
@@ -89,17 +89,8 @@ def _compressed(odd: OddNetwork, compressor: Compressor, data: Dataset, path: Pa
 
 
 @pytest.mark.parametrize(("odd", "kind"), PAIRS, ids=lambda value: value if isinstance(value, str) else value.name)
-def test_a_network_is_compressed_or_refused(
-    odd: OddNetwork, kind: str, train_data: Dataset, tmp_path: Path
-) -> None:
+def test_a_network_is_compressed_or_refused(odd: OddNetwork, kind: str, train_data: Dataset, tmp_path: Path) -> None:
     _compressed(odd, COMPRESSORS[kind], train_data, tmp_path / "v")
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("kind", COMPRESSORS)
-def test_every_pair(kind: str, train_data: Dataset, tmp_path: Path) -> None:
-    for odd in WORKING:
-        _compressed(odd, COMPRESSORS[kind], train_data, tmp_path / "v")
 
 
 PLAIN = (

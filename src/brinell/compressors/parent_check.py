@@ -81,7 +81,7 @@ def _check_own_weights(module: nn.Module, images: Tensor) -> None:
 def _depends_on(module: nn.Module, layers: Sequence[nn.Module], images: Tensor) -> bool:
     """Whether other weights in `layers` give other logits; the weights are put back."""
     before = module(images.clone())
-    weights = [layer.get_parameter("weight") for layer in layers]
+    weights = [parameter for layer in layers for parameter in layer.parameters(recurse=False) if parameter.dim() > 1]
     kept = [weight.clone() for weight in weights]
     try:
         for weight in weights:
