@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 import brinell
 from brinell.compressors import FineTune, Int8, Prune
-from brinell.core import ModelError
+from brinell.core import ConfigurationError, ModelError
 from brinell.data import Dataset
 from brinell.training import Train, fit
 from brinell.variants import Variant
@@ -81,3 +81,33 @@ def test_extra_state_stays_with_the_skeleton(sample: Dataset, tmp_path: Any) -> 
     brinell.save(child, tmp_path / "v")
     images = sample.tensors()[0]
     assert torch.equal(brinell.load(tmp_path / "v", model=Extra(same))(images), child(images))
+
+
+def test_a_compressor_is_a_value_and_no_class(sample: Dataset) -> None:
+    with pytest.raises(ConfigurationError, match=r"expected a compressor's value, such as Prune\(\), not Prune"):
+        brinell.compress(Returns(torch.Tensor.detach), Prune, train_data=sample)  # type: ignore[arg-type]
+
+
+def test_a_network_that_computes_with_other_weights_is_refused(sample: Dataset) -> None:
+    """What is compressed is a copy; a function that was made with the layers goes on with those of the original."""
+    whole = nn.Sequential(nn.Conv2d(1, 4, 3), nn.Flatten(), nn.Linear(144, 10)).eval()
+    layers = list(whole)
+    whole.forward = lambda x: layers[2](layers[1](layers[0](x)))
+    with pytest.raises(ModelError, match="logits do not depend on the weights of its layers"):
+        brinell.compress(whole, FineTune(train=QUICK), train_data=sample)
+    part = nn.Sequential(nn.Conv2d(1, 4, 3), nn.Flatten(), nn.Linear(144, 10)).eval()
+    first = part[0]
+    first.forward = lambda x: nn.functional.conv2d(x, first.weight, first.bias)
+    with pytest.raises(ModelError, match=r"0 does not matter to the model's logits: the function set as 0.forward"):
+        brinell.compress(part, FineTune(train=QUICK), train_data=sample)
+
+
+def test_probabilities_are_no_logits(sample: Dataset) -> None:
+    with pytest.raises(ModelError, match="gives probabilities, which add up to 1 for each image"):
+        brinell.compress(Returns(lambda out: out.softmax(1)).eval(), FineTune(train=QUICK), train_data=sample)
+
+
+def test_scripted_modules_are_refused(sample: Dataset) -> None:
+    scripted = torch.jit.script(nn.Sequential(nn.Flatten(), nn.Linear(64, 10)).eval())
+    with pytest.raises(ModelError, match="a scripted or traced module is no variant"):
+        brinell.compress(scripted, FineTune(train=QUICK), train_data=sample)
