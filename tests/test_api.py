@@ -110,3 +110,9 @@ def test_a_run_is_what_report_takes(tmp_path):
     )
     run = brinell.run(study, out=tmp_path / "run", threads=1)
     assert brinell.report(run) == brinell.report(str(tmp_path / "run")) == tmp_path / "run" / "report" / "index.html"
+
+
+def test_programs_of_the_first_version_still_import_what_probes_take() -> None:
+    from brinell.probes import Answer, Asked, ProbeInput, ProbeResult
+
+    assert (Asked, Answer) == (ProbeInput, ProbeResult)

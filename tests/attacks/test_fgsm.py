@@ -79,8 +79,8 @@ def test_published_networks_on_real_images(shared: Path, kind: str, weights: str
     model = brinell.models.build(kind, weights=shared / "weights" / weights)
     images, labels = brinell.data.build("cifar10", root=shared / "data/cifar10-jpeg", split="test").tensors()
     outcome = brinell.attack(model, images, labels, FGSM(epsilon=2 / 255))
-    assert outcome.clean_accuracy == pytest.approx(clean, abs=5e-4)
-    assert outcome.robust_accuracy == pytest.approx(robust, abs=5e-4)
+    assert outcome.clean_accuracy == pytest.approx(clean, abs=2e-3)
+    assert outcome.robust_accuracy == pytest.approx(robust, abs=2e-3)
 
 
 def test_a_radius_beyond_the_images_is_a_slip() -> None:

@@ -15,7 +15,7 @@ from brinell.nn import distances
 from brinell.training import Train, fit
 from brinell.variants import Variant
 
-TRAIN = {"epochs": 1, "batch_size": 64, "learning_rate": 1e-3}
+TRAIN = {"epochs": 4, "batch_size": 64, "learning_rate": 1e-2}
 SETTINGS: dict[str, dict[str, object]] = {
     "robust_compression": {},
     "prune": {"granularity": "channel", "budget": {"macs": 0.6}},

@@ -48,6 +48,7 @@ def test_attention_is_warned_of_and_named(compressor: Prune | DNS | INQ, sample:
     assert set(found["untouched"]) == {"attention.in_proj_weight", "places"}
 
 
+@pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel")
 @pytest.mark.parametrize("kind", [XNORNet, ABCNet])
 def test_binary_layers_say_why_others_stay_float(kind: type[XNORNet] | type[ABCNet], sample: Dataset) -> None:
     torch.manual_seed(0)

@@ -90,7 +90,7 @@ def test_students_that_do_not_fit_are_refused(baseline: Variant, sample: Dataset
     for compressor, error, message in cases:
         with pytest.raises(error, match=message):
             compressor.compress(baseline, sample, seed=0)
-    with pytest.raises(ConfigurationError, match=r"student: unknown model 'resnt8'; did you mean 'resnet8'"):
+    with pytest.raises(ConfigurationError, match=r"student\.kind: unknown model 'resnt8'; did you mean 'resnet8'"):
         Distill.parse({"student": "resnt8"})
 
 

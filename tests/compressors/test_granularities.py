@@ -265,9 +265,9 @@ def test_what_cannot_be_done_is_said_before_training(
 @pytest.mark.parametrize(
     ("rates", "message"),
     [
-        ({"conv1": 0}, "rates: shares: conv1: expected a share above 0 and up to 1, not 0"),
+        ({"conv1": 0}, "rates.shares: conv1: expected a share above 0 and up to 1, not 0"),
         ({"conv1": 1.5}, "conv1: expected a share above 0 and up to 1, not 1.5"),
-        ({}, "at least 1 item"),
+        ({}, "rates.shares: at least one is needed"),
         ({"conv1": "much"}, "expected a number or a ratio"),
     ],
     ids=str,

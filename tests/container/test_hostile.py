@@ -153,7 +153,7 @@ LIES: dict[Callable[[Header], None], str] = {
     _terabytes: r"\(1048576, 1048576\) in the file",
     _width: r"'model\.conv1\.weight' is \(16, 1, 3, 3\) in the file and \(1000000, 1, 3, 3\) in the network",
     _widest: "network cannot be built",
-    _unknown_network: "unknown model 'resnet2000'; .*accepted: resnet8, resnet20",
+    _unknown_network: "unknown architecture 'resnet2000'; .*accepted: resnet8, resnet20",
     _unknown_field: r"architecture\.depth: unknown key",
     _unknown_change: "unknown structural change 'run_this'",
     _changed_twice: "is not a convolution of this model",

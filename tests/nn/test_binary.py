@@ -224,7 +224,7 @@ def test_settling_centres_each_filter_over_its_channels_and_clips() -> None:
     assert layer.weight.abs().max() == 1
 
 
-@pytest.mark.parametrize("like", [nn.Conv2d(1, 1, 3, padding="same"), nn.Conv2d(1, 1, 3, padding_mode="reflect")])
+@pytest.mark.parametrize("like", [nn.Conv2d(1, 1, 2, padding="same"), nn.Conv2d(1, 1, 3, padding_mode="reflect")])
 def test_paddings_without_an_integer_border_are_refused(like: nn.Conv2d) -> None:
     with pytest.raises(ValueError, match="pad with zeros"):
         BinaryConv2d(like)

@@ -38,7 +38,7 @@ def test_data_refuses_what_json_does_not_know(value: float) -> None:
 def test_the_command_is_one_line_that_a_shell_runs() -> None:
     assert command("a  b") == "brinell report 'a  b'"
     assert command("-dash") == "brinell report ./-dash"
-    table = Table("t", "Title", "Two\n lines.", (Column("A"),), ((Cell("1"),),), pl.DataFrame({"a": [1]}))
+    table = Table("t", "models", "Title", "Two\n lines.", (Column("A"),), ((Cell("1"),),), pl.DataFrame({"a": [1]}))
     said = exhibit_files(table, command("a  b"))["tables/t.tex"].decode().splitlines()
     assert said[:2] == ["% made by: brinell report 'a  b'", "% Two lines."]
 
@@ -73,6 +73,7 @@ def test_latex_escapes_and_leaves_out_what_is_drawn() -> None:
     gauge = Gauge(0.9, 0.5, 0.4, 0.6, 0.1)
     table = Table(
         name="t",
+        section="models",
         title="T",
         caption="100% of {it}",
         columns=(Column("A_b", numeric=False), Column("drawn", numeric=False), Column("C", below="5 steps")),

@@ -193,7 +193,7 @@ def _values(spec: Any) -> list[dict[str, Any]]:
 
 def test_latency_names_the_machine_and_every_reading(evaluation: Evaluation, whole: dict[str, Figure]) -> None:
     figure = whole["latency"]
-    assert "50 runs after three to warm up, on 2 cores, 1 thread." in figure.made
+    assert "50 runs after three warm-up runs, on 2 cores, 1 thread." in figure.made
     assert [panel.title for panel in figure.panels] == ["Batch of 1", "Batch of 32"]
     assert labels(figure)[0] == ["baseline\u20031.24 ms", "pruned\u20030.620 ms", "inq\u20031.24 ms"]
     (bar,) = marks(figure.panels[0].spec, "rule")

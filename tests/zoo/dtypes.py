@@ -46,9 +46,9 @@ def _cast(dtype: torch.dtype) -> nn.Module:
 
 NETWORKS = (
     OddNetwork("float64", lambda: _cast(torch.float64), dtype=torch.float64),
-    OddNetwork("float16", lambda: _cast(torch.float16), dtype=torch.float16),
-    OddNetwork("bfloat16", lambda: _cast(torch.bfloat16), dtype=torch.bfloat16),
-    OddNetwork("two types", lambda: MixedTypes().eval()),
-    OddNetwork("autocast of its own", lambda: OwnAutocast().eval()),
+    OddNetwork("float16", lambda: _cast(torch.float16), dtype=torch.float16, coarse=True),
+    OddNetwork("bfloat16", lambda: _cast(torch.bfloat16), dtype=torch.bfloat16, coarse=True),
+    OddNetwork("two types", lambda: MixedTypes().eval(), coarse=True),
+    OddNetwork("autocast of its own", lambda: OwnAutocast().eval(), coarse=True),
     OddNetwork("float64 inside", lambda: InDouble().eval()),
 )

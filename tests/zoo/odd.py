@@ -22,7 +22,8 @@ class OddNetwork:
 
     `refused` is a pattern of the error's message where the network is no classifier of images to finite logits, so that
     nothing but an error is right. `gradient` is whether a gradient by the images exists. `random` networks give other
-    logits at every call. `dtype` is of the images they take.
+    logits at every call; `coarse` ones compute in a type of 16 bits, at least in part. `dtype` is of the images they
+    take.
     """
 
     name: str
@@ -30,6 +31,7 @@ class OddNetwork:
     refused: str | None = None
     gradient: bool = True
     random: bool = False
+    coarse: bool = False
     dtype: torch.dtype = torch.float32
 
     def make(self) -> tuple[nn.Module, tuple[int, int, int], int]:

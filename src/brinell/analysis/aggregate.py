@@ -8,6 +8,7 @@ from typing import Any
 
 import polars as pl
 
+from brinell.analysis.records.computations import computation
 from brinell.analysis.robustness.readings import READING_SCHEMA, readings
 from brinell.analysis.robustness.security_curves import Distances, distances
 from brinell.analysis.robustness.traces import TRACE_SCHEMA, traces
@@ -33,6 +34,7 @@ class Aggregates:
     pairs: list[pl.DataFrame] = field(default_factory=list)
     outcomes: list[Outcomes] = field(default_factory=list)
     """Of attacks on the network that is judged."""
+    computations: list[pl.DataFrame] = field(default_factory=list)
     worst: list[pl.DataFrame] = field(default_factory=list)
     traces: list[pl.DataFrame] = field(default_factory=list)
     distances: list[Distances] = field(default_factory=list)
@@ -56,6 +58,7 @@ def aggregate(store: RunStore, plan: StudyPlan, labels: Mapping[str, str]) -> Ag
             continue
         found.readings.append(_named(readings(rows), trial, labels))
         if trial.kind != CLEAN:
+            found.computations.append(computation(store, trial, labels))
             near.setdefault(trial.judged_on, []).append(nearest(rows))
         if trial.judged_on != trial.crafted_on:
             continue

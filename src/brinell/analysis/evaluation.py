@@ -15,6 +15,7 @@ from brinell.analysis.material.breaking import breaking_line
 from brinell.analysis.material.strength import breaking_steps, strength
 from brinell.analysis.material.stress import Stress, stress
 from brinell.analysis.records.compressor_logs import CompressorLogs, compressor_logs
+from brinell.analysis.records.computations import COMPUTATION_SCHEMA, infinite_gradients
 from brinell.analysis.records.probes import Probes, probes, unanswered
 from brinell.analysis.records.training import notes, training
 from brinell.analysis.records.variants import variants
@@ -69,6 +70,8 @@ class Evaluation:
     """The radius for comparisons in one number."""
     masking_signs: pl.DataFrame
     """`SIGN_SCHEMA`: what speaks against a variant's robustness."""
+    computations: pl.DataFrame
+    """`COMPUTATION_SCHEMA`: how each attack's numbers were computed, where its files say it."""
     traces: pl.DataFrame
     """`TRACE_SCHEMA`: loss and accuracy along the steps."""
     transfers: pl.DataFrame
@@ -98,6 +101,12 @@ class Evaluation:
         }
 
     @property
+    def doubtful(self) -> frozenset[str]:
+        """Variants that no figure calls strong or a good trade-off: suspects, and those with a remark on their rows."""
+        remarked = self.computations.filter(pl.col("remarks").list.len() > 0)
+        return self.suspects | frozenset(remarked["variant"])
+
+    @property
     def at_reference(self) -> pl.DataFrame:
         """`WORST_SCHEMA`, at the reference; empty where nothing was read at a radius."""
         if self.reference_radius is None:
@@ -111,7 +120,7 @@ class Evaluation:
         if self.reference_radius is None:
             return []
         robust = self.at_reference.select("variant", "robust_accuracy")
-        return choose(self.variants.join(robust, on="variant", how="left"), self.suspects)
+        return choose(self.variants.join(robust, on="variant", how="left"), self.doubtful)
 
 
 def load(store: RunStore) -> Evaluation:
@@ -132,7 +141,7 @@ def load(store: RunStore) -> Evaluation:
     line, can_break = breaking_line(plan.classes), _can_break(plan, measured.problems)
     worst, averaged = stack(measured.worst, WORST_SCHEMA), seed_means(attacked)
     traced = stack(measured.traces, TRACE_SCHEMA)
-    stresses = _stresses(plan)
+    stresses, computations = _stresses(plan), stack(measured.computations, COMPUTATION_SCHEMA)
     said = notes(store, plan, names, measured.problems)
     return Evaluation(
         plan=plan,
@@ -149,7 +158,8 @@ def load(store: RunStore) -> Evaluation:
         pairwise_tests=pairwise_tests(measured.outcomes),
         worst=worst,
         reference_radius=reference_radius(worst, attacked, table, line),
-        masking_signs=masking_signs(averaged, line),
+        masking_signs=pl.concat([masking_signs(averaged, line), infinite_gradients(computations)]),
+        computations=computations,
         traces=traced,
         transfers=transfers(averaged, plan),
         security=security(measured.distances),

@@ -6,11 +6,13 @@ from brinell.attacks.attack import Attack, Batch, Crafted
 from brinell.attacks.auto_attack import AutoAttack
 from brinell.attacks.bim import BIM
 from brinell.attacks.carlini_wagner import CarliniWagner
+from brinell.attacks.computation import Computation
 from brinell.attacks.ddn import DDN
 from brinell.attacks.deepfool import DeepFool
 from brinell.attacks.fab import FAB
 from brinell.attacks.fgsm import FGSM
 from brinell.attacks.fmn import FMN
+from brinell.attacks.frozen_network import FrozenNetwork
 from brinell.attacks.gen_attack import GenAttack
 from brinell.attacks.local_search import LocalSearch
 from brinell.attacks.outcome import Outcome
@@ -41,8 +43,10 @@ __all__ = [
     "BrinellWarning",
     "CarliniWagner",
     "Columns",
+    "Computation",
     "Crafted",
     "DeepFool",
+    "FrozenNetwork",
     "GenAttack",
     "LocalSearch",
     "Outcome",

@@ -10,8 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from brinell.attacks.attack import Attack
-from brinell.attacks.crafting import BatchSize
-from brinell.attacks.oracle import Scores
+from brinell.attacks.crafting import BatchSize, choose_device_for
+from brinell.attacks.fast_forms import Scores
+from brinell.attacks.frozen_network import FrozenNetwork
 from brinell.attacks.outcome import Outcome, outcome
 from brinell.attacks.trial import clean_predictions, run_trial
 from brinell.core import ConfigurationError, Progress, no_progress
@@ -24,6 +25,7 @@ class BrinellWarning(UserWarning):
     """Something that makes a result doubtful, though not impossible."""
 
 
+@torch.inference_mode(False)
 def attack(
     model: nn.Module | Variant | Scores,
     images: Tensor,
@@ -75,13 +77,12 @@ def attack(
         shown = getattr(attack, "__name__", type(attack).__name__)
         raise ConfigurationError(f"attack: expected an attack's value, such as PGD(epsilon=8 / 255), not {shown}")
     check_images(images, labels)
-    labels = labels.to(torch.int64)
-    judged: nn.Module | Scores = model.deployed(runtime) if isinstance(model, Variant) else model
-    source: nn.Module | Scores = model.view(view) if isinstance(model, Variant) else model
-    if isinstance(judged, CompiledNetwork) and attack.needs == "scores" and view is None:
-        source = judged
+    device = choose_device_for(device)
+    judged = FrozenNetwork(model.deployed(runtime) if isinstance(model, Variant) else model, device)
+    compiled = isinstance(judged.source, CompiledNetwork) and attack.needs == "scores" and view is None
+    source = FrozenNetwork(model.view(view), device) if isinstance(model, Variant) and not compiled else judged
     ids = torch.arange(len(labels)) if example_ids is None else example_ids
-    clean = clean_predictions(judged, images, labels, ids, seed=seed, device=device, batch_size=batch_size)
+    clean = clean_predictions(judged, images, labels, ids, seed=seed, batch_size=batch_size)
     warn_at_chance(clean["rank"] == 0, int(clean["prediction"].max()) + 1)
     result = run_trial(
         judged,
@@ -96,11 +97,12 @@ def attack(
         trace_every=trace_every,
         rounded=False,
         keep_images=True,
-        device=device,
         batch_size=batch_size,
         progress=progress or no_progress,
     )
-    return outcome(result, targeted=targets is not None)
+    for warning in result.computation.warnings:
+        warnings.warn(warning, BrinellWarning, stacklevel=2)
+    return outcome(result, targeted=targets is not None, dtype=images.dtype)
 
 
 def warn_at_chance(correct: np.ndarray[Any, Any], classes: int) -> None:

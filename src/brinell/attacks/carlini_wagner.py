@@ -214,7 +214,7 @@ class _Descent:
         """Look at the current images and take one step of Adam."""
         squashed = torch.tanh(self.variable)
         images = (squashed + 1) / 2
-        logits, hinge, gradient = oracle.gradient(images, self._hinge(attack.confidence))
+        logits, hinge, gradient = oracle.gradient(images, self._hinge(attack.confidence), idle_at_zero=True)
         delta = images - self.clean
         square = delta.flatten(1).square().sum(1)
         slope = (gradient + 2 * delta) * (1 - squashed.square()) / 2

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from brinell.attacks.attack import COUNTS, Attack, Batch, Chunk, Crafted
-from brinell.attacks.judge import scores
-from brinell.attacks.oracle import Oracle, Scores, on_device
+from brinell.attacks.frozen_network import FrozenNetwork
+from brinell.attacks.oracle import Oracle
 from brinell.attacks.results import AUTO
 from brinell.attacks.targets import check_targets, drawn_targets
 from brinell.core import ConfigurationError, DataError, Point, Progress, UnsupportedError, no_progress
@@ -104,27 +104,34 @@ def prepared(
     ids: Tensor,
     targets: Tensor | None,
     seed: int,
-    place: torch.device,
-    network: nn.Module | Scores,
+    network: FrozenNetwork,
 ) -> Batch:
-    """The examples on their device, with targets drawn where the attack needs them and none are given.
+    """The examples on the network's device, with targets drawn where the attack needs them and none are given.
 
     Raises:
         ConfigurationError, DataError: targets that are not one other class for each example.
+        ModelError: the network does not map such images to logits.
     """
+    images, labels, ids = examples_on(network.device, images, labels, ids)
+    classes = network.admission(images).classes
     if targets is None and attack.targeted_only:
-        targets = drawn_targets(labels, ids, scores(on_device(network, place), images[:1].to(place)).shape[1], seed)
-    _check_targets(attack, targets, labels)
-    return Batch(images.to(place), labels.to(place), None if targets is None else targets.to(place), ids.to(place))
+        targets = drawn_targets(labels, ids, classes, seed)
+    return Batch(images, labels, _checked_targets(attack, targets, labels, classes), ids)
 
 
-def _check_targets(attack: Attack, targets: Tensor | None, labels: Tensor) -> None:
+def examples_on(device: torch.device, images: Tensor, labels: Tensor, ids: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Copies on the device: images in float32 without a history, numbers in int64, ready for a gradient."""
+    images = images.detach().clone().to(device, torch.float32)
+    return images, labels.clone().to(device, torch.int64), ids.clone().to(device)
+
+
+def _checked_targets(attack: Attack, targets: Tensor | None, labels: Tensor, classes: int) -> Tensor | None:
     name, own = type(attack).__name__, getattr(attack, "targets", None)
     if targets is not None and not attack.takes_targets:
         raise DataError(f"targets: {name} is untargeted; choose an attack that takes targets")
     if targets is not None and own is not None:
         raise DataError(f"targets: {name} has its own (targets: {own}); give one of the two")
-    check_targets(targets, labels)
+    return check_targets(targets, labels, classes)
 
 
 def is_skipped(attack: Attack, batch: Batch, rank: NDArray[Any], allowed: bool) -> Tensor:
@@ -147,6 +154,7 @@ def check_request(attack: Attack, points: Sequence[Point], trace_every: int | No
     if trace_every is not None and (not attack.traceable or trace_every < 1):
         reason = "expected 1 or more" if attack.traceable else f"{attack.kind} has no steps to trace"
         raise ConfigurationError(f"trace_every: {reason}, not {trace_every}")
+    crafted_on = crafted_on.source if isinstance(crafted_on, FrozenNetwork) else crafted_on
     if attack.needs == "gradient" and not isinstance(crafted_on, nn.Module):
         from brinell.attacks import ATTACKS  # which imports this file's caller
 

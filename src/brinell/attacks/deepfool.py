@@ -85,7 +85,8 @@ class DeepFool(Attack):
             if walkers.classes is None:
                 walkers.classes = _best(logits[~broken], walkers.labels, self.candidates)
             gaps, gradients = oracle.differences(walkers.images, walkers.labels, walkers.classes)
-            readings.spend(step, walkers.index, backwards=gaps.shape[1])
+            zero = (gradients.flatten(1) == 0).all(1)
+            readings.spend(step, walkers.index, backwards=gaps.shape[1], zero=zero)
             walkers.move(self._step(gaps, gradients), 1 + self.overshoot)
             readings.keep(step + 1, walkers.index, walkers.images)
         return readings.crafted()

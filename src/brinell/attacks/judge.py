@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from brinell.attacks.admission import check_logits
+from brinell.attacks.fast_forms import Scores
 from brinell.attacks.losses import best_other
-from brinell.attacks.oracle import Scores
-from brinell.core import ModelError
 
 _SLACK = 1e-4
 
@@ -28,11 +28,19 @@ def judge(network: Scores, images: Tensor, labels: Tensor, targets: Tensor | Non
     """Run `images` through the network, `batch` at a time.
 
     Raises:
-        ModelError: the logits are of the wrong shape, NaN or infinite, or look like probabilities.
+        ModelError: the logits are of the wrong shape or type, NaN or infinite.
     """
-    with torch.inference_mode():
-        logits = torch.cat([scores(network, part) for part in images.split(batch)])
-    return verdict(logits, labels, targets)
+    return verdict(all_scores(network, images, batch), labels, targets)
+
+
+def all_scores(network: Scores, images: Tensor, batch: int) -> Tensor:
+    """Checked logits of any number of images, `batch` at a time.
+
+    Raises:
+        ModelError: see `judge`.
+    """
+    with torch.no_grad():
+        return torch.cat([scores(network, part) for part in images.split(batch)])
 
 
 def verdict(logits: Tensor, labels: Tensor, targets: Tensor | None) -> Verdict:
@@ -50,16 +58,7 @@ def scores(network: Scores, images: Tensor) -> Tensor:
     Raises:
         ModelError: they are not usable; the message says what was found.
     """
-    if isinstance(network, nn.Module):
-        images = images.contiguous(memory_format=torch.channels_last)
-    logits = network(images)
-    if not isinstance(logits, Tensor) or logits.dim() != 2 or len(logits) != len(images):
-        found = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
-        raise ModelError(f"model: expected logits of shape ({len(images)}, classes), not {found}")
-    if not torch.isfinite(logits).all():
-        bad = int((~torch.isfinite(logits).all(1)).sum())
-        raise ModelError(f"model: logits are NaN or infinite for {bad} of {len(logits)} images")
-    return logits
+    return check_logits(network(images), len(images)).float()
 
 
 def looks_like_probabilities(logits: Tensor) -> bool:

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from brinell.attacks.computation import Computation
 from brinell.attacks.results import TrialResult
 
 
@@ -18,6 +19,8 @@ class Outcome:
 
     `success`: misclassified (a tie counts), or, targeted, classified as the target. `distances` holds `l0` (pixels),
     `l1`, `l2` and `linf` from the clean images. `forwards` and `backwards` count the crafting's passes of each example.
+    `adversarials` are float32, or float64 where the images were; a network of another type was given them cast to it.
+    `computation` says which forms of the network were computed, and `warnings` what makes the figures doubtful.
     """
 
     adversarials: Tensor
@@ -31,6 +34,12 @@ class Outcome:
     queries: Tensor | None
     zero_gradients: Tensor | None
     traces: dict[str, list[Any]] | None
+    computation: Computation
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What makes these figures doubtful, in sentences; none is robust with one of them."""
+        return self.computation.warnings
 
     @property
     def clean_accuracy(self) -> float:
@@ -48,8 +57,11 @@ class Outcome:
         return float(self.success[self.clean_correct].double().mean())
 
 
-def outcome(result: TrialResult, *, targeted: bool) -> Outcome:
-    """The result of a trial with one point that kept its images; drawn targets leave it untargeted."""
+def outcome(result: TrialResult, *, targeted: bool, dtype: torch.dtype = torch.float32) -> Outcome:
+    """The result of a trial with one point that kept its images; drawn targets leave it untargeted.
+
+    `dtype` is of the images that were attacked.
+    """
     rows = result.rows
     if result.adversarials is None:
         raise AssertionError("keep_images was set")
@@ -59,7 +71,7 @@ def outcome(result: TrialResult, *, targeted: bool) -> Outcome:
 
     broken = rows["target_rank"] == 0 if targeted else rows["rank"] > 0
     return Outcome(
-        adversarials=result.adversarials[0],
+        adversarials=result.adversarials[0].to(torch.float64 if dtype == torch.float64 else torch.float32),
         success=torch.from_numpy(broken),
         clean_correct=torch.from_numpy(rows["clean_rank"] == 0),
         predictions=torch.from_numpy(rows["prediction"]),
@@ -70,4 +82,5 @@ def outcome(result: TrialResult, *, targeted: bool) -> Outcome:
         queries=column("queries"),
         zero_gradients=column("zero_gradients"),
         traces=result.traces,
+        computation=result.computation,
     )

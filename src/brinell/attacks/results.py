@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 
 from brinell.attacks.attack import Attack, Batch, Chunk, Crafted
+from brinell.attacks.computation import Computation
+from brinell.attacks.fast_forms import Scores
 from brinell.attacks.judge import Verdict, judge, rounded_to_bytes
-from brinell.attacks.oracle import Scores
 from brinell.core import Point
 from brinell.nn import distances
 
@@ -28,6 +29,7 @@ class TrialResult:
     rows: Columns
     traces: dict[str, list[Any]] | None
     adversarials: Tensor | None
+    computation: Computation = field(default_factory=Computation)
 
 
 @dataclass(frozen=True)
@@ -132,7 +134,7 @@ def verdict_columns(found: Verdict) -> dict[str, Any]:
     }
 
 
-def joined(parts: list[Part], points: int) -> TrialResult:
+def joined(parts: list[Part], points: int, computation: Computation) -> TrialResult:
     """Chunks side by side, point-major."""
     rows: Columns = {}
     for name in parts[0].columns:
@@ -142,12 +144,13 @@ def joined(parts: list[Part], points: int) -> TrialResult:
         known = [values for values, _ in ordered if values is not None]
         if known:
             # A chunk of which every example was spared does not know what the attack counts: it took nothing.
-            whole = [np.zeros_like(like, known[0].dtype) if values is None else values for values, like in ordered]
+            filled = [np.zeros_like(like, known[0].dtype) if values is None else values for values, like in ordered]
             masked = isinstance(known[0], np.ma.MaskedArray)
-            rows[name] = np.ma.concatenate(whole) if masked else np.concatenate(whole)
+            rows[name] = np.ma.concatenate(filled) if masked else np.concatenate(filled)
     images = [part.images for part in parts if part.images is not None]
     traces = [part.traces for part in parts if part.traces is not None]
-    return TrialResult(rows, _summed(traces) if traces else None, torch.cat(images, dim=1) if images else None)
+    whole = torch.cat(images, dim=1) if images else None
+    return TrialResult(rows, _summed(traces) if traces else None, whole, computation)
 
 
 def _summed(traces: list[dict[str, list[Any]]]) -> dict[str, list[Any]]:

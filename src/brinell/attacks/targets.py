@@ -25,18 +25,26 @@ def drawn_targets(labels: Tensor, ids: Tensor, classes: int, seed: int) -> Tenso
     return (labels + 1 + steps) % classes
 
 
-def check_targets(targets: Tensor | None, labels: Tensor) -> None:
-    """Refuse targets that are not one other class for each example.
+def check_targets(targets: Tensor | None, labels: Tensor, classes: int) -> Tensor | None:
+    """Targets as int64, one other class for each example.
 
     Raises:
-        DataError: another shape, or a target that is the label.
+        DataError: no tensor of whole numbers, another shape, no class of the network, or a target that is the label.
     """
     if targets is None:
-        return
+        return None
+    if not isinstance(targets, Tensor):
+        raise DataError(f"targets: expected a tensor of whole numbers, not {type(targets).__name__}")
+    if targets.is_floating_point() or targets.is_complex() or targets.dtype == torch.bool:
+        raise DataError(f"targets: expected whole numbers (int64), not {targets.dtype}")
     if targets.shape != labels.shape:
         raise DataError(f"targets: expected shape {tuple(labels.shape)} as the labels have, not {tuple(targets.shape)}")
+    targets = targets.to(labels.device, torch.int64)
+    if outside := targets[(targets < 0) | (targets >= classes)].tolist():
+        raise DataError(f"targets: expected 0 to {classes - 1}, found {outside[0]}")
     if same := int((targets == labels).sum()):
         raise DataError(f"targets: {same} of {len(labels)} equal their label; a target must be another class")
+    return targets
 
 
 Targets = Annotated[int, Field(ge=1)] | Literal["all"] | None

@@ -9,12 +9,16 @@ import torch
 from torch import Tensor, nn
 
 from brinell.attacks.attack import Attack, Chunk
+from brinell.attacks.computation import Computation
 from brinell.attacks.crafting import BatchSize, check_request, choose_device_for, chunks, is_skipped, prepared
-from brinell.attacks.oracle import Oracle, Scores, on_device, own_randomness
+from brinell.attacks.fast_forms import Scores
+from brinell.attacks.frozen_network import FrozenNetwork, frozen
+from brinell.attacks.oracle import Oracle, harness
 from brinell.attacks.outcome import Outcome, outcome
 from brinell.attacks.results import Columns, TrialResult, chunk_rows, joined
 from brinell.attacks.trial import clean_predictions
 from brinell.core import Point, Progress, derive_seed, no_progress
+from brinell.data import check_images
 from brinell.variants import Variant
 
 
@@ -26,10 +30,12 @@ class Adversarials:
     points: tuple[Point, ...]
     seed: int
     chunks: tuple[Chunk, ...]
+    computation: Computation
 
 
+@torch.inference_mode(False)
 def craft(
-    crafted_on: nn.Module | Scores,
+    crafted_on: nn.Module | Scores | FrozenNetwork,
     images: Tensor,
     labels: Tensor,
     ids: Tensor,
@@ -61,20 +67,22 @@ def craft(
     """
     points = tuple(points) if points is not None else (attack.point,)
     check_request(attack, points, None, crafted_on)
-    place = choose_device_for(device)
-    batch = prepared(attack, images, labels, ids, targets, seed, place, crafted_on)
-    oracle = Oracle(crafted_on, place, getattr(attack, "precision", "float32"), getattr(attack, "samples", 1))
-    nobody = torch.zeros(len(images), dtype=torch.bool, device=place)
+    check_images(images, labels)
+    source = frozen(crafted_on, choose_device_for(device))
+    oracle = Oracle(source, source.device, getattr(attack, "precision", "float32"), getattr(attack, "samples", 1))
+    nobody = torch.zeros(len(images), dtype=torch.bool, device=source.device)
     parts = []
-    with own_randomness(derive_seed(seed, "model")):
+    with harness(derive_seed(seed, "model"), source):
+        batch = prepared(attack, images, labels, ids, targets, seed, source)
         for chunk in chunks(attack, oracle, batch, points, nobody, seed, None, batch_size, progress):
             parts.append(chunk)
             progress(attack.kind, chunk.stop, len(images))
-    return Adversarials(attack, points, seed, tuple(parts))
+    return Adversarials(attack, points, seed, tuple(parts), oracle.computation())
 
 
+@torch.inference_mode(False)
 def judge_crafted(
-    judged: nn.Module | Scores,
+    judged: nn.Module | Scores | FrozenNetwork,
     adversarials: Adversarials,
     *,
     clean: Columns,
@@ -105,18 +113,19 @@ def judge_crafted(
         >>> len(trial.rows["prediction"])
         4
     """
-    network = on_device(judged, adversarials.chunks[0].batch.images.device)
+    images = adversarials.chunks[0].batch.images
+    network = frozen(judged, images.device)
     parts = []
-    with own_randomness(derive_seed(adversarials.seed, "model")):
+    with harness(derive_seed(adversarials.seed, "model"), network):
+        form = network.deployed(images)
         for chunk in adversarials.chunks:
             spare = is_skipped(adversarials.attack, chunk.batch, clean["rank"][chunk.start : chunk.stop], white_box)
             own = chunk.sparing(spare) if white_box else chunk
-            parts.append(
-                chunk_rows(adversarials.attack, network, own, adversarials.points, clean, rounded, keep_images)
-            )
-    return joined(parts, len(adversarials.points))
+            parts.append(chunk_rows(adversarials.attack, form, own, adversarials.points, clean, rounded, keep_images))
+    return joined(parts, len(adversarials.points), adversarials.computation.judged_on(network))
 
 
+@torch.inference_mode(False)
 def transfer(
     source: nn.Module | Variant | Scores,
     judges: Mapping[str, nn.Module | Variant | Scores],
@@ -156,6 +165,7 @@ def transfer(
         >>> sorted(transfer(one, {"one": one, "other": other}, images, labels, brinell.attacks.FGSM(epsilon=8 / 255)))
         ['one', 'other']
     """
+    check_images(images, labels)
     ids = torch.arange(len(labels)) if example_ids is None else example_ids
     crafted = craft(
         source.view(view) if isinstance(source, Variant) else source,
@@ -171,8 +181,8 @@ def transfer(
     )
     outcomes = {}
     for name, judge in judges.items():
-        network = judge.deployed() if isinstance(judge, Variant) else judge
-        clean = clean_predictions(network, images, labels, ids, seed=seed, device=device, batch_size=batch_size)
+        network = FrozenNetwork(judge.deployed() if isinstance(judge, Variant) else judge, choose_device_for(device))
+        clean = clean_predictions(network, images, labels, ids, seed=seed, batch_size=batch_size)
         result = judge_crafted(network, crafted, clean=clean, rounded=False, keep_images=True)
-        outcomes[name] = outcome(result, targeted=targets is not None)
+        outcomes[name] = outcome(result, targeted=targets is not None, dtype=images.dtype)
     return outcomes

@@ -3,22 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from brinell.attacks.attack import Attack
-from brinell.attacks.crafting import BatchSize, check_request, choose_device_for, chunks, is_skipped, prepared
-from brinell.attacks.judge import judge, looks_like_probabilities, scores
-from brinell.attacks.oracle import Oracle, Scores, on_device, own_randomness
+from brinell.attacks.crafting import (
+    BatchSize,
+    check_request,
+    choose_device_for,
+    chunks,
+    examples_on,
+    is_skipped,
+    prepared,
+)
+from brinell.attacks.fast_forms import Scores
+from brinell.attacks.frozen_network import FrozenNetwork, frozen
+from brinell.attacks.judge import all_scores, looks_like_probabilities, verdict
+from brinell.attacks.oracle import Oracle, harness
 from brinell.attacks.results import AUTO, Columns, TrialResult, chunk_rows, host, joined, verdict_columns
 from brinell.core import DataError, ModelError, Point, Progress, derive_seed, no_progress
 from brinell.data import check_images
 
+_LOOKED_AT: Final = 32
+"""Images that show whether a network returns probabilities."""
 
+
+@torch.inference_mode(False)
 def clean_predictions(
-    judged: nn.Module | Scores,
+    judged: nn.Module | Scores | FrozenNetwork,
     images: Tensor,
     labels: Tensor,
     ids: Tensor,
@@ -52,11 +67,20 @@ def clean_predictions(
         >>> len(rows["prediction"])
         4
     """
-    place = choose_device_for(device)
-    network, (images, labels) = on_device(judged, place), (images.to(place), labels.to(place))
-    with own_randomness(derive_seed(seed, "model")):
-        _check_network(network, images, labels)
-        found = judge(network, images, labels, None, AUTO if batch_size == "auto" else batch_size)
+    check_images(images, labels)
+    if not len(images):
+        raise DataError("images: there are none")
+    network = frozen(judged, choose_device_for(device))
+    images, labels, ids = examples_on(network.device, images, labels, ids)
+    with harness(derive_seed(seed, "model"), network):
+        check_images(images, labels, network.admission(images).classes)
+        logits = all_scores(network.deployed(images), images, AUTO if batch_size == "auto" else batch_size)
+    if looks_like_probabilities(logits[:_LOOKED_AT]):
+        raise ModelError(
+            "model: it returns probabilities; attacks need logits (the scores before softmax), because the gradient "
+            "of a saturated softmax vanishes"
+        )
+    found = verdict(logits, labels, None)
     count = len(labels)
     nothing = np.zeros(count, dtype=np.int32)
     return {
@@ -80,9 +104,10 @@ def clean_predictions(
     }
 
 
+@torch.inference_mode(False)
 def run_trial(
-    judged: nn.Module | Scores,
-    crafted_on: nn.Module | Scores,
+    judged: nn.Module | Scores | FrozenNetwork,
+    crafted_on: nn.Module | Scores | FrozenNetwork,
     images: Tensor,
     labels: Tensor,
     ids: Tensor,
@@ -141,34 +166,18 @@ def run_trial(
     """
     points = tuple(points) if points is not None else (attack.point,)
     check_request(attack, points, trace_every, crafted_on)
-    place = choose_device_for(device)
+    network = frozen(judged, choose_device_for(device))
     if clean is None:
-        clean = clean_predictions(judged, images, labels, ids, seed=seed, device=place, batch_size=batch_size)
-    batch = prepared(attack, images, labels, ids, targets, seed, place, judged)
-    network = on_device(judged, place)
-    oracle = Oracle(crafted_on, place, getattr(attack, "precision", "float32"), getattr(attack, "samples", 1))
-    spare = is_skipped(attack, batch, clean["rank"], white_box and trace_every is None)
+        clean = clean_predictions(network, images, labels, ids, seed=seed, batch_size=batch_size)
+    source = network if crafted_on in (judged, network) else frozen(crafted_on, network.device)
+    oracle = Oracle(source, network.device, getattr(attack, "precision", "float32"), getattr(attack, "samples", 1))
     parts = []
-    with own_randomness(derive_seed(seed, "model")):
+    with harness(derive_seed(seed, "model"), network, source):
+        batch = prepared(attack, images, labels, ids, targets, seed, network)
+        spare = is_skipped(attack, batch, clean["rank"], white_box and trace_every is None)
+        form = network.deployed(batch.images)
         for chunk in chunks(attack, oracle, batch, points, spare, seed, trace_every, batch_size, progress):
-            parts.append(chunk_rows(attack, network, chunk, points, clean, rounded, keep_images))
+            parts.append(chunk_rows(attack, form, chunk, points, clean, rounded, keep_images))
             progress(attack.kind, chunk.stop, len(batch.images))
-    return joined(parts, len(points))
-
-
-def _check_network(network: Scores, images: Tensor, labels: Tensor) -> None:
-    """Find out early what would spoil everything later: a wrong shape, probabilities, labels out of range."""
-    if not len(images):
-        raise DataError("images: there are none")
-    check_images(images, labels)
-    try:
-        with torch.inference_mode():
-            logits = scores(network, images[: min(len(images), 32)])
-    except RuntimeError as error:
-        raise ModelError(f"model: it does not take images (C, H, W) = {tuple(images.shape[1:])}: {error}") from error
-    if looks_like_probabilities(logits):
-        raise ModelError(
-            "model: it returns probabilities; attacks need logits (the scores before softmax), because the gradient "
-            "of a saturated softmax vanishes"
-        )
-    check_images(images, labels, logits.shape[1])
+        remarks = source.differing(network, batch.images) if white_box else ()
+    return joined(parts, len(points), oracle.computation(network, remarks))

@@ -1,4 +1,4 @@
-"""The command line: parse, call, print. Heavy rooms are imported by the commands that need them."""
+"""The command line: parse, call, print. Heavy packages are imported by the commands that need them."""
 
 from brinell.cli.app import main
 

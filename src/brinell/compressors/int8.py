@@ -43,6 +43,7 @@ class Int8(Compressor):
     """
 
     kind = "int8"
+    revision = 2  # attacks did not get the gradients of the fake-quantised network of revision 1
     has_surrogates: ClassVar[bool] = False
 
     calibration: Calibration = "minmax"

@@ -1,4 +1,4 @@
-"""Values that every room shares: specs, keys, seeds, records, errors. No torch."""
+"""Values that every package shares: specs, keys, seeds, records, errors. No torch."""
 
 from brinell.core.allocator import keep_freed_memory
 from brinell.core.errors import (
@@ -17,6 +17,7 @@ from brinell.core.progress import Progress, no_progress
 from brinell.core.records import (
     ROW_SCHEMA,
     TRACE_SCHEMA,
+    ZERO_GRADIENT_SHARE,
     Block,
     PlannedPaper,
     PlannedProbe,
@@ -31,6 +32,7 @@ from brinell.core.spec import Fraction, NotInKey, OmitDefaultFromKey, Registry, 
 __all__ = [
     "ROW_SCHEMA",
     "TRACE_SCHEMA",
+    "ZERO_GRADIENT_SHARE",
     "Block",
     "BrinellError",
     "ConfigurationError",

@@ -54,6 +54,10 @@ TRACE_SCHEMA: Final[dict[str, str]] = {
 """One row is the *current* iterate of one block of examples at one step; sums add up over blocks."""
 
 
+ZERO_GRADIENT_SHARE: Final = 0.05
+"""Share of exactly zero input gradients above which they are a sign of masking."""
+
+
 _TURNING: Final = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 """Characters that turn the text around them: a name could show as another one."""
 

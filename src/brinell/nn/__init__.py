@@ -5,8 +5,18 @@ from brinell.nn.binary import BinaryConv2d, LatentBinaryConv2d, WeightGradient, 
 from brinell.nn.binary_layer import BinaryLayer, numeric_padding
 from brinell.nn.channel_slicing import SLICEABLE, depthwise, slice_channels, widths
 from brinell.nn.deploy import deploy
+from brinell.nn.equivalence import (
+    Response,
+    coarse_difference,
+    comparison_images,
+    difference,
+    relative_difference,
+    respond,
+    same_random_numbers,
+)
 from brinell.nn.fold import fold_batch_norms
 from brinell.nn.freezing import freeze, frozen_names, frozen_norms, keeps_statistics
+from brinell.nn.frozen_copy import copy_module, frozen_copy, has_hooks
 from brinell.nn.fuse import fuse_relu
 from brinell.nn.module_utils import frozen_evaluation, replace, set_layout, set_requires_grad
 from brinell.nn.noise import gaussian, random_bits, uniform
@@ -27,24 +37,34 @@ __all__ = [
     "LatentABCConv2d",
     "LatentBinaryConv2d",
     "Norm",
+    "Response",
     "WeightGradient",
+    "coarse_difference",
+    "comparison_images",
+    "copy_module",
     "deploy",
     "depthwise",
+    "difference",
     "distance",
     "distances",
     "fold_batch_norms",
     "freeze",
+    "frozen_copy",
     "frozen_evaluation",
     "frozen_names",
     "frozen_norms",
     "fuse_relu",
     "gaussian",
+    "has_hooks",
     "keeps_statistics",
     "kept_ties",
     "numeric_padding",
     "project",
     "random_bits",
+    "relative_difference",
     "replace",
+    "respond",
+    "same_random_numbers",
     "set_layout",
     "set_requires_grad",
     "share_tensors",

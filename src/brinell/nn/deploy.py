@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-import copy
 from typing import TypeVar
 
+import torch
 from torch import nn
-from torch.nn.utils import parametrize
+from torch.nn.utils import parametrize, prune
+from torch.nn.utils.prune import BasePruningMethod
+from torch.nn.utils.spectral_norm import SpectralNorm
+from torch.nn.utils.weight_norm import WeightNorm
 
 from brinell.nn.binary_layer import BinaryLayer
 from brinell.nn.fold_statistics import fold_binary_statistics
+from brinell.nn.frozen_copy import copy_module
 from brinell.nn.module_utils import replace
 from brinell.nn.tied import share_tensors, weight_of
 
@@ -19,13 +23,21 @@ M = TypeVar("M", bound=nn.Module)
 def deploy(module: M) -> M:
     """A copy of `module` in evaluation mode that computes the same and holds only what ships.
 
-    A layer that has a method `deployed()` is replaced by what it returns; parametrised weights (masks, quantisers) are
-    baked in. Binary layers that shared latent weights share what becomes of them. Batch norms of a binary network ship
-    as slope and offset (`fold_statistics`).
+    A layer that has a method `deployed()` is replaced by what it returns. Weights that are computed from others are
+    baked in: parametrised ones (masks, quantisers) and those of the older hooks (`weight_norm`, `spectral_norm`,
+    `utils.prune`), which are computed anew: what the attribute holds may be of another checkpoint. Binary layers that
+    shared latent weights share what becomes of them. Batch norms of a binary network ship as slope and offset
+    (`fold_statistics`).
+
+    Raises:
+        ModelError: the module cannot be copied.
     """
-    shipped = copy.deepcopy(module)
+    shipped = copy_module(module).eval()
     made: dict[int, tuple[nn.Module, nn.Module]] = {}
     for name, layer in list(shipped.named_modules()):
+        for hook in list(layer._forward_pre_hooks.values()):
+            if isinstance(hook, _WEIGHT_HOOKS):
+                _bake(layer, hook)
         if parametrize.is_parametrized(layer):
             own = type(layer)  # shared with the original, which would lose its parametrisation as well
             layer.__class__ = type(own.__name__, own.__bases__, dict(vars(own)))
@@ -39,3 +51,17 @@ def deploy(module: M) -> M:
             replace(shipped, name, part)
     fold_binary_statistics(shipped.eval())
     return shipped
+
+
+_WEIGHT_HOOKS = (WeightNorm, SpectralNorm, BasePruningMethod)
+
+
+@torch.no_grad()
+def _bake(layer: nn.Module, hook: WeightNorm | SpectralNorm | BasePruningMethod) -> None:
+    """Make what `hook` computes before every forward pass a parameter again."""
+    if isinstance(hook, BasePruningMethod):
+        prune.remove(layer, hook._tensor_name)
+    elif isinstance(hook, SpectralNorm):
+        nn.utils.remove_spectral_norm(layer, hook.name)
+    else:
+        nn.utils.remove_weight_norm(layer, hook.name)

@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, fx, nn
 
+from brinell.nn.frozen_copy import has_hooks
 from brinell.nn.module_utils import replace
 
 
@@ -23,8 +24,9 @@ class FusedConv2d(nn.Module):
     weight: Tensor
     bias: Tensor | None
 
-    def __init__(self, like: nn.Conv2d, dtype: torch.dtype) -> None:
+    def __init__(self, like: nn.Conv2d, dtype: torch.dtype | None = None) -> None:
         super().__init__()
+        dtype = dtype or like.weight.dtype
         weight = like.weight.detach().to(dtype, memory_format=torch.channels_last)
         self.register_buffer("weight", weight)
         self.register_buffer("bias", None if like.bias is None else like.bias.detach().to(dtype))
@@ -33,17 +35,23 @@ class FusedConv2d(nn.Module):
     def forward(self, x: Tensor, other: Tensor | None = None) -> Tensor:
         """`(N, in, H, W)` to `(N, out, H', W')`; `other` has the result's shape, or one that broadcasts to it."""
         weight, x = self.weight, x.to(self.weight.dtype)
+        if weight.dtype == torch.float64:  # which the operator does not know
+            return self._in_two_passes(x, other)
         pointwise = torch.ops.mkldnn._convolution_pointwise
         if other is None:
             return pointwise(x, weight, self.bias, *self.numbers, "relu", [], "")  # type: ignore[no-any-return]
-        padding, stride, dilation, groups = self.numbers
         other = other.to(weight.dtype)
         if other.shape != self._shape(x):
-            return F.relu(F.conv2d(x, weight, self.bias, stride, padding, dilation, groups) + other)
+            return self._in_two_passes(x, other)
         other = other.contiguous(memory_format=torch.channels_last)
         return pointwise(  # type: ignore[no-any-return]
             x, other, weight, self.bias, *self.numbers, "add", 1.0, "relu", [], ""
         )
+
+    def _in_two_passes(self, x: Tensor, other: Tensor | None) -> Tensor:
+        padding, stride, dilation, groups = self.numbers
+        out = F.conv2d(x, self.weight, self.bias, stride, padding, dilation, groups)
+        return F.relu(out if other is None else out + other)
 
     def _shape(self, x: Tensor) -> tuple[int, ...]:
         padding, stride, dilation, _ = self.numbers
@@ -55,12 +63,13 @@ class FusedConv2d(nn.Module):
         return (len(x), len(self.weight), *sizes)
 
 
-def fuse_relu(module: nn.Module, dtype: torch.dtype) -> nn.Module:
+def fuse_relu(module: nn.Module, dtype: torch.dtype | None = None) -> nn.Module:
     """A copy of a traced `module` whose convolutions do the sum and the relu that follow them; else `module` itself.
 
-    It is for forward passes on a processor only: a fused convolution has no gradient.
+    It is for forward passes on a processor only: a fused convolution has no gradient. It computes in `dtype`, by
+    default in its weights' own.
     """
-    if not isinstance(module, fx.GraphModule) or not can_fuse(dtype):
+    if not isinstance(module, fx.GraphModule) or not can_fuse(dtype or torch.float32):
         return module
     fused = copy.deepcopy(module)
     graph, parts = fused.graph, dict(fused.named_modules())
@@ -71,7 +80,8 @@ def fuse_relu(module: nn.Module, dtype: torch.dtype) -> nn.Module:
             continue
         convolution, other = found
         name = f"fused_{count}"
-        fused.add_module(name, FusedConv2d(parts[str(convolution.target)], dtype))
+        parts[name] = FusedConv2d(parts[str(convolution.target)], dtype)
+        fused.add_module(name, parts[name])
         with graph.inserting_before(node):
             new = graph.call_module(name, (convolution.args[0],) if other is None else (convolution.args[0], other))
         node.replace_all_uses_with(new)
@@ -113,7 +123,7 @@ def _pattern(node: fx.Node, parts: dict[str, nn.Module]) -> tuple[fx.Node, fx.No
 
 def _is_relu(node: fx.Node, parts: dict[str, nn.Module]) -> bool:
     if node.op == "call_module":
-        return type(parts[str(node.target)]) is nn.ReLU
+        return type(parts[str(node.target)]) is nn.ReLU and not has_hooks(parts[str(node.target)])
     if node.op == "call_method":
         return node.target in ("relu", "relu_")
     return node.op == "call_function" and node.target in (F.relu, torch.relu, torch.relu_)
@@ -123,4 +133,5 @@ def _is_convolution(node: fx.Node, parts: dict[str, nn.Module]) -> bool:
     if node.op != "call_module" or len(node.args) != 1 or node.kwargs:
         return False
     layer = parts[str(node.target)]
-    return type(layer) is nn.Conv2d and layer.padding_mode == "zeros" and not isinstance(layer.padding, str)
+    ordinary = type(layer) is nn.Conv2d and not has_hooks(layer)
+    return ordinary and layer.padding_mode == "zeros" and not isinstance(layer.padding, str)

@@ -13,19 +13,19 @@ from torch import nn
 @contextmanager
 def frozen_evaluation(*modules: nn.Module) -> Iterator[None]:
     """Evaluation mode without parameter gradients; each submodule's own mode and flag come back, whatever happens."""
-    modes = [(part, part.training) for module in modules for part in module.modules()]
-    flags = [(parameter, parameter.requires_grad) for module in modules for parameter in module.parameters()]
+    training = [part for module in modules for part in module.modules() if getattr(part, "training", False)]
+    trained = [value for module in modules for value in module.parameters() if value.requires_grad]
     try:
-        for part, _ in modes:
+        for part in training:
             part.training = False
-        for parameter, _ in flags:
-            parameter.requires_grad_(False)
+        for parameter in trained:
+            parameter.requires_grad = False
         yield
     finally:
-        for part, training in modes:
-            part.training = training
-        for parameter, requires in flags:
-            parameter.requires_grad_(requires)
+        for part in training:
+            part.training = True
+        for parameter in trained:
+            parameter.requires_grad = True
 
 
 def replace(module: nn.Module, name: str, part: nn.Module) -> None:

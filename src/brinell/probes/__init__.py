@@ -9,6 +9,10 @@ from brinell.probes.latency import Latency
 from brinell.probes.masking import Masking
 from brinell.probes.probe import Probe, ProbeInput, ProbeResult
 
+# What programs written for the first version import.
+Asked = ProbeInput
+Answer = ProbeResult
+
 PROBES: Registry[Probe] = Registry("probe", Masking, ActivationMaps, Gallery, Latency, Energy)
 
 __all__ = [

@@ -6,7 +6,6 @@ Sources: Athalye, Carlini & Wagner 2018 (section 3.1, the behaviours that betray
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final
@@ -17,9 +16,9 @@ from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor, nn
 
-from brinell.attacks import FGSM, PGD, Attack, Columns, GenAttack, clean_predictions, run_trial
-from brinell.core import DataError, Fraction, Point, Progress, no_progress
-from brinell.nn import SURROGATES, BinaryLayer
+from brinell.attacks import FGSM, PGD, Attack, Columns, FrozenNetwork, GenAttack, clean_predictions, run_trial
+from brinell.core import ZERO_GRADIENT_SHARE, DataError, Fraction, Point, Progress, no_progress
+from brinell.nn import SURROGATES, BinaryLayer, frozen_copy, frozen_evaluation
 from brinell.probes.middle_radius import middle_radius
 from brinell.probes.probe import Probe, ProbeInput, ProbeResult
 from brinell.variants import Variant
@@ -29,7 +28,6 @@ _TOLERANCE: Final = 0.05
 """Accuracy that two attacks of one budget may differ by on an honest network: what restarts and losses are worth."""
 _UNBOUNDED: Final = 0.02
 """Accuracy that an attack within half of the whole range may leave."""
-_ZERO_SHARE: Final = 0.05
 _FREE_SHARE: Final = 0.1
 """Share of the standing examples that a gradient-free search may break before the gradients are blamed."""
 
@@ -148,9 +146,16 @@ class _Case:
     seed: int
     clean: Columns
     standing: Right = field(init=False)
+    frozen: FrozenNetwork = field(init=False)
 
     def __post_init__(self) -> None:
         self.standing = self.clean["rank"] == 0
+        self.frozen = FrozenNetwork(self.network, torch.device("cpu"))
+
+    def logits(self, images: Tensor) -> Tensor:
+        """What the network says of `images`, `(n, classes)`; a random one says something else each time."""
+        with torch.no_grad():
+            return self.frozen.deployed(images)(images)
 
     def right(self, attack: Attack, *, on: nn.Module | None = None, points: list[Point] | None = None) -> Right:
         """`(P, N)`: who is still right under the attack, crafted on the view or on `on`.
@@ -177,6 +182,7 @@ class _Case:
         return right
 
 
+@torch.inference_mode(False)
 def verify(
     model: nn.Module | Variant,
     images: Tensor,
@@ -195,26 +201,27 @@ def verify(
     Raises:
         DataError: nothing is classified correctly, so there is no robustness to check.
     """
-    network = model.deployed() if isinstance(model, Variant) else model
-    view = model.view() if isinstance(model, Variant) else copy.deepcopy(model)  # surrogates are set on it
-    parent = reference.deployed() if isinstance(reference, Variant) else reference
-    ids = torch.arange(len(labels))
-    clean = clean_predictions(network, images, labels, ids, seed=seed)
-    if not (clean["rank"] == 0).any():
-        raise DataError("labels: the network classifies none of these images correctly; there is nothing to verify")
-    case = _Case(network, view, parent, images, labels, ids, epsilon, seed, clean)
-    base = case.right(_pgd(case))[0]
-    evidence: list[Evidence] = []
-    for done, check in enumerate(CHECKS):
-        evidence.extend(check(case, base))
-        progress("masking", done + 1, len(CHECKS))
-    return Verdict(
-        masked=any(item.suspicious for item in evidence),
-        evidence=tuple(evidence),
-        clean_accuracy=float((clean["rank"] == 0).mean()),
-        reported=float(base.mean()),
-        robust_accuracy=float(case.standing.mean()),
-    )
+    with frozen_evaluation(*(network for network in (model, reference) if isinstance(network, nn.Module))):
+        network = model.deployed() if isinstance(model, Variant) else frozen_copy(model)
+        view = model.view() if isinstance(model, Variant) else frozen_copy(model)  # surrogates are set on it
+        parent = reference.deployed() if isinstance(reference, Variant) else reference
+        ids = torch.arange(len(labels))
+        clean = clean_predictions(network, images, labels, ids, seed=seed)
+        if not (clean["rank"] == 0).any():
+            raise DataError("labels: the network classifies none of these images correctly; there is nothing to verify")
+        case = _Case(network, view, parent, images, labels, ids, epsilon, seed, clean)
+        base = case.right(_pgd(case))[0]
+        evidence: list[Evidence] = []
+        for done, check in enumerate(CHECKS):
+            evidence.extend(check(case, base))
+            progress("masking", done + 1, len(CHECKS))
+        return Verdict(
+            masked=any(item.suspicious for item in evidence),
+            evidence=tuple(evidence),
+            clean_accuracy=float((clean["rank"] == 0).mean()),
+            reported=float(base.mean()),
+            robust_accuracy=float(case.standing.mean()),
+        )
 
 
 def _pgd(case: _Case, **changes: object) -> PGD:
@@ -223,16 +230,16 @@ def _pgd(case: _Case, **changes: object) -> PGD:
 
 def _is_random(case: _Case, base: Right) -> Iterator[Evidence]:
     """A network that answers differently each time hides behind noise; its attacker would average over it."""
-    with torch.inference_mode(), torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]):
         torch.manual_seed(case.seed)
-        answers = torch.stack([case.network(case.images[:64]) for _ in range(5)])
+        answers = torch.stack([case.logits(case.images[:64]) for _ in range(5)])
     difference = float((answers - answers[0]).abs().amax())
     yield Evidence("randomness", difference, 0.0, difference > 1e-3, "the same image gets other logits each time")
 
 
 def _zero_gradients(case: _Case, base: Right) -> Iterator[Evidence]:
-    """Check 1: examples whose input gradient is exactly zero."""
-    rows = run_trial(
+    """Check 1: examples whose input gradient is exactly zero, or infinite or undefined in places."""
+    result = run_trial(
         case.network,
         case.view,
         case.images,
@@ -242,16 +249,18 @@ def _zero_gradients(case: _Case, base: Right) -> Iterator[Evidence]:
         seed=case.seed,
         clean=case.clean,
         rounded=False,
-    ).rows
-    share = float((rows["zero_gradients"] > 0)[case.clean["rank"] == 0].mean())
+    )
+    share = float((result.rows["zero_gradients"] > 0)[case.clean["rank"] == 0].mean())
     words = f"the gradient is exactly zero for {share:.0%} of the examples"
-    yield Evidence("zero gradients", share, _ZERO_SHARE, share > _ZERO_SHARE, words)
+    yield Evidence("zero gradients", share, ZERO_GRADIENT_SHARE, share > ZERO_GRADIENT_SHARE, words)
+    infinite = result.computation.infinite_gradients / max(1, result.computation.gradients)
+    words = f"the gradient is infinite or undefined in places for {infinite:.0%} of the examples"
+    yield Evidence("infinite gradients", infinite, 0.0, infinite > 0, words)
 
 
 def _other_losses(case: _Case, base: Right) -> Iterator[Evidence]:
     """Check 2: losses that do not saturate, and cross-entropy of logits brought to an ordinary scale."""
-    with torch.inference_mode():
-        logits = case.network(case.images[:64])
+    logits = case.logits(case.images[:64])
     ordinary_scale = _Scaled(case.view, 1 / max(float(logits.std()), 1e-12))
     yield _stronger("PGD with margin loss", base, case.right(_pgd(case, loss="margin"))[0])
     if logits.shape[1] >= 3:
@@ -298,8 +307,7 @@ def _gradient_free(case: _Case, base: Right) -> Iterator[Evidence]:
     left = torch.from_numpy(case.standing).nonzero()[:100, 0]
     if len(left) < 10:
         return
-    with torch.inference_mode():
-        logits = case.network(case.images[left])
+    logits = case.logits(case.images[left])
     targets = logits.scatter(1, case.labels[left][:, None], -torch.inf).argmax(1)
     search = GenAttack(epsilon=case.epsilon, steps=60, mutation_rate=0.1, mutation_range=1.0)
     rows = run_trial(

@@ -33,12 +33,13 @@ SECTIONS: Final = (
     "training",
     "rates",
     "dns",
+    "computation",
     "compressor-notes",
     "comparison",
     "coverage",
 )
 """Every section of the page, in its order; an exhibit's `section` is one of them."""
-FOLDED: Final = frozenset({"untested-findings", "paper", "compressor-notes", "comparison"})
+FOLDED: Final = frozenset({"untested-findings", "paper", "computation", "compressor-notes", "comparison"})
 """Sections that open when they are asked for."""
 APART: Final = "coverage"
 """The section that the page shows by itself, at its end."""

@@ -11,9 +11,11 @@ from brinell.reporting.formats import percent, radius
 def evidence(row: Mapping[str, Any]) -> str:
     """A row of `SIGN_SCHEMA` as part of a sentence."""
     value = percent(float(row["value"]))
-    at = radius(row["epsilon"], str(row["norm"]))
     if row["sign"] == "zero gradients":
         return f"{value} of its input gradients under {row['attack']} are exactly zero"
+    if row["sign"] == "infinite gradients":
+        return f"{value} of its input gradients under {row['attack']} are infinite or undefined in places"
+    at = radius(row["epsilon"], str(row["norm"]))
     other = percent(float(row["other_value"]))
     if row["sign"] == "one step beats many":
         many = f"{row['steps']} steps of {row['attack']}"

@@ -1,4 +1,4 @@
-"""The only room that knows paths: rows, arrays and bytes, written atomically, under one lock a run. No torch."""
+"""The only package that knows paths: rows, arrays and bytes, written atomically, under one lock a run. No torch."""
 
 from brinell.store.atomic import atomic_folder, atomic_path, write_bytes, write_text
 from brinell.store.lock import locked

@@ -215,6 +215,10 @@ class RunStore:
         """One block's rows."""
         return read_table(self.rows_path(trial, block))
 
+    def rows_footer(self, trial: str, block: str) -> dict[str, Any]:
+        """What made one block's rows."""
+        return read_footer(self.rows_path(trial, block))
+
     def read_traces(self, trial: str, block: str) -> pl.DataFrame:
         """One block's traces."""
         return read_table(self.traces_path(trial, block))

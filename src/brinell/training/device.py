@@ -107,6 +107,10 @@ def check_logits(logits: object, data: Dataset) -> None:
 
     Raises:
         ModelError: what was returned.
+
+    Examples:
+        >>> import brinell, torch
+        >>> check_logits(torch.zeros(2, 10), brinell.data.build("digits", split="test", examples=10))
     """
     count = len(data.labels[:2])
     if not isinstance(logits, Tensor):

@@ -6,7 +6,9 @@ from collections.abc import Iterator
 
 import polars as pl
 
-ZERO_GRADIENTS = 0.05
+from brinell.core import ZERO_GRADIENT_SHARE
+
+ZERO_GRADIENTS = ZERO_GRADIENT_SHARE
 """Share of exactly zero input gradients from which they are a sign."""
 
 MANY_STEPS = 10
@@ -25,8 +27,9 @@ SIGN_SCHEMA = {
     "other_steps": pl.Int32,
     "other_value": pl.Float64,
 }
-"""`sign` is `zero gradients` (`value`: their share), `rises with epsilon` (`value`: accuracy there; `other_value`: the
-lower one at a smaller epsilon) or `one step beats many` (`value`: accuracy under many; `other_value`: under one)."""
+"""`sign` is `zero gradients` (`value`: their share), `infinite gradients` (`value`: the share with infinite or
+undefined numbers), `rises with epsilon` (`value`: accuracy there; `other_value`: the lower one at a smaller epsilon) or
+`one step beats many` (`value`: accuracy under many; `other_value`: under one)."""
 
 Reading = dict[str, object]
 

@@ -12,7 +12,10 @@ import torch
 from torch import nn
 
 from brinell.core import UnsupportedError, require
+from brinell.nn.equivalence import comparison_images, difference
 from brinell.nn.fold import fold_batch_norms
+from brinell.nn.frozen_copy import frozen_copy
+from brinell.nn.onnx_graph.session import open_session, run_session
 
 OPSET: Final = 17
 
@@ -24,12 +27,19 @@ def to_onnx(module: nn.Module, input_shape: Sequence[int], *, own_domain: str | 
     and exists in every version that is supported. A module whose autograd functions export to operations of
     `own_domain`, which ONNX Runtime does not know, comes back as the exporter writes it.
 
+    The graph is compared with the module on random images in ONNX Runtime before it is returned; one of `own_domain` is
+    for the caller to compare.
+
     Raises:
         ConfigurationError: `onnx` is not installed.
-        UnsupportedError: ONNX has no operation for something the module does.
+        UnsupportedError: ONNX has no operation for something the module does, or the graph computes something else.
     """
     onnx = require("onnx", extra="onnx")
-    folded = fold_batch_norms(module.eval())
+    plain = frozen_copy(module, torch.device("cpu"))
+    images = comparison_images(torch.full((1, *input_shape), 0.5))
+    folded = fold_batch_norms(plain)
+    if difference(folded, plain, images) is not None:
+        folded = plain
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "exported.onnx"
         try:
@@ -37,7 +47,7 @@ def to_onnx(module: nn.Module, input_shape: Sequence[int], *, own_domain: str | 
                 warnings.simplefilter("ignore")  # about the exporter itself, and constants that shapes become
                 torch.onnx.export(
                     folded,
-                    (torch.zeros(2, *input_shape),),
+                    (images[:2],),
                     path,
                     input_names=["images"],
                     output_names=["logits"],
@@ -46,10 +56,16 @@ def to_onnx(module: nn.Module, input_shape: Sequence[int], *, own_domain: str | 
                     dynamo=False,
                     custom_opsets={own_domain: 1} if own_domain else None,
                 )
-            return path.read_bytes() if own_domain else _simplified(onnx, path)
+            graph = path.read_bytes() if own_domain else _simplified(onnx, path)
         except Exception as error:  # tracing runs the module's own forward pass, which may raise anything
             reason = " ".join(str(error).split())[:300]
             raise UnsupportedError(f"onnx: {type(module).__name__} cannot be exported: {reason}") from None
+    if own_domain is None:
+        session = open_session(graph)
+        differs = difference(lambda batch: run_session(session, batch), plain, images)
+        if differs is not None:
+            raise UnsupportedError(f"onnx: the graph of {type(module).__name__} is not what it computes: {differs}")
+    return graph
 
 
 def _simplified(onnx: Any, path: Path) -> bytes:

@@ -10,6 +10,8 @@ from brinell.analysis import DUCTILE, STRONG, Evaluation, Stress
 from brinell.reporting.formats import MISSING, percent, radius, stress
 from brinell.reporting.table import Cell, Column, Table
 
+UNSHOWN = "not shown to be strong"
+
 _ORDER = {"strong": 2.0, "ductile": 1.0, "brittle": 0.0}
 
 
@@ -40,7 +42,10 @@ def table(evaluation: Evaluation) -> Table:
         rows=tuple(
             (
                 Cell(variant, variant, variant=variant),
-                *(_cell(found.get((variant, attack)), norms.get(attack, "linf")) for attack in swept),
+                *(
+                    _cell(found.get((variant, attack)), norms.get(attack, "linf"), variant in evaluation.doubtful)
+                    for attack in swept
+                ),
             )
             for variant in (evaluation.variants["variant"] if swept else ())
         ),
@@ -54,7 +59,7 @@ def _below(axis: Stress, norm: str) -> str:
     return "over steps" if axis.held is None else f"over steps, {radius(axis.held, norm)}"
 
 
-def _cell(row: dict[str, Any] | None, norm: str) -> Cell:
+def _cell(row: dict[str, Any] | None, norm: str, doubtful: bool) -> Cell:
     if row is None:
         return Cell(MISSING)
     if row["character"] is None:
@@ -67,6 +72,8 @@ def _cell(row: dict[str, Any] | None, norm: str) -> Cell:
     )
     ductile = "never gives way" if row["ductility"] is None else f"ductility {row['ductility']:.2f}"
     note = f"{breaks}\ntoughness {row['toughness']:.2f}\n{ductile}"
+    if row["character"] == "strong" and doubtful:
+        return Cell(UNSHOWN, _ORDER["ductile"], f"its gradients may be masked, or its rows have a warning\n{note}")
     return Cell(row["character"], _ORDER[row["character"]] + row["toughness"] / 10, note)
 
 

@@ -57,9 +57,9 @@ def table(evaluation: Evaluation) -> Table:
         section="masking",
         title="Is the robustness real?",
         caption="The probe compares gradient attacks with attacks that do not need the network's own gradient. "
-        "Signs in the readings: gradients that are exactly zero, accuracy that rises with the radius, one step "
-        "stronger than many. A network with masked gradients is not robust; adversarial examples exist, but its "
-        "gradients do not lead to them. A variant with such a sign cannot be the best trade-off.",
+        "Signs in the readings: gradients that are exactly zero, infinite or undefined, accuracy that rises with the "
+        "radius, one step stronger than many. A network with masked gradients is not robust; adversarial examples "
+        "exist, but its gradients do not lead to them. A variant with such a sign cannot be the best trade-off.",
         columns=(
             Column("Variant", numeric=False),
             Column("Verdict", numeric=False),

@@ -166,9 +166,8 @@ def _transfer(
 
 def _keep(context: WorkerContext, trial: PlannedTrial, block: Block, result: TrialResult) -> None:
     traces = None if result.traces is None else table(result.traces, TRACE_SCHEMA)
-    context.store.write_rows(
-        trial.key, block.name, table(result.rows, ROW_SCHEMA), _footer(context, trial, block), traces
-    )
+    footer = {**_footer(context, trial, block), "computation": result.computation.record()}
+    context.store.write_rows(trial.key, block.name, table(result.rows, ROW_SCHEMA), footer, traces)
 
 
 def _clean(context: WorkerContext, trial: PlannedTrial, block: Block) -> dict[str, Any]:

@@ -1,0 +1,108 @@
+"""The first look at a network: whether it maps images to logits at all, and what it needs to be called with."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from brinell.core import BrinellError, ModelError
+from brinell.nn import same_random_numbers
+
+_ONE_TENSOR = "; return the logits alone, or wrap the model in a module whose forward picks them"
+
+
+@dataclass(frozen=True)
+class Admission:
+    """`classes`: how many logits it returns; `takes`: the type of its images; `writes`: it changes them; `random`: it
+    draws random numbers; `remarks`: what makes figures of it doubtful."""
+
+    classes: int
+    takes: torch.dtype
+    writes: bool
+    random: bool
+    remarks: tuple[str, ...]
+
+    @property
+    def fast_forms(self) -> bool:
+        """Whether other forms can be compared with it at all: random numbers fall differently, half types round."""
+        return self.takes == torch.float32 and not self.random
+
+
+def admit(network: nn.Module | Callable[[Tensor], Tensor], images: Tensor) -> Admission:
+    """Call `network` on a few float32 `images` `(k, C, H, W)`.
+
+    Raises:
+        ModelError: it does not take such images, or does not return finite logits `(k, classes)`.
+    """
+    failure: Exception | None = None
+    for takes in _types(network):
+        given = images.to(takes, copy=True)
+        version = given._version
+        try:
+            with same_random_numbers(images.device), torch.no_grad():
+                before = _generators(images)
+                logits = network(given)
+                draws = before != _generators(images)
+        except BrinellError:
+            raise
+        except Exception as error:  # a forward pass of a user's may raise anything
+            failure = failure or error
+            continue
+        classes = check_logits(logits, len(images)).shape[1]
+        writes = given._version != version or not torch.equal(given, images.to(takes))
+        return Admission(classes, takes, writes, draws, tuple(_remarks(network)))
+    shape = tuple(images.shape[1:])
+    reason = f"{type(failure).__name__}: {' '.join(str(failure).split())[:300]}"
+    raise ModelError(f"model: it does not take images (C, H, W) = {shape}: {reason}") from failure
+
+
+def check_logits(logits: object, count: int) -> Tensor:
+    """Logits as they have to be, of `count` images.
+
+    Raises:
+        ModelError: they are not; the message says what was found.
+    """
+    if not isinstance(logits, Tensor) or logits.dim() != 2 or len(logits) != count:
+        found = tuple(logits.shape) if isinstance(logits, Tensor) else f"{type(logits).__name__}{_ONE_TENSOR}"
+        raise ModelError(f"model: expected logits of shape ({count}, classes), not {found}")
+    if not logits.is_floating_point():
+        raise ModelError(f"model: expected logits of a floating-point type, not {logits.dtype}")
+    if not bool(torch.isfinite(logits).all()):
+        bad = int((~torch.isfinite(logits).all(1)).sum())
+        raise ModelError(f"model: logits are NaN or infinite for {bad} of {count} images")
+    return logits
+
+
+def _types(network: object) -> list[torch.dtype]:
+    """The types of images to try: that of all its weights, if it is one, before float32."""
+    if not isinstance(network, nn.Module):
+        return [torch.float32]
+    tensors = [*network.parameters(), *network.buffers()]
+    own = {tensor.dtype for tensor in tensors if tensor.is_floating_point()}
+    return [*(own if len(own) == 1 else ()), *(() if own == {torch.float32} else (torch.float32,))]
+
+
+def _generators(images: Tensor) -> tuple[Any, ...]:
+    """The states of the generators that a network may draw from."""
+    on_device = bytes(torch.cuda.get_rng_state(images.device).numpy()) if images.is_cuda else b""
+    kind, keys, *rest = np.random.get_state()  # the global one, because networks use that
+    return bytes(torch.get_rng_state().numpy()), on_device, random.getstate(), kind, bytes(np.asarray(keys)), *rest
+
+
+def _remarks(network: object) -> Iterator[str]:
+    if not isinstance(network, nn.Module):
+        return
+    for name, part in network.named_modules():
+        if isinstance(part, nn.modules.batchnorm._BatchNorm) and (part.running_mean is None or part.training):
+            why = "has no running statistics" if part.running_mean is None else "stays in training mode"
+            yield (
+                f"the batch norm {name} {why}: each image's logits depend on the others of its batch, "
+                "so that no figure of it is any image's own"
+            )
+            return

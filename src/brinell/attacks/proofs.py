@@ -1,0 +1,63 @@
+"""What comparisons of forms have shown, kept while the network lives: one proof a network, form and device."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, field
+from itertools import chain
+from weakref import WeakKeyDictionary
+
+import torch
+from torch import nn
+
+from brinell.attacks.admission import Admission
+
+_HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+
+
+@dataclass
+class Proofs:
+    """`verdicts` by role and recipe: `None` for the same function, else how it differs."""
+
+    admission: Admission | None = None
+    verdicts: dict[tuple[str, str], str | None] = field(default_factory=dict)
+    differs: WeakKeyDictionary[nn.Module, tuple[str, ...]] = field(default_factory=WeakKeyDictionary)
+    """By a network that is judged: a remark where this one, which gives its gradients, is not the same."""
+
+    def rejected(self, role: str) -> list[str]:
+        """Which forms of `role` were not the same function, and why."""
+        return [f"{recipe}: {reason}" for (own, recipe), reason in self.verdicts.items() if own == role and reason]
+
+
+_KNOWN: WeakKeyDictionary[nn.Module, tuple[Hashable, dict[Hashable, Proofs]]] = WeakKeyDictionary()
+
+
+def proofs_of(network: object, device: torch.device, shape: Sequence[int]) -> Proofs:
+    """What is known of `network` on `device` with images of `shape`; nothing if it was changed since.
+
+    A function has no state that could be looked at: its proofs are not kept.
+    """
+    if not isinstance(network, nn.Module):
+        return Proofs()
+    token = _token(network)
+    known, proofs = _KNOWN.get(network, (None, {}))
+    if known != token:
+        proofs = {}
+        _KNOWN[network] = (token, proofs)
+    return proofs.setdefault((device, tuple(shape)), Proofs())
+
+
+def _token(network: nn.Module) -> Hashable:
+    """Changes where a module, a hook, a weight or a plain setting of the network is another."""
+    parts = tuple(
+        (
+            id(part),
+            part.training if "training" in vars(part) else None,
+            id(vars(part).get("forward")),
+            tuple(key for name in _HOOKS for key in (getattr(part, name, None) or ())),
+            tuple((key, value) for key, value in vars(part).items() if isinstance(value, (bool, int, float, str))),
+        )
+        for part in network.modules()
+    )
+    tensors = tuple((id(tensor), tensor._version) for tensor in chain(network.parameters(), network.buffers()))
+    return parts, tensors
