@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import types
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor, nn
 
@@ -51,42 +48,23 @@ def check_parent(variant: Variant, data: Dataset) -> None:
 
 @torch.no_grad()
 def _check_own_weights(module: nn.Module, images: Tensor) -> None:
-    """Refuse a network that computes with the weights of another: a function set as `forward` holds on to them.
-
-    What is compressed is a copy. A function that was made with the network's layers goes on calling those.
+    """Refuse a network whose logits stay the same when the weights of all its layers change; they are put back.
 
     Raises:
-        ModelError: the network, or the layer.
+        ModelError: it does.
     """
-    layers = {name: layer for name, layer in module.named_modules() if isinstance(layer, FLOAT_LAYERS)}
-    if not layers:
-        return
-    functions = [
-        name for name, part in module.named_modules() if isinstance(vars(part).get("forward"), types.FunctionType)
-    ]
-    if not _depends_on(module, list(layers.values()), images):
-        raise ModelError(
-            "the model's logits do not depend on the weights of its layers: its forward pass, or a function set as "
-            "forward, computes with others"
-        )
-    for name, layer in layers.items():
-        within = next((part for part in functions if not part or name == part or name.startswith(f"{part}.")), None)
-        if within is not None and not _depends_on(module, [layer], images):
-            raise ModelError(
-                f"{name} does not matter to the model's logits: the function set as {within}.forward computes with "
-                "other weights; make it a method of a class"
-            )
-
-
-def _depends_on(module: nn.Module, layers: Sequence[nn.Module], images: Tensor) -> bool:
-    """Whether other weights in `layers` give other logits; the weights are put back."""
-    before = module(images.clone())
+    layers = [layer for layer in module.modules() if isinstance(layer, FLOAT_LAYERS)]
     weights = [parameter for layer in layers for parameter in layer.parameters(recurse=False) if parameter.dim() > 1]
     kept = [weight.clone() for weight in weights]
+    before = module(images.clone())
     try:
         for weight in weights:
             weight.data = weight * 1.5 + 0.01
-        return not torch.equal(module(images.clone()), before)
+        after = module(images.clone())
     finally:
         for weight, values in zip(weights, kept, strict=True):
             weight.data = values
+    if weights and torch.equal(after, before):
+        raise ModelError(
+            "the model's logits do not depend on the weights of its layers: its forward pass computes with others"
+        )

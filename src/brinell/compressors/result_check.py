@@ -46,7 +46,8 @@ def check_result(
     """Refuse a `child` that is dead, answers every image alike, or agrees with its `parent` no more than by chance.
 
     Judged on training images. Logits are compared where the child was `trained` at all (binary layers without training
-    may give every image the same), and agreement where the parent classifies more images than by chance. What the
+    may give every image the same), and agreement where the parent classifies more images than by chance, and no
+    fewer than the child. What the
     parent was already is not held against the child.
 
     Raises:
@@ -70,8 +71,8 @@ def check_result(
         name = first_constant_layer(after, images[:_BATCH]) or "a layer"
         raise ModelError(f"{kind}: the result gives all of {count} images the same logits, and {name} the same output")
     agreeing, right = (int((other.argmax(1) == answers).sum()) for answers in (own.argmax(1), labels))
-    limit = _by_chance(count, own.shape[1])
-    if count >= _FEWEST and right > limit >= agreeing:
+    limit, own_right = _by_chance(count, own.shape[1]), int((own.argmax(1) == labels).sum())
+    if count >= _FEWEST and right > limit >= agreeing and own_right <= right:
         raise ModelError(
             f"{kind}: the result agrees with the network before on {agreeing} of {count} training images, which is no "
             f"better than chance{_where_apart(before, after, images[:_BATCH])}; train it for longer, or with another "

@@ -22,7 +22,7 @@ from brinell.container.header import Header, Section, StreamEntry, read_header
 from brinell.core import BrinellError, StoreError
 from brinell.models import ARCHITECTURES, Architecture
 from brinell.nn import deploy
-from brinell.variants import CHANGES, Step, StructureChange, Variant, rebuild
+from brinell.variants import CHANGES, Step, StructureChange, Variant, check_own_weights, rebuild
 
 _LONGEST = 400
 
@@ -42,6 +42,8 @@ def read(path: Path, *, model: nn.Module | None = None) -> Variant:
         header, _ = read_header(file, size)
         network = _network(header, model)
         structure = tuple(CHANGES.parse(change, f"structure[{at}]") for at, change in enumerate(header.structure))
+        if model is not None and isinstance(network, nn.Module):
+            check_own_weights(network, model, header.input_shape)
         names = _agree(header, _frame(network, structure))
         codings = [section.parsed() for section in header.sections]
         tensors: dict[str, Tensor] = {}
