@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 
 import brinell
-from brinell.attacks.oracle import Oracle, Precision
+from brinell.attacks.harness.oracle import Oracle, Precision
 from brinell.core import keep_freed_memory
 from brinell.nn import binary_activation, fold_batch_norms, fuse_relu, set_layout
 from brinell.nn.fuse import can_fuse

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 
 import brinell
-from brinell.attacks.oracle import Oracle, Precision
+from brinell.attacks.harness.oracle import Oracle, Precision
 
 PRECISIONS: dict[Precision, torch.dtype] = {"float32": torch.float32, "bf16": torch.bfloat16}
 

@@ -64,7 +64,9 @@ def test_every_package_has_a_docstring_and_exports_what_exists() -> None:
 
 def test_every_package_has_its_layer_tests_and_a_line_in_the_architecture() -> None:
     (layers,) = [
-        contract["layers"] for contract in PROJECT["tool"]["importlinter"]["contracts"] if contract["type"] == "layers"
+        contract["layers"]
+        for contract in PROJECT["tool"]["importlinter"]["contracts"]
+        if contract["type"] == "layers" and "brinell.core" in contract["layers"]
     ]
     placed = Counter(name.strip() for layer in layers for name in layer.split("|"))
     page = (ROOT / "docs" / "architecture.md").read_text()

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from attacks.small import Small, reads_in_one_call_what_separate_calls_read, small
 from brinell.attacks import APGD, PGD
-from brinell.attacks.hyperplane import way_to_plane
+from brinell.attacks.components.hyperplane import way_to_plane
 from brinell.core import Point
 from brinell.nn import distance, gaussian, project, steepest, uniform
 from oracles import two_classes

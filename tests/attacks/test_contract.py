@@ -12,8 +12,8 @@ from torch import Tensor, nn
 import brinell.models
 from attacks import contract
 from brinell.attacks import ATTACKS, Attack, Batch, Crafted, run_trial
-from brinell.attacks.oracle import Oracle
-from brinell.attacks.projection import clip_to_ball
+from brinell.attacks.components.projection import clip_to_ball
+from brinell.attacks.harness.oracle import Oracle
 from brinell.core import DataError, ModelError, Point
 from brinell.nn import Norm
 from oracles import two_classes

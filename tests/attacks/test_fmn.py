@@ -8,7 +8,7 @@ import torch
 
 from attacks.small import Small, reads_in_one_call_what_separate_calls_read, small
 from brinell.attacks import FMN, run_trial
-from brinell.attacks.hyperplane import way_to_plane
+from brinell.attacks.components.hyperplane import way_to_plane
 from brinell.core import Point
 from brinell.nn import DistanceNorm, distance
 from oracles import LinearProblem, many_classes, two_classes

@@ -8,7 +8,7 @@ import torch
 from scipy.optimize import linprog
 from torch import Tensor
 
-from brinell.attacks.hyperplane import way_to_plane
+from brinell.attacks.components.hyperplane import way_to_plane
 from brinell.nn import BallNorm, distance
 
 

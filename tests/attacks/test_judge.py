@@ -11,7 +11,7 @@ from torch import nn
 
 import brinell
 from brinell.attacks import FGSM, PGD, BrinellWarning, clean_predictions, run_trial
-from brinell.attacks.judge import rounded_to_bytes, verdict
+from brinell.attacks.harness.judge import rounded_to_bytes, verdict
 from brinell.core import ConfigurationError, DataError, ModelError, UnsupportedError
 from oracles import two_classes
 

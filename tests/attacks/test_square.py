@@ -11,8 +11,8 @@ from torch import Tensor
 
 from attacks.small import Small, reads_in_one_call_what_separate_calls_read, small
 from brinell.attacks import Square
-from brinell.attacks.losses import margin
-from brinell.attacks.square_moves import side_of
+from brinell.attacks.components.square_moves import side_of
+from brinell.attacks.harness.losses import margin
 from brinell.core import Point
 from brinell.nn import uniform
 from oracles import two_classes

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 import brinell
 from brinell.attacks import ATTACKS, FGSM, Attack, GenAttack, LocalSearch, run_trial
-from brinell.attacks.oracle import Oracle, harness
+from brinell.attacks.harness.oracle import Oracle, harness
 from brinell.core import BrinellError
 from zoo import ZOO, OddNetwork, evaluated, images_for, input_gradient
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from importlib.metadata import EntryPoint
 from typing import Annotated, Literal
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import Field
 
-from brinell.core import ConfigurationError, Fraction, NotInKey, OmitDefaultFromKey, Registry, Spec
+from brinell.core import ConfigurationError, Fraction, NotInKey, OmitDefaultFromKey, Registry, Spec, plugins
 
 
 class Inner(Spec):
@@ -190,7 +191,7 @@ def test_an_unknown_kind_by_index_is_a_configuration_error() -> None:
 
 
 def test_two_members_of_one_kind_are_a_mistake() -> None:
-    with pytest.raises(ValueError, match="two members of the member registry"):
+    with pytest.raises(ValueError, match="Revised and Outer of the member registry have one kind"):
         Registry("member", Outer, Revised)
 
 
@@ -216,3 +217,30 @@ def test_a_nested_member_is_read_from_its_kind_or_left_alone() -> None:
     assert registry.read(None) is None
     with pytest.raises(ValueError, match="unknown grown thing 'green'"):
         registry.read("green")
+
+
+class Added(Spec):
+    kind = "added"
+
+
+def test_a_registered_member_is_one_like_the_others_and_extends_what_builds_on_it() -> None:
+    registry: Registry[Spec] = Registry("member", Inner)
+    larger: Registry[Spec] = Registry("member", Outer, extends=registry)
+    registry.register(Added)
+    assert registry.parse("added") == Added()
+    assert list(larger) == ["inner", "added", "outer"]
+    with pytest.raises(ValueError, match="one kind, 'added'"):
+        registry.register(type("Another", (Spec,), {"kind": "added", "__module__": __name__}))
+    registry.unregister(Added)
+    with pytest.raises(ConfigurationError, match="unknown member 'added'"):
+        registry.parse("added")
+    with pytest.raises(ValueError, match="not in the member registry"):
+        registry.unregister(Added)
+
+
+def test_entry_points_add_members_when_the_registry_is_first_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    offered = EntryPoint("added", f"{__name__}:Added", "brinell.tests")
+    monkeypatch.setattr(plugins, "entry_points", lambda group: [offered] if group == "brinell.tests" else [])
+    registry: Registry[Spec] = Registry("member", Inner, group="brinell.tests")
+    assert list(registry) == ["inner", "added"]
+    assert registry["added"] is Added

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from brinell import models
-from brinell.attacks.oracle import Oracle
+from brinell.attacks.harness.oracle import Oracle
 from brinell.nn import ABCConv2d, BinaryConv2d, fold_batch_norms, threshold_binary
 from brinell.nn.threshold import Threshold
 from brinell.variants.structure import ABCLayers, BinaryLayers

@@ -144,8 +144,10 @@ def test_character_prints_its_thresholds(evaluation: Evaluation, tabled: dict[st
         0, named=True
     )
     found = cell(table, "xnor", "gen_attack, over steps, 8/255")
-    assert found.text == row["character"]
+    assert "xnor" in evaluation.doubtful, "its gradients are masked in these rows"
+    assert (row["character"], found.text) == ("strong", "not shown to be strong")
     assert found.note.splitlines() == [
+        "its gradients may be masked, or its rows have a warning",
         "not broken by 200 steps",
         f"toughness {row['toughness']:.2f}",
         f"ductility {row['ductility']:.2f}",

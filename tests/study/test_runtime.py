@@ -47,4 +47,4 @@ def test_it_judges_and_is_asked_by_attacks_through_scores(
     del config["variants"]["pruned"]
     result = run(Study.parse({**config, "runtime": "openvino"}), out=tmp_path, executor="serial")
     assert not result.ended("failed")
-    assert float(asked) > 40 + 4 * 10  # the clean images, and the attack's queries
+    assert float(asked) > 40 + 4 + 10  # the clean images, the verdicts, and the attack's queries

@@ -8,17 +8,17 @@ from typing import ClassVar
 from pydantic import Field
 from torch import Tensor
 
-from brinell.attacks.attack import Attack, Batch, Crafted
-from brinell.attacks.auto_projected_gradient import Ascent, auto_projected_gradient
-from brinell.attacks.best_so_far import BestSoFar
-from brinell.attacks.epsilon_batch import EpsilonBatch
-from brinell.attacks.losses import Loss
-from brinell.attacks.oracle import Oracle, Precision
-from brinell.attacks.part import Part
-from brinell.attacks.per_steps import craft_per_steps
-from brinell.attacks.projection import clip_to_ball
-from brinell.attacks.targets import Targets, classes_in_turn
-from brinell.attacks.undecided import Undecided
+from brinell.attacks.components.auto_projected_gradient import Ascent, auto_projected_gradient
+from brinell.attacks.components.best_so_far import BestSoFar
+from brinell.attacks.components.epsilon_batch import EpsilonBatch
+from brinell.attacks.components.part import Part
+from brinell.attacks.components.per_steps import craft_per_steps
+from brinell.attacks.components.projection import clip_to_ball
+from brinell.attacks.components.undecided import Undecided
+from brinell.attacks.harness.attack import Attack, Batch, Crafted
+from brinell.attacks.harness.losses import Loss
+from brinell.attacks.harness.oracle import Oracle, Precision
+from brinell.attacks.harness.targets import Targets, classes_in_turn
 from brinell.core import Fraction, Point
 from brinell.nn import BallNorm
 

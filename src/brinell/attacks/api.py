@@ -9,12 +9,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from brinell.attacks.attack import Attack
-from brinell.attacks.crafting import BatchSize, choose_device_for
-from brinell.attacks.fast_forms import Scores
-from brinell.attacks.frozen_network import FrozenNetwork
-from brinell.attacks.outcome import Outcome, outcome
-from brinell.attacks.trial import clean_predictions, run_trial
+from brinell.attacks.harness.attack import Attack
+from brinell.attacks.harness.crafting import BatchSize, choose_device_for
+from brinell.attacks.harness.fast_forms import Scores
+from brinell.attacks.harness.frozen_network import FrozenNetwork
+from brinell.attacks.harness.outcome import Outcome, outcome
+from brinell.attacks.harness.trial import clean_predictions, run_trial
 from brinell.core import ConfigurationError, Progress, no_progress
 from brinell.data import check_images
 from brinell.runtimes import CompiledNetwork, Runtime

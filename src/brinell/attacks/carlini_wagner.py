@@ -11,10 +11,10 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from brinell.attacks.attack import Attack, Batch, Crafted
-from brinell.attacks.losses import check_classes, margin
-from brinell.attacks.nearest_so_far import NearestSoFar, clears, crafted_nearest
-from brinell.attacks.oracle import Oracle
+from brinell.attacks.components.nearest_so_far import NearestSoFar, clears, crafted_nearest
+from brinell.attacks.harness.attack import Attack, Batch, Crafted
+from brinell.attacks.harness.losses import check_classes, margin
+from brinell.attacks.harness.oracle import Oracle
 from brinell.core import OmitDefaultFromKey, Point
 from brinell.nn import Norm
 

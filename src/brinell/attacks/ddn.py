@@ -11,10 +11,10 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from brinell.attacks.attack import Attack, Batch, Crafted, column
-from brinell.attacks.losses import LOSSES, Loss, check_classes
-from brinell.attacks.nearest_so_far import NearestSoFar, clears, crafted_nearest
-from brinell.attacks.oracle import Oracle, Precision
+from brinell.attacks.components.nearest_so_far import NearestSoFar, clears, crafted_nearest
+from brinell.attacks.harness.attack import Attack, Batch, Crafted, column
+from brinell.attacks.harness.losses import LOSSES, Loss, check_classes
+from brinell.attacks.harness.oracle import Oracle, Precision
 from brinell.core import Point
 from brinell.nn import DistanceNorm, distance, gaussian, steepest
 

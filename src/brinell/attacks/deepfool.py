@@ -10,9 +10,9 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from brinell.attacks.attack import Attack, Batch, Crafted, column
-from brinell.attacks.best_so_far import BestSoFar
-from brinell.attacks.oracle import Oracle
+from brinell.attacks.components.best_so_far import BestSoFar
+from brinell.attacks.harness.attack import Attack, Batch, Crafted, column
+from brinell.attacks.harness.oracle import Oracle
 from brinell.core import OmitDefaultFromKey, Point
 from brinell.nn import Norm, steepest
 

@@ -10,13 +10,13 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from brinell.attacks.attack import Attack, Batch, Crafted, runs_of
-from brinell.attacks.boundary_projection import Descent, project_on_boundaries
-from brinell.attacks.epsilon_batch import EpsilonBatch
-from brinell.attacks.nearest_so_far import NearestSoFar, clears, crafted_nearest
-from brinell.attacks.oracle import Oracle, Precision
-from brinell.attacks.part import Part
-from brinell.attacks.targets import Targets, classes_in_turn
+from brinell.attacks.components.boundary_projection import Descent, project_on_boundaries
+from brinell.attacks.components.epsilon_batch import EpsilonBatch
+from brinell.attacks.components.nearest_so_far import NearestSoFar, clears, crafted_nearest
+from brinell.attacks.components.part import Part
+from brinell.attacks.harness.attack import Attack, Batch, Crafted, runs_of
+from brinell.attacks.harness.oracle import Oracle, Precision
+from brinell.attacks.harness.targets import Targets, classes_in_turn
 from brinell.core import Point
 from brinell.nn import BallNorm, distance
 

@@ -9,10 +9,10 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from brinell.attacks.attack import Attack, Batch, Crafted
-from brinell.attacks.losses import LOSSES, Loss, check_classes
-from brinell.attacks.oracle import Oracle
-from brinell.attacks.projection import clip_to_ball
+from brinell.attacks.components.projection import clip_to_ball
+from brinell.attacks.harness.attack import Attack, Batch, Crafted
+from brinell.attacks.harness.losses import LOSSES, Loss, check_classes
+from brinell.attacks.harness.oracle import Oracle
 from brinell.core import Fraction, OmitDefaultFromKey, Point
 from brinell.nn import Norm, steepest
 

@@ -12,10 +12,10 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from brinell.attacks.attack import Attack, Batch, Crafted
-from brinell.attacks.losses import check_classes, margin
-from brinell.attacks.nearest_so_far import NearestSoFar, clears, crafted_nearest, slack
-from brinell.attacks.oracle import Oracle, Precision
+from brinell.attacks.components.nearest_so_far import NearestSoFar, clears, crafted_nearest, slack
+from brinell.attacks.harness.attack import Attack, Batch, Crafted
+from brinell.attacks.harness.losses import check_classes, margin
+from brinell.attacks.harness.oracle import Oracle, Precision
 from brinell.core import Point
 from brinell.nn import DistanceNorm, distance, project, steepest
 

@@ -11,11 +11,11 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor
 
-from brinell.attacks.attack import Attack, Batch, Crafted, column
-from brinell.attacks.best_so_far import BestSoFar
-from brinell.attacks.epsilon_batch import EpsilonBatch
-from brinell.attacks.oracle import Oracle, Precision
-from brinell.attacks.projection import clip_to_ball
+from brinell.attacks.components.best_so_far import BestSoFar
+from brinell.attacks.components.epsilon_batch import EpsilonBatch
+from brinell.attacks.components.projection import clip_to_ball
+from brinell.attacks.harness.attack import Attack, Batch, Crafted, column
+from brinell.attacks.harness.oracle import Oracle, Precision
 from brinell.core import Fraction, Point
 from brinell.nn import random_bits, uniform
 

@@ -8,12 +8,12 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 from torch import Tensor
 
-from brinell.attacks.attack import Attack, Batch, Crafted
-from brinell.attacks.losses import Loss
-from brinell.attacks.oracle import Oracle, Precision
-from brinell.attacks.projected_gradient import ProjectedGradient, projected_gradient
-from brinell.attacks.projection import clip_to_ball
-from brinell.attacks.targets import Targets
+from brinell.attacks.components.projected_gradient import ProjectedGradient, projected_gradient
+from brinell.attacks.components.projection import clip_to_ball
+from brinell.attacks.harness.attack import Attack, Batch, Crafted
+from brinell.attacks.harness.losses import Loss
+from brinell.attacks.harness.oracle import Oracle, Precision
+from brinell.attacks.harness.targets import Targets
 from brinell.core import Fraction, OmitDefaultFromKey, Point
 from brinell.nn import Norm
 

@@ -10,17 +10,17 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from brinell.attacks.attack import Attack, Batch, Crafted
-from brinell.attacks.best_so_far import BestSoFar
-from brinell.attacks.epsilon_batch import EpsilonBatch
-from brinell.attacks.losses import check_classes, margin
-from brinell.attacks.oracle import Oracle, Precision
-from brinell.attacks.part import Part
-from brinell.attacks.per_steps import craft_per_steps
-from brinell.attacks.projection import clip_to_ball
-from brinell.attacks.select_rows import select_rows
-from brinell.attacks.square_moves import MOVES, Canvas, side_of
-from brinell.attacks.undecided import Undecided
+from brinell.attacks.components.best_so_far import BestSoFar
+from brinell.attacks.components.epsilon_batch import EpsilonBatch
+from brinell.attacks.components.part import Part
+from brinell.attacks.components.per_steps import craft_per_steps
+from brinell.attacks.components.projection import clip_to_ball
+from brinell.attacks.components.select_rows import select_rows
+from brinell.attacks.components.square_moves import MOVES, Canvas, side_of
+from brinell.attacks.components.undecided import Undecided
+from brinell.attacks.harness.attack import Attack, Batch, Crafted
+from brinell.attacks.harness.losses import check_classes, margin
+from brinell.attacks.harness.oracle import Oracle, Precision
 from brinell.core import Fraction, Point
 from brinell.nn import Norm, uniform
 

@@ -17,7 +17,18 @@ from brinell.compressors.xnor_net import XNORNet
 from brinell.core import Registry
 
 COMPRESSORS: Registry[Compressor] = Registry(
-    "compressor", Distill, Prune, XNORNet, ABCNet, INQ, DNS, DeepCompression, RobustCompression, Int8, FineTune
+    "compressor",
+    Distill,
+    Prune,
+    XNORNet,
+    ABCNet,
+    INQ,
+    DNS,
+    DeepCompression,
+    RobustCompression,
+    Int8,
+    FineTune,
+    group="brinell.compressors",
 )
 
 __all__ = [

@@ -19,6 +19,7 @@ from pydantic_core import CoreSchema, core_schema
 
 from brinell.core.errors import ConfigurationError
 from brinell.core.keys import content_key, file_digest
+from brinell.core.plugins import entry_point_members
 from brinell.core.problems import StrictModel, booleans, choices, explain, refusal, refuse
 
 
@@ -142,13 +143,56 @@ S = TypeVar("S", bound=Spec)
 
 
 class Registry(Generic[S]):
-    """The members of one family by kind, as `attacks/__init__.py` and its like list them."""
+    """The members of one family by kind, as `attacks/__init__.py` and its like list them.
 
-    def __init__(self, family: str, *members: type[S]) -> None:
-        self.family = family
-        self._members = {member.kind: member for member in members}
-        if len(self._members) < len(members):
-            raise ValueError(f"two members of the {family} registry have one kind among {list(self._members)}")
+    With a `group`, members of other packages join: by `register`, or by an entry point of that group, which is read
+    when the registry is first used, so that importing the library imports nobody's code. The members of the registry
+    that it `extends` are its members as well.
+    """
+
+    def __init__(
+        self, family: str, *members: type[S], group: str | None = None, extends: Registry[S] | None = None
+    ) -> None:
+        self.family, self.group, self.extends = family, group, extends
+        self._own: dict[str, type[S]] = {}
+        self._loaded = group is None
+        for member in members:
+            self._add(member)
+
+    def register(self, member: type[S]) -> type[S]:
+        """Add a member, behind the others; usable as a decorator.
+
+        Raises:
+            ValueError: its kind is taken.
+        """
+        self._add(member)
+        return member
+
+    def unregister(self, member: type[S]) -> None:
+        """Take a registered member out again.
+
+        Raises:
+            ValueError: it is not in the registry.
+        """
+        if self._own.get(member.kind) is not member:
+            raise ValueError(f"{member.__name__} is not in the {self.family} registry")
+        del self._own[member.kind]
+
+    def _add(self, member: type[S]) -> None:
+        known = self._own.get(member.kind)
+        if known is not None and known is not member:
+            raise ValueError(
+                f"{member.__name__} and {known.__name__} of the {self.family} registry have one kind, {member.kind!r}"
+            )
+        self._own[member.kind] = member
+
+    @property
+    def _members(self) -> dict[str, type[S]]:
+        if not self._loaded and self.group is not None:
+            self._loaded = True
+            for member in entry_point_members(self.group):
+                self._add(member)
+        return self._own if self.extends is None else {**self.extends._members, **self._own}
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._members)

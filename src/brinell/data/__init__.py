@@ -13,7 +13,9 @@ from brinell.data.imagenet import ImageNet
 from brinell.data.mapped_images import MappedImages
 from brinell.data.source import Source
 
-DATASETS: Registry[Source] = Registry("data set", Digits, Cifar10, ImageNet, ImageFiles, HuggingFace, Arrays)
+DATASETS: Registry[Source] = Registry(
+    "data set", Digits, Cifar10, ImageNet, ImageFiles, HuggingFace, Arrays, group="brinell.datasets"
+)
 
 
 def build(kind: str, split: str = "train", examples: int | None = None, seed: int = 0, **fields: Any) -> Dataset:

@@ -45,9 +45,10 @@ MODELS: Registry[Architecture] = Registry(
     MobileNetV1,
     AlexNet,
     InceptionV3,
+    group="brinell.models",
 )
 
-ARCHITECTURES: Registry[Architecture] = Registry("architecture", *(MODELS[kind] for kind in MODELS), GraphArchitecture)
+ARCHITECTURES: Registry[Architecture] = Registry("architecture", GraphArchitecture, extends=MODELS)
 """`MODELS`, and the graphs that files of other networks hold."""
 
 NETWORK_SOURCES: Registry[NetworkSource] = Registry(

@@ -18,7 +18,7 @@ from brinell.nn.fold import fold_batch_norms
 from brinell.nn.freezing import freeze, frozen_names, frozen_norms, keeps_statistics
 from brinell.nn.frozen_copy import copy_module, frozen_copy, has_hooks
 from brinell.nn.fuse import fuse_relu
-from brinell.nn.module_utils import frozen_evaluation, replace, set_layout, set_requires_grad
+from brinell.nn.module_utils import frozen_evaluation, in_layout, replace, set_layout, set_requires_grad
 from brinell.nn.noise import gaussian, random_bits, uniform
 from brinell.nn.norms import BallNorm, DistanceNorm, Norm, distance, distances, project, steepest
 from brinell.nn.staircase import staircase
@@ -56,6 +56,7 @@ __all__ = [
     "fuse_relu",
     "gaussian",
     "has_hooks",
+    "in_layout",
     "keeps_statistics",
     "kept_ties",
     "numeric_padding",

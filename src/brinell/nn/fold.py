@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -12,7 +11,7 @@ from torch import Tensor, fx, nn
 from torch.nn.modules import module as globally
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from brinell.nn.frozen_copy import has_hooks
+from brinell.nn.frozen_copy import copy_module, has_hooks
 from brinell.nn.module_utils import replace
 
 
@@ -48,7 +47,7 @@ def fold_batch_norms(module: nn.Module) -> nn.Module:
     A module that cannot be traced (its forward pass branches on values, it has hooks) comes back as a plain copy. What
     tracing gets wrong without an error (a branch on the type of the images) is for the caller to find (`difference`).
     """
-    shipped = copy.deepcopy(module)
+    shipped = copy_module(module)
     called = _Called(shipped)
     if has_hooks(shipped) or any(getattr(globally, f"_global_{kind}_hooks") for kind in _GLOBAL):
         return shipped

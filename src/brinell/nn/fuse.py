@@ -6,7 +6,6 @@ the caches. oneDNN does both in the convolution's own pass; the operator is the 
 
 from __future__ import annotations
 
-import copy
 import operator
 from typing import Any
 
@@ -14,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, fx, nn
 
-from brinell.nn.frozen_copy import has_hooks
+from brinell.nn.frozen_copy import copy_module, has_hooks
 from brinell.nn.module_utils import replace
 
 
@@ -71,7 +70,7 @@ def fuse_relu(module: nn.Module, dtype: torch.dtype | None = None) -> nn.Module:
     """
     if not isinstance(module, fx.GraphModule) or not can_fuse(dtype or torch.float32):
         return module
-    fused = copy.deepcopy(module)
+    fused = copy_module(module)
     graph, parts = fused.graph, dict(fused.named_modules())
     count = 0
     for node in list(graph.nodes):

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from itertools import chain
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 
 @contextmanager
@@ -49,3 +49,15 @@ def set_layout(module: nn.Module, layout: torch.memory_format) -> nn.Module:
         if tensor.dim() == 4:
             tensor.data = tensor.data.contiguous(memory_format=layout)
     return module
+
+
+def in_layout(images: Tensor, layout: torch.memory_format) -> Tensor:
+    """`images` in memory as `layout` has it, also where a dimension of 1 leaves the strides open.
+
+    Images of one channel count as contiguous in both layouts, and a convolution reads from the strides which one to
+    go on in: `contiguous` alone would leave that to the way in which the images were made.
+    """
+    if layout == torch.channels_last and images.dim() == 4:
+        last = images.permute(0, 2, 3, 1).contiguous()
+        return last.flatten().view(last.shape).permute(0, 3, 1, 2)
+    return images.contiguous().flatten().view(images.shape)

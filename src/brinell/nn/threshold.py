@@ -7,7 +7,6 @@ one, which batch norms fold into and relus fuse with.
 
 from __future__ import annotations
 
-import copy
 from typing import Final
 
 import torch
@@ -15,6 +14,7 @@ from torch import Tensor, nn
 
 from brinell.nn.abc_net import ABCConv2d
 from brinell.nn.binary import BinaryConv2d
+from brinell.nn.frozen_copy import copy_module
 from brinell.nn.module_utils import replace
 
 _CHUNK: Final = 1 << 16
@@ -86,7 +86,7 @@ def threshold_binary(module: nn.Module) -> nn.Module:
     found = [name for name, part in module.named_modules() if _fits(part)]
     if not found:
         return module
-    changed = copy.deepcopy(module)
+    changed = copy_module(module)
     for name in found:
         layer = changed.get_submodule(name)
         if isinstance(layer, BinaryConv2d | ABCConv2d):

@@ -13,7 +13,7 @@ from brinell.probes.probe import Probe, ProbeInput, ProbeResult
 Asked = ProbeInput
 Answer = ProbeResult
 
-PROBES: Registry[Probe] = Registry("probe", Masking, ActivationMaps, Gallery, Latency, Energy)
+PROBES: Registry[Probe] = Registry("probe", Masking, ActivationMaps, Gallery, Latency, Energy, group="brinell.probes")
 
 __all__ = [
     "PROBES",

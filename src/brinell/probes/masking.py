@@ -6,58 +6,21 @@ Sources: Athalye, Carlini & Wagner 2018 (section 3.1, the behaviours that betray
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, ClassVar, Final
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor, nn
 
-from brinell.attacks import FGSM, PGD, Attack, Columns, FrozenNetwork, GenAttack, clean_predictions, run_trial
-from brinell.core import ZERO_GRADIENT_SHARE, DataError, Fraction, Point, Progress, no_progress
-from brinell.nn import SURROGATES, BinaryLayer, frozen_copy, frozen_evaluation
+from brinell.attacks import Attack, clean_predictions
+from brinell.core import DataError, Fraction, Progress, no_progress
+from brinell.nn import frozen_copy, frozen_evaluation
+from brinell.probes.masking_checks import CHECKS, STEPS, Evidence, MaskingCase, plain_pgd
 from brinell.probes.middle_radius import middle_radius
 from brinell.probes.probe import Probe, ProbeInput, ProbeResult
 from brinell.variants import Variant
-
-_STEPS: Final = 20
-_TOLERANCE: Final = 0.05
-"""Accuracy that two attacks of one budget may differ by on an honest network: what restarts and losses are worth."""
-_UNBOUNDED: Final = 0.02
-"""Accuracy that an attack within half of the whole range may leave."""
-_FREE_SHARE: Final = 0.1
-"""Share of the standing examples that a gradient-free search may break before the gradients are blamed."""
-
-
-Right = NDArray[np.bool_]
-"""Who is still classified correctly, `(N,)`."""
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """One check: what was found, against what an honest network would show."""
-
-    check: str
-    found: float
-    limit: float
-    suspicious: bool
-    words: str
-
-    def record(self) -> dict[str, str | float | bool]:
-        """For JSON; what is not suspicious says how far it is from that."""
-        says = (
-            self.words if self.suspicious else f"{self.found:.2g}, where more than {self.limit:.2g} would be suspicious"
-        )
-        return {
-            "check": self.check,
-            "value": self.found,
-            "threshold": self.limit,
-            "suspicious": self.suspicious,
-            "says": says,
-        }
 
 
 @dataclass(frozen=True)
@@ -129,57 +92,7 @@ class Masking(Probe):
 
     def passes(self) -> float:
         """Ten walks of 20 steps, one of 50, one of 100, four radii; and a search among what is left."""
-        return self.examples * (3.0 * (10 * _STEPS + 50 + 100) + 60 * 15 / 3)
-
-
-@dataclass
-class _Case:
-    """What the checks share: the networks, the images, and who has fallen to anything so far."""
-
-    network: nn.Module
-    view: nn.Module
-    reference: nn.Module | None
-    images: Tensor
-    labels: Tensor
-    ids: Tensor
-    epsilon: float
-    seed: int
-    clean: Columns
-    standing: Right = field(init=False)
-    frozen: FrozenNetwork = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.standing = self.clean["rank"] == 0
-        self.frozen = FrozenNetwork(self.network, torch.device("cpu"))
-
-    def logits(self, images: Tensor) -> Tensor:
-        """What the network says of `images`, `(n, classes)`; a random one says something else each time."""
-        with torch.no_grad():
-            return self.frozen.deployed(images)(images)
-
-    def right(self, attack: Attack, *, on: nn.Module | None = None, points: list[Point] | None = None) -> Right:
-        """`(P, N)`: who is still right under the attack, crafted on the view or on `on`.
-
-        Only rows within the radius count for the worst case.
-        """
-        source = on or self.view
-        rows = run_trial(
-            self.network,
-            source,
-            self.images,
-            self.labels,
-            self.ids,
-            attack,
-            points=points,
-            seed=self.seed,
-            clean=self.clean,
-            rounded=False,
-            white_box=source is self.view,
-        ).rows
-        right: Right = (rows["rank"] == 0).reshape(-1, len(self.labels))
-        within = (rows["linf"] <= self.epsilon * (1 + 1e-5)).reshape(right.shape)
-        self.standing &= (right | ~within).all(0)
-        return right
+        return self.examples * (3.0 * (10 * STEPS + 50 + 100) + 60 * 15 / 3)
 
 
 @torch.inference_mode(False)
@@ -209,8 +122,8 @@ def verify(
         clean = clean_predictions(network, images, labels, ids, seed=seed)
         if not (clean["rank"] == 0).any():
             raise DataError("labels: the network classifies none of these images correctly; there is nothing to verify")
-        case = _Case(network, view, parent, images, labels, ids, epsilon, seed, clean)
-        base = case.right(_pgd(case))[0]
+        case = MaskingCase(network, view, parent, images, labels, ids, epsilon, seed, clean)
+        base = case.right(plain_pgd(case))[0]
         evidence: list[Evidence] = []
         for done, check in enumerate(CHECKS):
             evidence.extend(check(case, base))
@@ -222,137 +135,3 @@ def verify(
             reported=float(base.mean()),
             robust_accuracy=float(case.standing.mean()),
         )
-
-
-def _pgd(case: _Case, **changes: object) -> PGD:
-    return PGD(epsilon=case.epsilon, steps=_STEPS).model_copy(update=changes)
-
-
-def _is_random(case: _Case, base: Right) -> Iterator[Evidence]:
-    """A network that answers differently each time hides behind noise; its attacker would average over it."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(case.seed)
-        answers = torch.stack([case.logits(case.images[:64]) for _ in range(5)])
-    difference = float((answers - answers[0]).abs().amax())
-    yield Evidence("randomness", difference, 0.0, difference > 1e-3, "the same image gets other logits each time")
-
-
-def _zero_gradients(case: _Case, base: Right) -> Iterator[Evidence]:
-    """Check 1: examples whose input gradient is exactly zero, or infinite or undefined in places."""
-    result = run_trial(
-        case.network,
-        case.view,
-        case.images,
-        case.labels,
-        case.ids,
-        FGSM(epsilon=case.epsilon),
-        seed=case.seed,
-        clean=case.clean,
-        rounded=False,
-    )
-    share = float((result.rows["zero_gradients"] > 0)[case.clean["rank"] == 0].mean())
-    words = f"the gradient is exactly zero for {share:.0%} of the examples"
-    yield Evidence("zero gradients", share, ZERO_GRADIENT_SHARE, share > ZERO_GRADIENT_SHARE, words)
-    infinite = result.computation.infinite_gradients / max(1, result.computation.gradients)
-    words = f"the gradient is infinite or undefined in places for {infinite:.0%} of the examples"
-    yield Evidence("infinite gradients", infinite, 0.0, infinite > 0, words)
-
-
-def _other_losses(case: _Case, base: Right) -> Iterator[Evidence]:
-    """Check 2: losses that do not saturate, and cross-entropy of logits brought to an ordinary scale."""
-    logits = case.logits(case.images[:64])
-    ordinary_scale = _Scaled(case.view, 1 / max(float(logits.std()), 1e-12))
-    yield _stronger("PGD with margin loss", base, case.right(_pgd(case, loss="margin"))[0])
-    if logits.shape[1] >= 3:
-        yield _stronger("PGD with DLR loss", base, case.right(_pgd(case, loss="dlr"))[0])
-    yield _stronger("PGD with rescaled logits", base, case.right(_pgd(case), on=ordinary_scale)[0])
-
-
-def _transfer(case: _Case, base: Right) -> Iterator[Evidence]:
-    """Check 3: another network's adversarials do more harm than one's own gradient."""
-    if case.reference is not None:
-        yield _stronger("transfer from the reference", base, case.right(_pgd(case), on=case.reference)[0])
-
-
-def _surrogates(case: _Case, base: Right) -> Iterator[Evidence]:
-    """Check 5: other derivatives in place of sign's."""
-    if not any(isinstance(layer, BinaryLayer) for layer in case.view.modules()):
-        return
-    for name in SURROGATES:
-        for layer in case.view.modules():
-            if isinstance(layer, BinaryLayer):
-                layer.surrogate = name
-        yield _stronger(f"the surrogate gradient {name}", base, case.right(_pgd(case))[0])
-
-
-def _behaviour(case: _Case, base: Right) -> Iterator[Evidence]:
-    """Check 6: what more strength should do, and does not."""
-    unbounded = float(case.right(_pgd(case, epsilon=0.5, steps=50))[0].mean())
-    words = f"an unbounded attack leaves {unbounded:.0%}"
-    yield Evidence("unbounded attack", unbounded, _UNBOUNDED, unbounded > _UNBOUNDED, words)
-    radii = [case.epsilon * factor for factor in (0.5, 1.0, 2.0, 4.0)]
-    curve = case.right(_pgd(case), points=[Point(radius, _STEPS) for radius in radii]).mean(1)
-    rise = float(np.diff(curve).max())
-    yield Evidence(
-        "accuracy over epsilon", rise, _TOLERANCE, rise > _TOLERANCE, f"accuracy rises by {rise:.0%} with epsilon"
-    )
-    single = case.right(FGSM(epsilon=case.epsilon))[0]
-    yield _stronger("a single step (FGSM)", base, single)
-    more = case.right(_pgd(case, steps=5 * _STEPS))[0]
-    yield _stronger(f"PGD with {5 * _STEPS} instead of {_STEPS} steps", base, more)
-
-
-def _gradient_free(case: _Case, base: Right) -> Iterator[Evidence]:
-    """Check 4: a search through scores breaks what every gradient attack left standing."""
-    left = torch.from_numpy(case.standing).nonzero()[:100, 0]
-    if len(left) < 10:
-        return
-    logits = case.logits(case.images[left])
-    targets = logits.scatter(1, case.labels[left][:, None], -torch.inf).argmax(1)
-    search = GenAttack(epsilon=case.epsilon, steps=60, mutation_rate=0.1, mutation_range=1.0)
-    rows = run_trial(
-        case.network,
-        case.network,
-        case.images[left],
-        case.labels[left],
-        case.ids[left],
-        search,
-        targets=targets,
-        seed=case.seed,
-        rounded=False,
-    ).rows
-    fell = rows["rank"] > 0
-    case.standing[left.numpy()[fell]] = False
-    share = float(fell.mean())
-    words = f"a gradient-free search breaks {share:.0%} of what every gradient attack left standing"
-    yield Evidence("gradient-free search", share, _FREE_SHARE, share > _FREE_SHARE, words)
-
-
-CHECKS: Final[tuple[Callable[[_Case, Right], Iterator[Evidence]], ...]] = (
-    _is_random,
-    _zero_gradients,
-    _other_losses,
-    _transfer,
-    _behaviour,
-    _surrogates,
-    _gradient_free,
-)
-
-
-def _stronger(name: str, base: Right, right: Right) -> Evidence:
-    """Suspicious where an attack that should be no stronger leaves clearly less than plain PGD."""
-    gain = float(base.mean() - right.mean())
-    spread = 3 * float(np.sqrt(max(gain, 1 / len(base)) / len(base)))
-    limit = max(_TOLERANCE, spread)
-    return Evidence(name, gain, limit, gain > limit, f"{name} breaks {gain:.0%} more than plain PGD")
-
-
-class _Scaled(nn.Module):
-    def __init__(self, network: nn.Module, factor: float) -> None:
-        super().__init__()
-        self.network, self.factor = network, factor
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Logits times a factor: another temperature, the same classes."""
-        logits: Tensor = self.network(images) * self.factor
-        return logits

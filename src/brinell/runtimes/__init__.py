@@ -10,7 +10,9 @@ from brinell.runtimes.runtime import Runtime
 from brinell.runtimes.sparse import Sparse
 from brinell.runtimes.verification import differing_logits, verification_images
 
-RUNTIMES: Registry[Runtime] = Registry("runtime", Reference, OpenVINO, ONNXRuntime, Sparse, Auto)
+RUNTIMES: Registry[Runtime] = Registry(
+    "runtime", Reference, OpenVINO, ONNXRuntime, Sparse, Auto, group="brinell.runtimes"
+)
 
 __all__ = [
     "RUNTIMES",

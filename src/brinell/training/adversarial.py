@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
-from brinell.attacks.projection import random_start
+from brinell.attacks.components.projection import random_start
 from brinell.core import Fraction, Spec, derive_seed
 from brinell.nn import Norm, frozen_evaluation, project, steepest, uniform
 from brinell.training.batch import Batch, Loss

@@ -9,7 +9,7 @@ from brinell.compressors.rates.rates import ChosenRates, RateProblem, Rates
 from brinell.compressors.rates.uniform import Uniform
 from brinell.core import Registry
 
-RATES: Registry[Rates] = Registry("rate rule", Uniform, Layers, AMC)
+RATES: Registry[Rates] = Registry("rate rule", Uniform, Layers, AMC, group="brinell.rates")
 
 
 def read_rates(value: Any) -> Any:

@@ -12,7 +12,7 @@ from pydantic import BeforeValidator, Field, SerializeAsAny
 from torch import nn
 
 from brinell.attacks import ATTACKS, FGSM, Attack
-from brinell.attacks.oracle import Precision
+from brinell.attacks.harness.oracle import Precision
 from brinell.compressors.rates.amc_score import Score, accuracy_score, robust_score
 from brinell.compressors.rates.rates import ChosenRates, RateProblem, Rates
 from brinell.compressors.resolved_budget import ResolvedBudget

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from brinell.attacks import Attack, run_trial
-from brinell.attacks.oracle import Oracle, Precision
+from brinell.attacks.harness.oracle import Oracle, Precision
 from brinell.data import Dataset
 
 Score = Callable[[nn.Module], float]

@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from brinell.attacks.best_so_far import BestSoFar
-from brinell.attacks.epsilon_batch import EpsilonBatch
-from brinell.attacks.losses import succeeded
-from brinell.attacks.oracle import Oracle
+from brinell.attacks.components.best_so_far import BestSoFar
+from brinell.attacks.components.epsilon_batch import EpsilonBatch
+from brinell.attacks.harness.losses import succeeded
+from brinell.attacks.harness.oracle import Oracle
 
 
 class Undecided:

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 import torch
 from torch import Tensor
 
-from brinell.attacks.epsilon_batch import EpsilonBatch
+from brinell.attacks.components.epsilon_batch import EpsilonBatch
 from brinell.nn import Norm, uniform
 
 _HALVED: Final = (0.001, 0.005, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8)

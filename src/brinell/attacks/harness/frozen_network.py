@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Final, Literal
@@ -10,13 +9,14 @@ from typing import Final, Literal
 import torch
 from torch import Tensor, nn
 
-from brinell.attacks.admission import Admission, admit
-from brinell.attacks.fast_forms import Form, Scores, folded, without_gradients
-from brinell.attacks.proofs import Proofs, proofs_of
+from brinell.attacks.harness.admission import Admission, admit
+from brinell.attacks.harness.fast_forms import Form, Scores, folded, without_gradients
+from brinell.attacks.harness.proofs import Proofs, proofs_of
 from brinell.nn import (
     Response,
     coarse_difference,
     comparison_images,
+    copy_module,
     difference,
     frozen_copy,
     relative_difference,
@@ -208,13 +208,13 @@ class FrozenNetwork:
         """The plain form beside one that has taken another layout."""
         if self.module is None:
             return like
-        module = set_layout(copy.deepcopy(self.module), torch.contiguous_format)
+        module = set_layout(copy_module(self.module), torch.contiguous_format)
         return replace(like, name="plain", network=module, layout=torch.contiguous_format)
 
     def _both_in_double(self, deployed: Form, build: _Build) -> tuple[Form, Form]:
         if self.module is None:
             raise AssertionError("a function has one form only")
-        module = copy.deepcopy(self.module).double()
+        module = copy_module(self.module).double()
         made = build(module, deployed)
         if made is None:
             raise AssertionError("what could be made in float32 can be made in float64")

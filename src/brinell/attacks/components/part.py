@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from brinell.attacks.oracle import Oracle
+from brinell.attacks.harness.oracle import Oracle
 
 
 @dataclass(frozen=True)

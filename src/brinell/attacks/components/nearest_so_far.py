@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from brinell.attacks.attack import Batch, Crafted
-from brinell.attacks.losses import margin
-from brinell.attacks.oracle import Oracle
+from brinell.attacks.harness.attack import Batch, Crafted
+from brinell.attacks.harness.losses import margin
+from brinell.attacks.harness.oracle import Oracle
 
 _SLACK = 5e-5
 """Share of the largest logit that a success must clear: what folding batch norms may change by rounding."""

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from brinell.attacks.attack import Attack
-from brinell.attacks.crafting import (
+from brinell.attacks.harness.attack import Attack
+from brinell.attacks.harness.crafting import (
     BatchSize,
     check_request,
     choose_device_for,
@@ -19,11 +19,11 @@ from brinell.attacks.crafting import (
     is_skipped,
     prepared,
 )
-from brinell.attacks.fast_forms import Scores
-from brinell.attacks.frozen_network import FrozenNetwork, frozen
-from brinell.attacks.judge import all_scores, looks_like_probabilities, verdict
-from brinell.attacks.oracle import Oracle, harness
-from brinell.attacks.results import AUTO, Columns, TrialResult, chunk_rows, host, joined, verdict_columns
+from brinell.attacks.harness.fast_forms import Scores
+from brinell.attacks.harness.frozen_network import FrozenNetwork, frozen
+from brinell.attacks.harness.judge import all_scores, looks_like_probabilities, verdict
+from brinell.attacks.harness.oracle import Oracle, harness
+from brinell.attacks.harness.results import AUTO, Columns, TrialResult, chunk_rows, host, joined, verdict_columns
 from brinell.core import DataError, ModelError, Point, Progress, derive_seed, no_progress
 from brinell.data import check_images
 

@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from brinell.attacks.attack import Attack, Batch, Chunk, Crafted
-from brinell.attacks.computation import Computation
-from brinell.attacks.fast_forms import Scores
-from brinell.attacks.judge import Verdict, judge, rounded_to_bytes
+from brinell.attacks.harness.attack import Attack, Batch, Chunk, Crafted
+from brinell.attacks.harness.computation import Computation
+from brinell.attacks.harness.fast_forms import Scores
+from brinell.attacks.harness.judge import Verdict, judge, rounded_to_bytes
 from brinell.core import Point
 from brinell.nn import distances
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, fx, nn
 
-from brinell.nn import fold_batch_norms, fuse_relu, set_layout, threshold_binary
+from brinell.nn import fold_batch_norms, fuse_relu, in_layout, set_layout, threshold_binary
 
 Scores = Callable[[Tensor], Tensor]
 """Anything that maps images `(N, C, H, W)` to logits `(N, classes)`."""
@@ -33,7 +33,7 @@ class Form:
 
     def __call__(self, images: Tensor) -> Tensor:
         """Logits `(N, classes)`."""
-        inputs = images.to(self.takes).contiguous(memory_format=self.layout)
+        inputs = in_layout(images.to(self.takes), self.layout)
         if self.copies:
             inputs = inputs.clone(memory_format=torch.preserve_format)
         with torch.autocast(images.device.type, torch.bfloat16, enabled=self.bf16):

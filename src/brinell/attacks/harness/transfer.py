@@ -8,15 +8,15 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from brinell.attacks.attack import Attack, Chunk
-from brinell.attacks.computation import Computation
-from brinell.attacks.crafting import BatchSize, check_request, choose_device_for, chunks, is_skipped, prepared
-from brinell.attacks.fast_forms import Scores
-from brinell.attacks.frozen_network import FrozenNetwork, frozen
-from brinell.attacks.oracle import Oracle, harness
-from brinell.attacks.outcome import Outcome, outcome
-from brinell.attacks.results import Columns, TrialResult, chunk_rows, joined
-from brinell.attacks.trial import clean_predictions
+from brinell.attacks.harness.attack import Attack, Chunk
+from brinell.attacks.harness.computation import Computation
+from brinell.attacks.harness.crafting import BatchSize, check_request, choose_device_for, chunks, is_skipped, prepared
+from brinell.attacks.harness.fast_forms import Scores
+from brinell.attacks.harness.frozen_network import FrozenNetwork, frozen
+from brinell.attacks.harness.oracle import Oracle, harness
+from brinell.attacks.harness.outcome import Outcome, outcome
+from brinell.attacks.harness.results import Columns, TrialResult, chunk_rows, joined
+from brinell.attacks.harness.trial import clean_predictions
 from brinell.core import Point, Progress, derive_seed, no_progress
 from brinell.data import check_images
 from brinell.variants import Variant

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from brinell.attacks.computation import Computation
-from brinell.attacks.results import TrialResult
+from brinell.attacks.harness.computation import Computation
+from brinell.attacks.harness.results import TrialResult
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,7 +8,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from brinell.attacks.oracle import Oracle
+from brinell.attacks.harness.oracle import Oracle
 from brinell.core import ConfigurationError, DataError
 from brinell.nn import uniform
 

@@ -7,9 +7,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from brinell.attacks.admission import check_logits
-from brinell.attacks.fast_forms import Scores
-from brinell.attacks.losses import best_other
+from brinell.attacks.harness.admission import check_logits
+from brinell.attacks.harness.fast_forms import Scores
+from brinell.attacks.harness.losses import best_other
 
 _SLACK = 1e-4
 

@@ -11,8 +11,8 @@ import torch
 from pydantic import model_validator
 from torch import Tensor
 
-from brinell.attacks.oracle import Oracle
-from brinell.core import ConfigurationError, Point, Spec
+from brinell.attacks.harness.oracle import Oracle
+from brinell.core import ConfigurationError, Point, Registry, Spec
 from brinell.nn import DistanceNorm
 
 COUNTS: Final = ("first_success_step", "restart", "forwards", "backwards", "zero_gradients", "queries")
@@ -157,3 +157,7 @@ def runs_of(targets: object) -> int:
 def column(values: Sequence[float] | Tensor, like: Tensor) -> Tensor:
     """One number an image as `(N, 1, 1, 1)`, ready to multiply images with."""
     return torch.as_tensor(values, dtype=like.dtype, device=like.device).view(-1, *[1] * (like.dim() - 1))
+
+
+ATTACKS: Registry[Attack] = Registry("attack", group="brinell.attacks")
+"""The attacks by kind: those of `brinell.attacks`, of entry points, and those that were registered."""

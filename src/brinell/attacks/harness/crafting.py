@@ -10,11 +10,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from brinell.attacks.attack import COUNTS, Attack, Batch, Chunk, Crafted
-from brinell.attacks.frozen_network import FrozenNetwork
-from brinell.attacks.oracle import Oracle
-from brinell.attacks.results import AUTO
-from brinell.attacks.targets import check_targets, drawn_targets
+from brinell.attacks.harness.attack import ATTACKS, COUNTS, Attack, Batch, Chunk, Crafted
+from brinell.attacks.harness.frozen_network import FrozenNetwork
+from brinell.attacks.harness.oracle import Oracle
+from brinell.attacks.harness.results import AUTO
+from brinell.attacks.harness.targets import check_targets, drawn_targets
 from brinell.core import ConfigurationError, DataError, Point, Progress, UnsupportedError, no_progress
 
 BatchSize = int | Literal["auto"]
@@ -156,8 +156,6 @@ def check_request(attack: Attack, points: Sequence[Point], trace_every: int | No
         raise ConfigurationError(f"trace_every: {reason}, not {trace_every}")
     crafted_on = crafted_on.source if isinstance(crafted_on, FrozenNetwork) else crafted_on
     if attack.needs == "gradient" and not isinstance(crafted_on, nn.Module):
-        from brinell.attacks import ATTACKS  # which imports this file's caller
-
         free = [kind for kind in ATTACKS if ATTACKS[kind].needs == "scores"]
         raise UnsupportedError(
             f"{attack.kind} needs gradients, and {type(crafted_on).__name__} gives none; attack it with "

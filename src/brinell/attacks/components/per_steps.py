@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 
 import torch
 
-from brinell.attacks.attack import COUNTS, Batch, Crafted
-from brinell.attacks.best_so_far import BestSoFar
-from brinell.attacks.epsilon_batch import EpsilonBatch
+from brinell.attacks.components.best_so_far import BestSoFar
+from brinell.attacks.components.epsilon_batch import EpsilonBatch
+from brinell.attacks.harness.attack import COUNTS, Batch, Crafted
 from brinell.core import Point
 
 Run = Callable[[BestSoFar, EpsilonBatch, float, float], None]

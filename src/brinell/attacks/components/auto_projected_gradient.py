@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from brinell.attacks.attack import column
-from brinell.attacks.epsilon_batch import EpsilonBatch
-from brinell.attacks.losses import LOSSES, Loss, check_classes
-from brinell.attacks.part import Part
-from brinell.attacks.select_rows import select_rows
-from brinell.attacks.undecided import Undecided
+from brinell.attacks.components.epsilon_batch import EpsilonBatch
+from brinell.attacks.components.part import Part
+from brinell.attacks.components.select_rows import select_rows
+from brinell.attacks.components.undecided import Undecided
+from brinell.attacks.harness.attack import column
+from brinell.attacks.harness.losses import LOSSES, Loss, check_classes
 from brinell.nn import BallNorm, distance, gaussian, project, steepest, uniform
 
 _MOMENTUM = 0.75

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from brinell.attacks.frozen_network import FrozenNetwork
+from brinell.attacks.harness.frozen_network import FrozenNetwork
 from brinell.core import ZERO_GRADIENT_SHARE
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from brinell.attacks.attack import Crafted
+from brinell.attacks.harness.attack import Crafted
 from brinell.core import Point
 
 

@@ -9,14 +9,14 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from brinell.attacks.attack import Batch, Crafted, column
-from brinell.attacks.best_so_far import BestSoFar
-from brinell.attacks.epsilon_batch import EpsilonBatch
-from brinell.attacks.losses import LOSSES, Loss, check_classes
-from brinell.attacks.oracle import Oracle
-from brinell.attacks.projection import random_start
-from brinell.attacks.targets import Targets, classes_in_turn
-from brinell.attacks.trace import Trace
+from brinell.attacks.components.best_so_far import BestSoFar
+from brinell.attacks.components.epsilon_batch import EpsilonBatch
+from brinell.attacks.components.projection import random_start
+from brinell.attacks.components.trace import Trace
+from brinell.attacks.harness.attack import Batch, Crafted, column
+from brinell.attacks.harness.losses import LOSSES, Loss, check_classes
+from brinell.attacks.harness.oracle import Oracle
+from brinell.attacks.harness.targets import Targets, classes_in_turn
 from brinell.core import Point
 from brinell.nn import Norm, project, steepest
 

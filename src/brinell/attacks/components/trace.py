@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from brinell.attacks.losses import succeeded
+from brinell.attacks.harness.losses import succeeded
 from brinell.core import TRACE_SCHEMA
 
 

@@ -8,12 +8,12 @@ from typing import Final, Protocol
 import torch
 from torch import Tensor
 
-from brinell.attacks.attack import column
-from brinell.attacks.epsilon_batch import EpsilonBatch
-from brinell.attacks.hyperplane import way_to_plane
-from brinell.attacks.losses import succeeded
-from brinell.attacks.oracle import Oracle
-from brinell.attacks.part import Part
+from brinell.attacks.components.epsilon_batch import EpsilonBatch
+from brinell.attacks.components.hyperplane import way_to_plane
+from brinell.attacks.components.part import Part
+from brinell.attacks.harness.attack import column
+from brinell.attacks.harness.losses import succeeded
+from brinell.attacks.harness.oracle import Oracle
 from brinell.nn import BallNorm, DistanceNorm, distance, gaussian, uniform
 
 DUAL: Final[dict[BallNorm, DistanceNorm]] = {"linf": "l1", "l2": "l2", "l1": "linf"}

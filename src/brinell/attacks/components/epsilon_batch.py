@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from brinell.attacks.attack import Batch
+from brinell.attacks.harness.attack import Batch
 
 
 @dataclass(frozen=True)

@@ -9,13 +9,13 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from brinell.attacks.computation import Computation, GradientCounts
-from brinell.attacks.fast_forms import Form, Scores
-from brinell.attacks.frozen_network import FrozenNetwork, Role, frozen
-from brinell.attacks.frozen_network import Precision as Precision
-from brinell.attacks.losses import succeeded
+from brinell.attacks.harness.computation import Computation, GradientCounts
+from brinell.attacks.harness.fast_forms import Form, Scores
+from brinell.attacks.harness.frozen_network import FrozenNetwork, Role, frozen
+from brinell.attacks.harness.frozen_network import Precision as Precision
+from brinell.attacks.harness.losses import succeeded
 from brinell.core import ModelError
-from brinell.nn import frozen_evaluation
+from brinell.nn import frozen_evaluation, in_layout
 
 AT_ONCE = {"cpu": 128, "cuda": 2048}
 """Images a forward pass by the kind of device: on a processor the maps of more than that leave its caches."""
@@ -169,7 +169,7 @@ class Oracle:
         """Images that a gradient can be taken by, and their logits."""
         form = self._form("gradients", images)
         with torch.enable_grad():
-            inputs = images.detach().contiguous(memory_format=form.layout).requires_grad_()
+            inputs = in_layout(images.detach(), form.layout).requires_grad_()
             logits = form(inputs)
             if not logits.requires_grad:
                 raise ModelError(_NO_GRADIENT)

@@ -1,0 +1,1 @@
+"""Parts that several attacks share: projections, what was found so far, who is undecided, gradient steps."""
