@@ -47,8 +47,7 @@ def check_result(
 
     Judged on training images. Logits are compared where the child was `trained` at all (binary layers without training
     may give every image the same), and agreement where the parent classifies more images than by chance, and no
-    fewer than the child. What the
-    parent was already is not held against the child.
+    fewer than the child. What the parent was already is not held against the child.
 
     Raises:
         ModelError: what is wrong, and in which layer.
