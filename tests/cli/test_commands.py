@@ -131,6 +131,19 @@ def test_attack_prints_accuracies(brinell, file):
     assert figures["forward passes"] == "1.0"
 
 
+def test_attack_takes_auto_attack_and_says_how_far_a_boundary_is(brinell, file):
+    arguments = ("attack", file, "--data", "digits", "--examples", 12)
+    small = [part for pair in ("epsilon=16/255", "steps=3", "queries=10") for part in ("--set", pair)]
+    said = brinell(*arguments, "--with", "auto_attack", *small)
+    assert said.status == 0, said.err
+    assert "distance" not in said.out
+    said = brinell(*arguments, "--with", "fmn", "--set", "norm=l1", "--set", "steps=20")
+    assert said.status == 0, said.err
+    (line,) = [line for line in said.out.splitlines() if "distance" in line]
+    assert line.startswith("median l1")
+    assert float(line.split()[3]) > 0
+
+
 def test_compress_writes_a_file_that_can_be_attacked(brinell, file, tmp_path):
     target = tmp_path / "pruned.brinell"
     said = brinell(
@@ -222,4 +235,4 @@ def test_attack_looks_at_the_view_it_is_told(brinell, file):
     assert brinell(*arguments, "--view", "exact").status == 0
     said = brinell(*arguments, "--view", "exat")
     assert said.status == 1
-    assert "unknown view 'exat'; accepted: exact" in said.err
+    assert "unknown view 'exat'; accepted: natural, exact" in said.err

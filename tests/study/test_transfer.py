@@ -253,13 +253,19 @@ def binary(tiny):
 
 
 def test_a_view_is_chosen_for_an_attack_and_part_of_the_key(binary):
+    by_default = plan(Study.parse(binary)).trials[-1]
+    binary["attacks"]["pgd"]["view"] = "natural"
     natural = plan(Study.parse(binary)).trials[-1]
     binary["attacks"]["pgd"]["view"] = "surrogate:tanh"
     study = Study.parse(binary)
     assert Study.parse(study.config()) == study
     other = plan(study).trials[-1]
-    assert (natural.view, other.view) == ("straight_through", "surrogate:tanh")
-    assert natural.key != other.key
+    assert (by_default.view, natural.view, other.view) == ("all", "straight_through", "surrogate:tanh")
+    assert len({by_default.key, natural.key, other.key}) == 3
+    binary["attacks"]["pgd"] = {"kind": "pgd", "epsilon": 0.1, "variants": ["binary"], "trace_every": 1}
+    assert plan(Study.parse(binary)).trials[-1].view == "straight_through"
+    binary["attacks"]["pgd"] = {"kind": "fgsm", "epsilon": 0.1, "variants": ["base", "binary"], "view": "natural"}
+    assert [trial.view for trial in plan(Study.parse(binary)).trials[-2:]] == ["exact", "straight_through"]
 
 
 def test_a_view_that_a_variant_does_not_have_is_refused(binary):

@@ -215,7 +215,7 @@ def test_attacks_are_lent_a_gradient_and_judged_by_what_ships(change: BinaryLaye
 
 
 def test_views_that_do_not_exist_are_refused() -> None:
-    with pytest.raises(UnsupportedError, match="unknown view 'exakt'; accepted: exact, straight_through"):
+    with pytest.raises(UnsupportedError, match="unknown view 'exakt'; accepted: natural, exact, straight_through"):
         of(build("resnet8")).view("exakt")
     with pytest.raises(UnsupportedError, match="a binary network has no exact gradient"):
         binary().view("exact")

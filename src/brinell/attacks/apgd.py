@@ -49,6 +49,8 @@ class APGD(Attack):
     kind = "apgd"
     sweepable: ClassVar[frozenset[str]] = frozenset({"epsilon", "steps"})
     skips_misclassified: ClassVar[bool] = True
+    every_surrogate: ClassVar[bool] = True
+    shrinks: ClassVar[bool] = True
 
     epsilon: Fraction = Field(ge=0)
     """Radius of the ball in input units; images are in [0, 1]."""

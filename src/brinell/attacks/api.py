@@ -18,7 +18,7 @@ from brinell.attacks.harness.trial import clean_predictions, run_trial
 from brinell.core import ConfigurationError, Progress, no_progress
 from brinell.data import check_images
 from brinell.runtimes import CompiledNetwork, Runtime
-from brinell.variants import Variant
+from brinell.variants import Variant, views_of
 
 
 class BrinellWarning(UserWarning):
@@ -52,7 +52,8 @@ def attack(
         targets: Target classes `(N,)`; without them the attack is untargeted or draws targets.
         seed: Seed of the attack.
         example_ids: Ids `(N,)` that key the noise; by default 0 to N-1.
-        view: Gradient of a `Variant` that the attack sees; by default its natural one.
+        view: Gradient of a `Variant` that the attack sees; by default the attack's: PGD, BIM and APGD go through `all`
+            surrogates of a binary network, others see its `natural` gradient.
         runtime: Runtime that judges a `Variant`; by default its own. Score-based attacks use it too, unless a `view`
             is given.
         trace_every: Record loss and accuracy at every n-th step; disables early stopping.
@@ -80,7 +81,9 @@ def attack(
     device = choose_device_for(device)
     judged = FrozenNetwork(model.deployed(runtime) if isinstance(model, Variant) else model, device)
     compiled = isinstance(judged.source, CompiledNetwork) and attack.needs == "scores" and view is None
-    source = FrozenNetwork(model.view(view), device) if isinstance(model, Variant) and not compiled else judged
+    source = judged
+    if isinstance(model, Variant) and not compiled:
+        source = FrozenNetwork(_view(model, attack, view, traced=trace_every is not None), device)
     ids = torch.arange(len(labels)) if example_ids is None else example_ids
     clean = clean_predictions(judged, images, labels, ids, seed=seed, batch_size=batch_size)
     warn_at_chance(clean["rank"] == 0, int(clean["prediction"].max()) + 1)
@@ -103,6 +106,15 @@ def attack(
     for warning in result.computation.warnings:
         warnings.warn(warning, BrinellWarning, stacklevel=2)
     return outcome(result, targeted=targets is not None, dtype=images.dtype)
+
+
+def _view(variant: Variant, attack: Attack, view: str | None, *, traced: bool) -> nn.Module:
+    """What adversarials are crafted on."""
+    if view is not None:
+        return variant.view(view)
+    natural = variant.view()
+    chosen = attack.default_view(views_of(natural), traced=traced)
+    return natural if chosen == "natural" else variant.view(chosen)
 
 
 def warn_at_chance(correct: np.ndarray[Any, Any], classes: int) -> None:

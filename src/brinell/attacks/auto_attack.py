@@ -79,6 +79,7 @@ class AutoAttack(Attack):
     kind = "auto_attack"
     sweepable: ClassVar[frozenset[str]] = frozenset({"epsilon"})
     skips_misclassified: ClassVar[bool] = True
+    shrinks: ClassVar[bool] = True
     takes_targets: ClassVar[bool] = False
 
     epsilon: Fraction = Field(ge=0)

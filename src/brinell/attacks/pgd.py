@@ -39,6 +39,7 @@ class PGD(Attack):
     sweepable: ClassVar[frozenset[str]] = frozenset({"epsilon", "steps"})
     traceable: ClassVar[bool] = True
     skips_misclassified: ClassVar[bool] = True
+    every_surrogate: ClassVar[bool] = True
 
     epsilon: Fraction = Field(ge=0)
     """Radius of the ball in input units; images are in [0, 1]."""

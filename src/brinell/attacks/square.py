@@ -48,6 +48,7 @@ class Square(Attack):
     needs: ClassVar[Literal["gradient", "scores"]] = "scores"
     sweepable: ClassVar[frozenset[str]] = frozenset({"epsilon", "steps"})
     skips_misclassified: ClassVar[bool] = True
+    shrinks: ClassVar[bool] = True
 
     epsilon: Fraction = Field(ge=0)
     """Radius of the ball in input units; images are in [0, 1]."""

@@ -32,7 +32,8 @@ def attack(
     split: Annotated[str, typer.Option(help="Split to attack.")] = "test",
     examples: Annotated[int, typer.Option(min=1, help="How many images of it, at most.")] = 1000,
     view: Annotated[
-        str | None, typer.Option(help="Gradient to look at, such as surrogate:tanh (default: the network's own).")
+        str | None,
+        typer.Option(help="Gradient to use, such as surrogate:tanh, natural or all (default: the attack's)."),
     ] = None,
     runtime: RuntimeName = None,
     seed: Seed = 0,
@@ -61,5 +62,10 @@ def attack(
     out.print(f"clean accuracy       {outcome.clean_accuracy:7.2%}")
     out.print(f"robust accuracy      {outcome.robust_accuracy:7.2%}")
     out.print(f"attack success rate  {outcome.attack_success_rate:7.2%}  (of those classified correctly)")
+    if chosen.point.epsilon is None:
+        far = outcome.distances[chosen.distance_norm][outcome.success & outcome.clean_correct].double()
+        out.print(
+            f"median {chosen.distance_norm:4s} distance {far.median().item():7.4f}  (of those attacked with success)"
+        )
     out.print(f"forward passes       {outcome.forwards.double().mean().item():7.1f}  an image")
     out.print(f"backward passes      {outcome.backwards.double().mean().item():7.1f}  an image")

@@ -72,7 +72,8 @@ def _attack_trials(study: Study, test: Dataset, variants: Sequence[VariantPlan])
     for name, entry in study.attacks.items():
         where = f"attacks.{name}"
         chosen = _among(variants, entry.variants)
-        views = [looked_at(entry.attack, entry.view, variant, where, "variants") for variant in chosen]
+        traced = entry.trace_every is not None
+        views = [looked_at(entry.attack, entry.view, variant, where, "variants", traced=traced) for variant in chosen]
         for run in _runs(name, entry, entry, study, test, where, entry.trace_every):
             for variant, view in zip(chosen, views, strict=True):
                 yield _trial(run, variant, variant, view, test)

@@ -9,14 +9,17 @@ from brinell.study.plan_variants import VariantPlan
 from brinell.variants import VIEWS
 
 
-def looked_at(attack: Attack, asked: str | None, variant: VariantPlan, where: str, narrowed_by: str) -> str:
-    """The view `asked` for, or the variant's natural one; `where` is the attack's place in the study.
+def looked_at(
+    attack: Attack, asked: str | None, variant: VariantPlan, where: str, narrowed_by: str, *, traced: bool = False
+) -> str:
+    """The view `asked` for, or the attack's default one; `where` is the attack's place in the study.
 
     Raises:
         ConfigurationError: the variant has no such view, or the attack needs a gradient and the view gives none.
     """
-    view, name = asked or variant.view, variant.record.name
-    there = views_of(variant)
+    name, there = variant.record.name, views_of(variant)
+    view = asked or attack.default_view(there, traced=traced)
+    view = variant.view if view == "natural" else view
     elsewhere = f"or leave {name} out with {where}.{narrowed_by}"
     if view not in there:
         raise ConfigurationError(f"{where}.view: {name} has no {view}; accepted: {', '.join(there)}; {elsewhere}")
@@ -40,4 +43,4 @@ def views_of(variant: VariantPlan) -> tuple[str, ...]:
         return ("exact", "none")
     if not COMPRESSORS[variant.record.family].has_surrogates:
         return ("straight_through", "none")
-    return tuple(view for view in VIEWS if view != "exact")
+    return tuple(view for view in VIEWS if view not in ("natural", "exact"))

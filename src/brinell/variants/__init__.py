@@ -8,13 +8,22 @@ from brinell.variants.pruned_channels import PrunedChannels, Width
 from brinell.variants.structure import CHANGES, rebuild
 from brinell.variants.structure_change import StructureChange
 from brinell.variants.variant import Step, Variant
-from brinell.variants.views import VIEWS, natural_view, set_view
+from brinell.variants.views import (
+    VIEWS,
+    EverySurrogate,
+    every_surrogate,
+    natural_view,
+    set_surrogate,
+    set_view,
+    views_of,
+)
 
 __all__ = [
     "CHANGES",
     "VIEWS",
     "ABCLayers",
     "BinaryLayers",
+    "EverySurrogate",
     "OnnxGraph",
     "PrunedChannels",
     "Step",
@@ -22,7 +31,10 @@ __all__ = [
     "Variant",
     "Width",
     "check_own_weights",
+    "every_surrogate",
     "natural_view",
     "rebuild",
+    "set_surrogate",
     "set_view",
+    "views_of",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar, Final, Literal, NamedTuple, Self
 
@@ -85,6 +85,12 @@ class Attack(Spec):
     skips_misclassified: ClassVar[bool] = False
     """Whether an untargeted run leaves alone what is misclassified already: it has succeeded at distance 0."""
 
+    every_surrogate: ClassVar[bool] = False
+    """Whether by default it goes through every surrogate gradient of a binary network, not its natural one alone."""
+
+    shrinks: ClassVar[bool] = False
+    """Whether its batch shrinks while examples are decided, and its passes are split: it begins with more images."""
+
     shares_gradient: ClassVar[bool] = False
     """Whether one set of passes over the images serves every epsilon, so that they are not copied for each."""
 
@@ -117,6 +123,10 @@ class Attack(Spec):
     @abstractmethod
     def point(self) -> Point:
         """Where a single run of this value is read."""
+
+    def default_view(self, views: Collection[str], *, traced: bool = False) -> str:
+        """The view that is attacked where none is named, of those that a network has; a trace follows one gradient."""
+        return "all" if "all" in views and self.every_surrogate and not traced else "natural"
 
     @property
     def passes(self) -> float:

@@ -15,10 +15,15 @@ from brinell.attacks.harness.frozen_network import FrozenNetwork
 from brinell.attacks.harness.oracle import Oracle
 from brinell.attacks.harness.results import AUTO
 from brinell.attacks.harness.targets import check_targets, drawn_targets
+from brinell.attacks.harness.through_surrogates import craft_through_surrogates
 from brinell.core import ConfigurationError, DataError, Point, Progress, UnsupportedError, no_progress
+from brinell.variants import EverySurrogate
 
 BatchSize = int | Literal["auto"]
 
+_SHRINKING: Final = 1024
+_VALUES: Final = 2**22
+"""Values of images in a chunk that shrinks: an attack keeps several images of each cell in memory."""
 _OFTEN: Final = 0.01
 
 
@@ -35,7 +40,7 @@ def chunks(
 ) -> Iterator[Chunk]:
     """Craft for every example that is not spared, `size` of them at a time; `progress` is in examples."""
     whole = len(batch.images)
-    size = chunk_size(attack, points, whole) if size == "auto" else size
+    size = chunk_size(attack, points, batch.images) if size == "auto" else size
     for start in range(0, whole, size):
         oracle.report_progress = _Steps(progress, attack.kind, start, min(size, whole - start), whole)
         part = Batch(*(None if value is None else value[start : start + size] for value in batch))  # type: ignore[arg-type]
@@ -57,10 +62,16 @@ class _Steps:
             self.progress(self.label, self.start + share * self.size, self.whole)
 
 
-def chunk_size(attack: Attack, points: Sequence[Point], examples: int) -> int:
-    """Images a chunk when the caller does not say: a fixed number of (image, epsilon) cells."""
+def chunk_size(attack: Attack, points: Sequence[Point], images: Tensor) -> int:
+    """Images a chunk when the caller does not say: as many (image, epsilon) cells as a pass takes at once.
+
+    An attack whose batch shrinks begins with more, so that its later passes are not of a few images each.
+    """
     radii = 1 if attack.shares_gradient else len({point.epsilon for point in points})
-    return max(1, min(examples, AUTO // radii))
+    cells = AUTO
+    if attack.shrinks:
+        cells = max(AUTO, min(_SHRINKING, _VALUES // images[0].numel()))
+    return max(1, min(len(images), cells // radii))
 
 
 def _craft(
@@ -74,16 +85,24 @@ def _craft(
 ) -> Crafted:
     """Craft for those not spared, and put the spared ones back in their places, unchanged; every pass of an attack is
     as many as the oracle takes the mean of."""
+
+    def made(part: Batch) -> Crafted:
+        if oracle.surrogates and attack.needs == "gradient":
+            crafted = craft_through_surrogates(attack, oracle, part, points, seed=seed)
+        else:
+            crafted = attack.craft(oracle, part, points, seed=seed, trace_every=trace_every)
+        return _sampled(crafted, oracle.samples)
+
     keep = (~spare).nonzero()[:, 0]
     if len(keep) == len(batch.images):
-        return _sampled(attack.craft(oracle, batch, points, seed=seed, trace_every=trace_every), oracle.samples)
+        return made(batch)
     images = batch.images.expand(len(points), *batch.images.shape).clone()
     nothing = torch.zeros((len(points), len(spare)), dtype=torch.int32, device=spare.device)
     if not len(keep):
         return Crafted(images, nothing, nothing, nothing, nothing)
     targets = None if batch.targets is None else batch.targets[keep]
     part = Batch(batch.images[keep], batch.labels[keep], targets, batch.ids[keep])
-    crafted = _sampled(attack.craft(oracle, part, points, seed=seed, trace_every=trace_every), oracle.samples)
+    crafted = made(part)
     images[:, keep] = crafted.images
 
     def spread(counts: Tensor | None) -> Tensor | None:
@@ -155,6 +174,8 @@ def check_request(attack: Attack, points: Sequence[Point], trace_every: int | No
         reason = "expected 1 or more" if attack.traceable else f"{attack.kind} has no steps to trace"
         raise ConfigurationError(f"trace_every: {reason}, not {trace_every}")
     crafted_on = crafted_on.source if isinstance(crafted_on, FrozenNetwork) else crafted_on
+    if trace_every is not None and isinstance(crafted_on, EverySurrogate):
+        raise ConfigurationError("trace_every: a trace follows one gradient, not the view all; choose straight_through")
     if attack.needs == "gradient" and not isinstance(crafted_on, nn.Module):
         free = [kind for kind in ATTACKS if ATTACKS[kind].needs == "scores"]
         raise UnsupportedError(

@@ -23,6 +23,7 @@ from brinell.nn import (
     respond,
     set_layout,
 )
+from brinell.variants import set_surrogate
 
 Precision = Literal["float32", "bf16"]
 Role = Literal["scores", "gradients"]
@@ -84,6 +85,12 @@ class FrozenNetwork:
             self._forms[key] = self._in_bfloat16(role, key, images)
         return self._forms[key]
 
+    def use_surrogate(self, name: str) -> None:
+        """Let the gradients of binary layers be this surrogate's; forms that are made later have it, too."""
+        for module in (self.module, *(form.network for form in self._forms.values())):
+            if isinstance(module, nn.Module):
+                set_surrogate(module, name)
+
     @property
     def only_deployed(self) -> bool:
         """Whether no other form than the deployed one is in use."""
@@ -101,14 +108,15 @@ class FrozenNetwork:
             return ()
         known = self._proofs.differs.get(judged.source) if isinstance(judged.source, nn.Module) else None
         if known is None:
-            found, expected = (network._logits(images) for network in (self, judged))
+            # What each was compared with itself on may be other images; here both are asked about the same ones.
+            same = comparison_images(images)
+            found, expected = (
+                respond(network.deployed(same), same, gradients=False).logits for network in (self, judged)
+            )
             known = _differing(relative_difference(found, expected))
             if isinstance(judged.source, nn.Module):
                 self._proofs.differs[judged.source] = known
         return known
-
-    def _logits(self, images: Tensor) -> Tensor:
-        return self._response(self.deployed(images), gradients=False).logits
 
     @property
     def judged_as(self) -> dict[str, str]:

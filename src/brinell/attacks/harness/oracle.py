@@ -15,7 +15,8 @@ from brinell.attacks.harness.frozen_network import FrozenNetwork, Role, frozen
 from brinell.attacks.harness.frozen_network import Precision as Precision
 from brinell.attacks.harness.losses import succeeded
 from brinell.core import ModelError
-from brinell.nn import frozen_evaluation, in_layout
+from brinell.nn import SURROGATES, frozen_evaluation, in_layout
+from brinell.variants import EverySurrogate
 
 AT_ONCE = {"cpu": 128, "cuda": 2048}
 """Images a forward pass by the kind of device: on a processor the maps of more than that leave its caches."""
@@ -43,10 +44,16 @@ class Oracle:
     ) -> None:
         self.network = frozen(network, device)
         self.precision, self.samples = precision, samples
+        self.surrogates: tuple[str, ...] = tuple(SURROGATES) if isinstance(self.network.module, EverySurrogate) else ()
+        """Surrogate gradients that an attack goes through in turn; none of a network that is seen with one gradient."""
         self.report_progress: Callable[[float, float], None] = no_report
         """For an attack to say how many of its steps are done; cheap, and not bound to be heard."""
         self.counts = GradientCounts(device)
         self._roles: dict[str, str] = {}
+
+    def use_surrogate(self, name: str) -> None:
+        """Let gradients from now on go through this surrogate of sign."""
+        self.network.use_surrogate(name)
 
     def logits(self, images: Tensor) -> Tensor:
         """Logits `(N, classes)` without a graph, of any number of images."""

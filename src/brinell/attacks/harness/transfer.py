@@ -19,7 +19,7 @@ from brinell.attacks.harness.results import Columns, TrialResult, chunk_rows, jo
 from brinell.attacks.harness.trial import clean_predictions
 from brinell.core import Point, Progress, derive_seed, no_progress
 from brinell.data import check_images
-from brinell.variants import Variant
+from brinell.variants import Variant, views_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -168,7 +168,7 @@ def transfer(
     check_images(images, labels)
     ids = torch.arange(len(labels)) if example_ids is None else example_ids
     crafted = craft(
-        source.view(view) if isinstance(source, Variant) else source,
+        source.view(view or attack.default_view(views_of(source.view()))) if isinstance(source, Variant) else source,
         images,
         labels,
         ids,

@@ -22,6 +22,7 @@ from brinell.core import (
     StoreError,
     UnsupportedError,
 )
+from brinell.nn import SURROGATES
 from brinell.runtimes import Reference
 from brinell.store import RunStore, table
 from brinell.study.plan import CLEAN
@@ -101,7 +102,8 @@ def crafting_passes(trial: PlannedTrial) -> float:
     steps: dict[float | None, int] = {}
     for point in trial.points:
         steps[point.epsilon] = max(steps.get(point.epsilon, 0), point.steps)
-    return sum(attack.at(Point(*point)).passes for point in steps.items())
+    runs = len(SURROGATES) * (1 + ("loss" in type(attack).model_fields)) if trial.view == "all" else 1
+    return runs * sum(attack.at(Point(*point)).passes for point in steps.items())
 
 
 def judging_passes(trials: Sequence[PlannedTrial]) -> float:
