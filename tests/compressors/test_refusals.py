@@ -156,6 +156,13 @@ def test_a_network_whose_layers_do_not_matter_is_refused(sample: Dataset) -> Non
         brinell.compress(Other(), FineTune(train=QUICK), train_data=sample)
 
 
+def test_filters_before_a_norm_across_channels_stay(sample: Dataset) -> None:
+    """PyTorch's own computes by reshapes that torch-pruning follows without end."""
+    module = nn.Sequential(nn.Conv2d(1, 4, 3), nn.LocalResponseNorm(3), nn.Flatten(), nn.Linear(144, 10))
+    with pytest.raises(ModelError, match="local_response_norm divides each channel by its neighbours"):
+        brinell.compress(module, Prune(granularity="filter", train=QUICK), train_data=sample)
+
+
 def test_quantised_modules_are_refused_by_name() -> None:
     class Packed(nn.Module):
         def get_extra_state(self) -> int:

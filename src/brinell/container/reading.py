@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import os
 import zlib
 from collections.abc import Iterator
@@ -21,7 +20,7 @@ from brinell.container.deflate import inflate
 from brinell.container.header import Header, Section, StreamEntry, read_header
 from brinell.core import BrinellError, StoreError
 from brinell.models import ARCHITECTURES, Architecture
-from brinell.nn import deploy
+from brinell.nn import copy_module, deploy
 from brinell.variants import CHANGES, Step, StructureChange, Variant, check_own_weights, rebuild
 
 _LONGEST = 400
@@ -90,7 +89,7 @@ def _frame(network: Architecture | nn.Module, structure: tuple[StructureChange, 
     """The network that ships. An architecture's has shapes and no memory: its fields may be anything."""
     try:
         if isinstance(network, nn.Module):
-            return rebuild(copy.deepcopy(network), structure) if structure else network
+            return rebuild(copy_module(network), structure) if structure else network
         with torch.device("meta"), _Undrawn():
             return rebuild(network.module(), structure)
     except (RuntimeError, ValueError, TypeError, AttributeError, ArithmeticError) as error:
