@@ -101,7 +101,7 @@ def test_the_import_contracts_hold() -> None:
 
 def test_public_functions_and_packages_have_different_names() -> None:
     functions = {name for name in brinell.__all__ if callable(getattr(brinell, name))}
-    assert functions == {"attack", "compress", "load", "report", "run", "save"}
+    assert functions == {"attack", "compress", "limit", "load", "report", "run", "save"}
     assert not functions & set(PACKAGES)
 
 

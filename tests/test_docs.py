@@ -16,13 +16,16 @@ import yaml
 
 from attacks import contract
 from brinell import costs
+from brinell.analysis import load
+from brinell.analysis.limit_results import limit_results
 from brinell.attacks import Attack
 from brinell.compressors import Compressor
 from brinell.container import read, write
 from brinell.core import Spec
 from brinell.data import Dataset
 from brinell.models import build
-from brinell.study import Study
+from brinell.store import RunStore
+from brinell.study import Study, run
 from brinell.training import Train
 from brinell.variants import Variant
 
@@ -159,3 +162,12 @@ def test_the_pages_build(tmp_path: Path) -> None:
     for page in (tmp_path / "site").rglob("*.html"):
         fetched = re.findall(r"<(?:script|link|img|iframe)[^>]+(?:src|href)=\"(https?://[^\"]+)", page.read_text())
         assert not [link for link in fetched if 'rel="canonical"' not in link], page
+
+
+@pytest.mark.slow
+def test_the_search_on_the_page_of_limits_ends_with_a_confirmed_network(tmp_path: Path) -> None:
+    (config,) = [yaml.safe_load(block) for block in blocks("docs/limits.md", "yaml")]
+    run(Study.parse(config), out=tmp_path / "run", threads=1)
+    found = limit_results(load(RunStore.open(tmp_path / "run")))
+    assert len(found) <= config["limits"]["smallest"]["budget"]["variants"]
+    assert found["smallest"].sum() == 1

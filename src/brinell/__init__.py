@@ -1,7 +1,7 @@
 """How far can a neural network be compressed before it, or its robustness, breaks?
 
-The public functions `attack`, `compress`, `save`, `load`, `run` and `report`, and the packages (`brinell.models`,
-`brinell.data`, `brinell.costs`, ...), are imported when they are first used (PEP 562).
+The public functions `attack`, `compress`, `save`, `load`, `run`, `limit` and `report`, and the packages
+(`brinell.models`, `brinell.data`, `brinell.costs`, ...), are imported when they are first used (PEP 562).
 """
 
 from importlib import import_module
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         core,
         costs,
         data,
+        limits,
         models,
         nn,
         probes,
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from brinell.compressors import compress
     from brinell.container import load, save
     from brinell.reporting import write as report
-    from brinell.study import run
+    from brinell.study import limit, run
 
 _FUNCTIONS: Final = {
     "attack": ("brinell.attacks", "attack"),
@@ -38,6 +39,7 @@ _FUNCTIONS: Final = {
     "save": ("brinell.container", "save"),
     "load": ("brinell.container", "load"),
     "run": ("brinell.study", "run"),
+    "limit": ("brinell.study", "limit"),
     "report": ("brinell.reporting", "write"),
 }
 _PACKAGES: Final = (
@@ -48,6 +50,7 @@ _PACKAGES: Final = (
     "core",
     "costs",
     "data",
+    "limits",
     "models",
     "nn",
     "probes",
@@ -70,6 +73,8 @@ __all__ = [
     "core",
     "costs",
     "data",
+    "limit",
+    "limits",
     "load",
     "models",
     "nn",

@@ -12,8 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from brinell.analysis.compare.changes import CHANGE_SCHEMA, METRICS
-from brinell.analysis.compare.conditions import OPERATORS, parse
+from brinell.analysis.compare.conditions import crossed as is_crossed
+from brinell.analysis.compare.conditions import parse, select
 from brinell.core import BrinellError, ConfigurationError
+from brinell.core.conditions import OPERATORS
 
 
 def row(before: float | None, after: float | None) -> dict[str, Any]:
@@ -90,14 +92,14 @@ def test_any_text_is_read_or_refused(text: str) -> None:
     ],
 )
 def test_when_it_is_crossed(text: str, before: float | None, after: float | None, crossed: bool) -> None:
-    assert parse(text).crossed(row(before, after)) is crossed
+    assert is_crossed(parse(text), row(before, after)) is crossed
 
 
 def test_what_is_not_measured_whole_crosses_whatever_was_read() -> None:
     half = {**row(0.5, 0.5), "lacking": "250 of 500 examples are measured"}
-    assert parse("robust_accuracy < -0.5").crossed(half)
-    assert parse("robust_accuracy < -0.5").crossed({**half, "before": None})
-    assert parse("robust_accuracy < -0.5").crossed({**half, "before": None, "after": None})
+    assert is_crossed(parse("robust_accuracy < -0.5"), half)
+    assert is_crossed(parse("robust_accuracy < -0.5"), {**half, "before": None})
+    assert is_crossed(parse("robust_accuracy < -0.5"), {**half, "before": None, "after": None})
 
 
 def test_the_docs_name_every_metric() -> None:
@@ -112,8 +114,20 @@ def test_filters_choose_rows() -> None:
         for attack in ("fgsm", "pgd")
     ]
     frame = pl.DataFrame([{**row, "metric": metric} for row in rows for metric in METRICS[:2]], schema=CHANGE_SCHEMA)
-    assert len(parse("robust_accuracy < 0").select(frame)) == 4
-    assert len(parse("robust_accuracy under pgd < 0").select(frame)) == 2
-    assert len(parse("robust_accuracy under pgd of net < 0").select(frame)) == 1
-    assert len(parse('robust_accuracy of "net*" < 0').select(frame)) == 4
-    assert parse("robust_accuracy under bim < 0").select(frame).is_empty()
+    assert len(select(parse("robust_accuracy < 0"), frame)) == 4
+    assert len(select(parse("robust_accuracy under pgd < 0"), frame)) == 2
+    assert len(select(parse("robust_accuracy under pgd of net < 0"), frame)) == 1
+    assert len(select(parse('robust_accuracy of "net*" < 0'), frame)) == 4
+    assert select(parse("robust_accuracy under bim < 0"), frame).is_empty()
+
+
+def test_a_radius_chooses_its_rows() -> None:
+    points = [("linf", 2 / 255), ("linf", 4 / 255), ("l2", 0.5)]
+    rows = [{"metric": "worst_case", "variant": "net", "norm": norm, "epsilon": epsilon} for norm, epsilon in points]
+    frame = pl.DataFrame(rows, schema=CHANGE_SCHEMA)
+    assert select(parse("worst_case within 2/255 < 0"), frame)["epsilon"].to_list() == [2 / 255]
+    assert select(parse("worst_case within 0.00784313725490196 < 0"), frame)["epsilon"].to_list() == [2 / 255]
+    assert select(parse("worst_case within 0.5 l2 of net < 0"), frame)["norm"].to_list() == ["l2"]
+    assert select(parse("worst_case within 0.5 < 0"), frame).is_empty()
+    with pytest.raises(ConfigurationError, match="'much' is no radius"):
+        parse("worst_case within much < 0")

@@ -161,7 +161,7 @@ def test_compress_writes_a_file_that_can_be_attacked(brinell, file, tmp_path):
     [
         (["report", "gone"], "gone is not a run's folder"),
         (["status", "gone"], "gone is not a run's folder"),
-        (["inspect", "gone"], "cannot read gone"),
+        (["inspect", "gone"], "no file at gone, and no model of that kind"),
         (["run", "quikstart"], "unknown study 'quikstart' (and no such file); did you mean 'quickstart'?"),
         (["attack", "gone", "--data", "digits", "--with", "fgsm", "--set", "epsilon=0"], "no file at gone"),
         (["attack", "resnet8", "--data", "digits", "--with", "fgsm", "--set", "epsilon=0"], "give a checkpoint"),

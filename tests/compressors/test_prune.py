@@ -15,6 +15,7 @@ from brinell.compressors import Prune
 from brinell.compressors.budget import Budget
 from brinell.compressors.float_layers import float_weights
 from brinell.compressors.granularities import Cost, Term
+from brinell.compressors.recount import count_bytes
 from brinell.compressors.resolved_budget import ResolvedBudget
 from brinell.compressors.training_stages import largest
 from brinell.core import ConfigurationError, ModelError
@@ -87,6 +88,13 @@ def test_budgets_that_cannot_be_met_are_refused_before_training(baseline: Varian
         ({"macs": 0}, r"budget\.macs: input should be greater than 0"),
         ({"sparsity": 1}, r"budget\.sparsity: input should be less than 1"),
         ({"flops": 0.5}, r"budget\.flops: unknown key"),
+        ({"macs": 50}, r"budget\.macs: input should be less than or equal to 1, not 50; did you mean 0\.5\?$"),
+        ({"sparsity": 90}, r"budget\.sparsity: input should be less than 1, not 90; did you mean 0\.9\?$"),
+        ({"bytes": 50}, r"budget\.bytes: a share is at most 1, .* not 50; did you mean 0\.5\?$"),
+        ({"bytes": 60000}, r"budget\.bytes: a share is at most 1, .*; did you mean '60000 B'\?$"),
+        ({"bytes": "60 kb"}, r"budget\.bytes: expected a share such as 0\.5, or a size such as '60 kB', not '60 kb'"),
+        ({"bytes": "0 kB"}, r"budget\.bytes: expected a share"),
+        ({"bytes": True}, r"budget\.bytes: expected a share"),
     ],
 )
 def test_bad_budgets_are_refused_by_name(budget: dict[str, float], message: str) -> None:
@@ -151,6 +159,27 @@ def test_largest_chooses_exactly_so_many(values: list[float], data: st.DataObjec
     chosen = largest(tensor, count)
     assert int(chosen.sum()) == count
     assert sorted(tensor[chosen].tolist()) == sorted(values)[len(values) - count :]
+
+
+@pytest.mark.parametrize("size", ["60 kB", "60kB", "0.06 MB", "60000 B"])
+def test_a_size_is_one_budget_however_it_is_written(size: str) -> None:
+    found = Prune.parse({"budget": {"bytes": size}})
+    assert found.budget.size == 60_000
+    assert Prune.parse(found.config()) == found
+    assert found.key == Prune(budget={"bytes": "60000 B"}).key
+
+
+def test_the_file_is_as_small_as_the_size_that_was_asked_for(baseline: Variant, sample: Dataset) -> None:
+    whole = count_bytes(baseline)
+    asked = whole // 2
+    child = Prune(budget={"bytes": f"{asked} B"}, train=QUICK).compress(baseline, sample, seed=0)
+    assert asked * 0.9 < count_bytes(child) < asked * 1.03
+    for size, message in (
+        (whole * 2, "are no budget: the file has"),
+        (300, r"the smallest possible is [\d,]+ B, with"),
+    ):
+        with pytest.raises(ConfigurationError, match=message):
+            Prune(budget={"bytes": f"{size} B"}).compress(baseline, sample, seed=0)
 
 
 def test_a_budget_is_written_as_it_was_given() -> None:

@@ -108,3 +108,13 @@ def test_nothing_measured(tmp_path: Path) -> None:
     assert found["lead"] == "No attack is finished yet, so no best trade-off is given."
     assert set(found) == {"lead", "Measured on"}
     assert found["Measured on"].startswith("Planned: 400 examples of digits. 0% of the planned readings")
+
+
+def test_requirements_are_counted_and_who_meets_them_all_is_named(tmp_path: Path) -> None:
+    evaluation = load(write_fake_run(tmp_path, FAKES[:3], examples=200))
+    texts = ("encoded_bytes <= -50%", "encoded_bytes of pruned <= 1000000")
+    found = summary(replace(evaluation, plan=evaluation.plan.model_copy(update={"requirements": texts})))
+    assert text(found)["Requirements"] == "3 verdicts: 2 met and 1 not met. pruned meets every requirement."
+    texts = ("encoded_bytes <= 1",)
+    found = summary(replace(evaluation, plan=evaluation.plan.model_copy(update={"requirements": texts})))
+    assert text(found)["Requirements"] == "2 verdicts: 2 not met. No variant meets every requirement."

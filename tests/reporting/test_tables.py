@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import polars as pl
 import pytest
 
@@ -97,3 +99,15 @@ def test_rows_stand_in_the_studys_order(evaluation: Evaluation) -> None:
     for section in ("variants", "attacks"):
         for table in by_section(tables(evaluation))[section]:
             assert [cells[0].variant for cells in table.rows] == evaluation.variants["variant"].to_list()
+
+
+def test_requirements_with_their_values_and_bounds(evaluation: Evaluation) -> None:
+    texts = ("encoded_bytes of inq <= 1000", "clean_accuracy of inq >= -0.5", "worst_case within 1/255 of inq >= 0.01")
+    required = replace(evaluation, plan=evaluation.plan.model_copy(update={"requirements": texts}))
+    (table,) = by_section(tables(required))["requirements"]
+    assert [cells[2].text for cells in table.rows] == ["not met", "met", "met"]
+    assert [cells[5].text for cells in table.rows] == ["exact", "400 examples", "worst case, 1/255, 400 examples"]
+    assert table.rows[0][3].text == "58,944"
+    assert table.rows[1][3].text.endswith(" points")
+    (table,) = by_section(tables(evaluation))["requirements"]
+    assert table.rows == ()

@@ -6,7 +6,7 @@ import yaml
 
 from brinell.core import ConfigurationError, Point
 from brinell.models import MODELS
-from brinell.study import Study, shipped
+from brinell.study import Splits, Study, shipped
 from study.conftest import REMOVE, changed
 
 BAD = [
@@ -217,3 +217,18 @@ def test_shipped_studies_are_accepted(name, tmp_path):
         (tmp_path / weights).touch()
     overrides = [f"models.{model}.weights={tmp_path / model}.th" for model in ("resnet20", "resnet56")]
     Study.from_yaml(name, overrides if name in ("breakingbed", "cifar10-first") else ())
+
+
+def test_training_on_part_of_a_split(tiny):
+    tiny["data"]["train"] |= {"examples": 200, "seed": 3}
+    study = Study.parse(tiny)
+    assert Study.parse(study.config()) == study
+    part = Splits(study.data).train
+    whole = study.data.source.load("train")
+    assert len(part) == 200
+    assert part.fingerprint != whole.fingerprint
+    other = Study.parse(changed(tiny, "data.train.seed", 4))
+    assert Splits(other.data).train.fingerprint != part.fingerprint
+    assert "examples" not in Study.parse(changed(tiny, "data.train", {"holdout": 97})).config()["data"]["train"]
+    with pytest.raises(ConfigurationError, match=r"data\.train\.examples: 9999 asked for; digits/train has 1 to 1297"):
+        _ = Splits(Study.parse(changed(tiny, "data.train.examples", 9999)).data).train

@@ -14,3 +14,9 @@ def labels(plan: StudyPlan) -> dict[str, str]:
         count = Counter(found.values())
         found = {key: label + more[key] if count[label] > 1 else label for key, label in found.items()}
     return found
+
+
+def file_names(plan: StudyPlan) -> dict[str, str]:
+    """By key, what a variant's file is called without its ending: the name, with the seed where there are several."""
+    count = Counter(variant.name for variant in plan.variants)
+    return {v.key: f"{v.name}-seed{v.seed}" if count[v.name] > 1 else v.name for v in plan.variants}

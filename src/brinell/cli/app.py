@@ -8,7 +8,21 @@ from typing import Annotated
 
 import typer
 
-from brinell.cli import attack, compare, compress, export, importing, inspect, listing, report, run, sizes, status
+from brinell.cli import (
+    attack,
+    compare,
+    compress,
+    export,
+    importing,
+    init,
+    inspect,
+    limit,
+    listing,
+    report,
+    run,
+    sizes,
+    status,
+)
 from brinell.cli.console import errors, flowing, out, say_error
 from brinell.core import BrinellError
 
@@ -20,10 +34,12 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.command("init", help=flowing(init.HELP))(init.init)
 app.command("run", help=flowing(run.HELP))(run.run)
 app.command("report", help=flowing(report.HELP))(report.report)
 app.command("status", help=flowing(status.HELP))(status.status)
 app.command("compare", help=flowing(compare.HELP))(compare.compare)
+app.command("limit", help=flowing(limit.HELP))(limit.limit)
 app.command("list", help=flowing(listing.HELP))(listing.list_members)
 app.command("inspect", help=flowing(inspect.HELP))(inspect.inspect)
 app.command("attack", help=flowing(attack.HELP))(attack.attack)
@@ -59,7 +75,10 @@ def brinell(
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run one command line and exit: 0 well, 1 with a problem the user can mend, 2 for a bad command line."""
+    """Run one command line and exit.
+
+    0: well; 1: a problem that the user can mend; 2: a bad command line; 3: a requirement that is not met.
+    """
     try:
         app(args=None if arguments is None else list(arguments), prog_name="brinell")
     except BrinellError as error:

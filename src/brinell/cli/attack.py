@@ -7,12 +7,15 @@ from typing import Annotated
 import typer
 
 from brinell.cli.console import Debug, Settings, out
-from brinell.cli.options import DataKind, RuntimeName, Seed, Weights, dataset, network, settings
+from brinell.cli.data_argument import Data, load_data
+from brinell.cli.model_argument import HELP as MODEL_HELP
+from brinell.cli.model_argument import Model, Weights, read_model
+from brinell.cli.options import RuntimeName, Seed, read_settings
 from brinell.cli.progress_bar import bar
 
-HELP = """Attack a network, and print how much of its accuracy is left.
+HELP = f"""Attack a network, and print how much of its accuracy is left.
 
-MODEL is a .brinell file, or a model's kind with --weights. Settings that begin with data. are the data set's.
+{MODEL_HELP} --set data.SETTING changes the data set's.
 
 [bold]Examples[/]
 
@@ -20,12 +23,14 @@ $ brinell attack small.brinell --data digits --with fgsm --set epsilon=16/255
 
 $ brinell attack resnet20 --weights resnet20.th --data cifar10 --set data.root=data/cifar10
   --with pgd --set epsilon=8/255 --set steps=20
+
+$ brinell attack networks.py:build --weights mine.safetensors --data photographs --with pgd --set epsilon=2/255
 """
 
 
 def attack(
-    model: Annotated[str, typer.Argument(metavar="MODEL", help="A .brinell file, or a model's kind.")],
-    data: DataKind,
+    model: Model,
+    data: Data,
     kind: Annotated[str, typer.Option("--with", metavar="KIND", help="Attack (brinell list attacks).")],
     changes: Settings = None,
     weights: Weights = None,
@@ -43,10 +48,11 @@ def attack(
     import brinell
     from brinell.attacks import ATTACKS
 
-    config, place = settings(changes or (), kind, data)
-    chosen = ATTACKS.member(kind, "--with").parse(config, kind)
-    images = dataset(place, split, examples)
-    variant = network(model, weights, images)
+    given = read_settings(changes, kind, data)
+    chosen = ATTACKS.member(kind, "--with").parse(given.member, kind)
+    named = read_model(model, weights, given.model)
+    images = load_data(given.data, split, examples, named.declared_shape())
+    variant = named.variant(images)
     with bar() as progress:
         outcome = brinell.attack(
             variant,

@@ -34,7 +34,9 @@ SHOWN = 20
 Conditions = Annotated[
     list[str] | None,
     typer.Option(
-        "--fail-if", metavar="CONDITION", help="METRIC [under ATTACK] [of VARIANT] < NUMBER; repeat it for more."
+        "--fail-if",
+        metavar="CONDITION",
+        help="METRIC [under ATTACK] [within RADIUS] [of VARIANT] < NUMBER; repeat it for more.",
     ),
 ]
 
@@ -47,24 +49,24 @@ def compare(
 ) -> None:
     """See `HELP`."""
     from brinell.analysis.compare.changes import changes
-    from brinell.analysis.compare.conditions import Condition, parse
+    from brinell.analysis.compare.conditions import crossed, parse, select
 
-    conditions: list[Condition] = [parse(text) for text in fail_if or ()]
+    conditions = [parse(text) for text in fail_if or ()]
     found = changes(RunStore.open(before), RunStore.open(after))
     _print(found.frame)
     for note in found.notes:
         out.print(f"note: {note}", markup=False, soft_wrap=True)
     failed = False
     for condition in conditions:
-        rows = condition.select(found.frame)
+        rows = select(condition, found.frame)
         if rows.is_empty():
             raise ConfigurationError(f"--fail-if {condition.text!r}: neither run has such a reading")
-        crossed = [row for row in rows.iter_rows(named=True) if condition.crossed(row)]
-        failed |= bool(crossed)
-        for row in crossed[:SHOWN]:
+        over = [row for row in rows.iter_rows(named=True) if crossed(condition, row)]
+        failed |= bool(over)
+        for row in over[:SHOWN]:
             say_error(f"{condition.text}: {_where(row)} {_values(row)}")
-        if len(crossed) > SHOWN:
-            say_error(f"{condition.text}: and {len(crossed) - SHOWN} more")
+        if len(over) > SHOWN:
+            say_error(f"{condition.text}: and {len(over) - SHOWN} more")
     if failed:
         raise typer.Exit(1)
 

@@ -8,12 +8,15 @@ from typing import Annotated
 import typer
 
 from brinell.cli.console import Debug, Settings, out
-from brinell.cli.options import DataKind, Seed, Weights, dataset, network, settings
+from brinell.cli.data_argument import Data, load_data
+from brinell.cli.model_argument import HELP as MODEL_HELP
+from brinell.cli.model_argument import Model, Weights, read_model
+from brinell.cli.options import Seed, read_settings
 from brinell.cli.progress_bar import bar
 
-HELP = """Compress a network, and write it to a .brinell file.
+HELP = f"""Compress a network, and write it to a .brinell file.
 
-MODEL is a .brinell file, or a model's kind with --weights. Settings that begin with data. are the data set's.
+{MODEL_HELP} --set data.SETTING changes the data set's.
 
 [bold]Example[/]
 
@@ -27,8 +30,8 @@ $ torchrun --nproc-per-node 4 -m brinell compress ...
 
 
 def compress(
-    model: Annotated[str, typer.Argument(metavar="MODEL", help="A .brinell file, or a model's kind.")],
-    data: DataKind,
+    model: Model,
+    data: Data,
     kind: Annotated[str, typer.Option("--with", metavar="KIND", help="Compressor (brinell list compressors).")],
     target: Annotated[Path, typer.Option("--out", metavar="FILE", help="The .brinell file to write.")],
     changes: Settings = None,
@@ -45,10 +48,11 @@ def compress(
     from brinell.compressors import COMPRESSORS
     from brinell.training import process_group
 
-    config, place = settings(changes or (), kind, data)
-    chosen = COMPRESSORS.member(kind, "--with").parse(config, kind)
-    images = dataset(place, split)
-    variant = network(model, weights, images)
+    given = read_settings(changes, kind, data)
+    chosen = COMPRESSORS.member(kind, "--with").parse(given.member, kind)
+    named = read_model(model, weights, given.model)
+    images = load_data(given.data, split, None, named.declared_shape())
+    variant = named.variant(images)
     with bar() as progress:
         made = brinell.compress(variant, chosen, train_data=images, seed=seed, checkpoint=checkpoint, progress=progress)
     if not process_group().first:

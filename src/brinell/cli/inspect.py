@@ -3,33 +3,59 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
 
 from brinell.cli.console import Debug, add_row, out
+from brinell.cli.console import Settings as Changes
+from brinell.cli.model_argument import GRAMMAR, InputShape, Weights, names_apart, parse_shape, read_model
+from brinell.cli.options import read_settings
+from brinell.core import BrinellError, StoreError
 
 if TYPE_CHECKING:
     from brinell.container import Inspection
 
-HELP = """Show what is in a .brinell file: the network, what was done to it, and every tensor with its coding and size.
+HELP = f"""Show what is in .brinell files: the network, what was done to it, and every tensor with its coding and size.
 
-[bold]Example[/]
+A MODEL that is no .brinell file ({GRAMMAR}) is shown as a file of it would be.
+
+[bold]Examples[/]
 
 $ brinell inspect small.brinell
+
+$ brinell inspect runs/quickstart/variants/*.brinell
 """
 
 
 def inspect(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A .brinell file.")],
+    models: Annotated[list[str], typer.Argument(metavar="MODEL...", help="Files of the .brinell format, or others.")],
+    weights: Weights = None,
+    input_shape: InputShape = None,
+    changes: Changes = None,
     debug: Debug = False,
 ) -> None:
     """See `HELP`."""
     from brinell.container import inspect as look
 
-    found = look(file)
+    shape, given = parse_shape(input_shape), read_settings(changes).model
+    refused: list[BrinellError] = []
+    for number, (text, name) in enumerate(zip(models, names_apart(models), strict=True)):
+        try:
+            with read_model(text, weights, given).as_file(shape) as file:
+                found = look(file)
+        except BrinellError as error:
+            refused.append(error)
+            continue
+        if len(models) > 1:
+            out.print(f"{chr(10) if number else ''}{name}", markup=False, style="bold underline", soft_wrap=True)
+        _print(found)
+    if refused:
+        raise StoreError("\n".join(map(str, refused))) from (refused[0] if len(refused) == 1 else None)
+
+
+def _print(found: Inspection) -> None:
     _say("network", _settings(found.architecture) if found.architecture else "a user's own module")
     for change in found.structure:
         _say("changed", _settings(change))
@@ -58,6 +84,8 @@ def _tensors(found: Inspection) -> Table:
 def _settings(config: Any) -> str:
     kind = f"{config['kind']} " if "kind" in config else ""
     rest = {name: value for name, value in config.items() if name != "kind"}
+    if isinstance(rest.get("graph"), str):  # of a network that is not built in
+        rest["graph"] = f"{len(json.loads(rest['graph']).get('nodes', ()))} operators"
     return f"{kind}{json.dumps(rest)}" if rest else kind
 
 

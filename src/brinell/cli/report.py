@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from brinell.cli.console import Debug, RunFolder, out, say_error
+from brinell.cli.requirements import check_requirements
 from brinell.core import BrinellError
 from brinell.store import RunStore
+
+if TYPE_CHECKING:
+    from brinell.reporting.report import Report
 
 HELP = """Write the report of a run: RUN/report/index.html, with every table and figure beside it.
 
 Works while the run is still going on, and says what is missing. With --watch it goes on, and writes the report anew
-whenever results have landed, until Ctrl-C. What cannot be read is left out and named, and the exit status is then 1.
+whenever results have landed, until Ctrl-C. What cannot be read is left out and named, and the exit status is then 1. It
+is 3 where a requirement of the study is not met.
 
 [bold]Examples[/]
 
@@ -36,19 +41,23 @@ def report(
         store = RunStore.open_for_report(RunStore.open(folder).root)
         store.check_report()
         _watch(store, every)
-    elif not _draw(folder):
-        raise typer.Exit(1)
+    else:
+        drawn = _draw(folder)
+        if drawn.problems:
+            raise typer.Exit(1)
+        if drawn.evaluation is not None:
+            check_requirements(drawn.evaluation)
 
 
-def _draw(folder: Path) -> bool:
-    """Whether everything there was could be read."""
+def _draw(folder: Path) -> Report:
+    """The report, whose path and problems are printed."""
     from brinell.reporting import draw
 
     drawn = draw(folder)
     out.print(str(drawn.page), markup=False, soft_wrap=True)
     for problem in drawn.problems:
         say_error(problem)
-    return not drawn.problems
+    return drawn
 
 
 def _watch(store: RunStore, every: float) -> None:

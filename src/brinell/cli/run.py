@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 HELP = """Run a study, or go on with one that was stopped, and write its report.
 
 STUDY is a YAML file, or the name of a study that ships ([bold]brinell list studies[/]). Results go to runs/NAME;
-running the same study again computes only what that folder lacks.
+running the same study again computes only what that folder lacks. The exit status is 1 where a task failed, and 3
+where a requirement of the study is not met.
 
 [bold]Examples[/]
 
@@ -51,18 +52,22 @@ def run(
     threads: Annotated[
         int | None, typer.Option(min=1, help="Cores a worker (default: cores / workers, at most 8).")
     ] = None,
+    trust_code: Annotated[
+        bool, typer.Option("--trust-code", help="Run code that the study names (models of kind custom).")
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be computed, and stop.")] = False,
     debug: Debug = False,
 ) -> None:
     """See `HELP`."""
     from brinell.cli.dry_run import print_plan
     from brinell.cli.progress import Display
-    from brinell.study import Study
+    from brinell.study import Study, check_code_is_trusted
     from brinell.study import run as compute
 
     chosen = () if runtime is None else (f"runtime={runtime}",)
     value = Study.from_yaml(study, (*(settings or ()), *chosen))
     target = folder or Path("runs") / value.name
+    check_code_is_trusted(value, trust_code)
     if dry_run:
         print_plan(value, target)
         return
@@ -80,16 +85,22 @@ def run(
         if isinstance(error, KeyboardInterrupt):
             raise typer.Exit(130) from None
         raise
-    _conclude(value, result)
+    conclude(value, result)
 
 
-def _conclude(study: Study, result: Run) -> None:
+def conclude(study: Study, result: Run) -> None:
     """The table, the report's path, and what did not end well."""
+    from brinell.cli.requirements import check_requirements
     from brinell.cli.run_summary import print_table
-    from brinell.reporting import write
+    from brinell.reporting import draw
+    from brinell.reporting.limit_sentences import limit_sentences
 
     print_table(result.root)
-    out.print(f"report: {write(result.root)}", markup=False, soft_wrap=True)
+    drawn = draw(result.root)
+    if drawn.evaluation is not None:
+        for baseline, sentence in limit_sentences(drawn.evaluation):
+            out.print(f"{baseline}{sentence}", markup=False, soft_wrap=True)
+    out.print(f"report: {drawn.page}", markup=False, soft_wrap=True)
     for ending in result.ended("unsupported"):
         err.print(f"unsupported: {ending.task.label}: {ending.message}", markup=False, soft_wrap=True)
     failed, blocked = result.ended("failed"), result.ended("blocked")
@@ -101,6 +112,8 @@ def _conclude(study: Study, result: Run) -> None:
             "running the study again tries them again"
         )
         raise typer.Exit(1)
+    if drawn.evaluation is not None:
+        check_requirements(drawn.evaluation)
 
 
 def _same_command() -> str:

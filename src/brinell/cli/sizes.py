@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.table import Table
 
 from brinell.cli.console import Debug, add_row, out
+from brinell.cli.console import Settings as Changes
+from brinell.cli.model_argument import GRAMMAR, InputShape, Weights, names_apart, parse_shape, read_model
+from brinell.cli.options import read_settings
 from brinell.core import BrinellError, StoreError
 
-HELP = """Compare the size of .brinell files with what they could be.
+HELP = f"""Compare the size of .brinell files with what they could be.
+
+A MODEL that is no .brinell file ({GRAMMAR}) is compared as a file of it.
 
 Ratios are of the network's dense float32 bytes. The file's is the true one: everything is in it. The nominal one counts
 bits of weights only, as papers do. The entropy is the least for codes and gaps one by one. The rest are general-purpose
@@ -26,7 +30,10 @@ PACKERS = ("deflate", "xz", "zstd", "brotli", "zpaq")
 
 
 def sizes(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Files of the .brinell format.")],
+    models: Annotated[list[str], typer.Argument(metavar="MODEL...", help="Files of the .brinell format, or others.")],
+    weights: Weights = None,
+    input_shape: InputShape = None,
+    changes: Changes = None,
     debug: Debug = False,
 ) -> None:
     """See `HELP`."""
@@ -34,24 +41,27 @@ def sizes(
     from brinell.container import sizes as compare
     from brinell.costs import measure
 
-    table = Table("file", box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False)
+    table.add_column("file", overflow="fold", min_width=20)
     for name in ("dense", "file", "nominal", "entropy", *PACKERS):
         table.add_column(name, justify="right")
+    shape, given = parse_shape(input_shape), read_settings(changes).model
     refused: list[BrinellError] = []
-    for file in files:
+    for text, name in zip(models, names_apart(models), strict=True):
         try:
-            variant = load(file)
+            with read_model(text, weights, given).as_file(shape) as file:
+                variant = load(file)
+                dense, found, size = measure(variant).dense_bytes, compare(variant, file), file.stat().st_size
         except BrinellError as error:
             refused.append(error)
             continue
-        dense, found = measure(variant).dense_bytes, compare(variant, file)
         packed: dict[str, Any] = found["general_purpose"]
-        counts = (file.stat().st_size, found["nominal_bytes"], found["entropy_bytes"], *map(packed.get, PACKERS))
-        add_row(table, file.name, f"{dense:,}", *(_cell(count, dense) for count in counts))
+        counts = (size, found["nominal_bytes"], found["entropy_bytes"], *map(packed.get, PACKERS))
+        add_row(table, name, f"{dense:,}", *(_cell(count, dense) for count in counts))
     if table.row_count:
         out.print(table)
     if refused:
-        raise StoreError("; ".join(map(str, refused)))
+        raise StoreError("\n".join(map(str, refused)))
 
 
 def _cell(count: int | None, dense: int) -> str:

@@ -9,6 +9,7 @@ from typing import Self
 
 from pydantic import Field, model_serializer, model_validator
 
+from brinell.compressors.file_size import ShareOrSize
 from brinell.compressors.granularities import Cost, Counts, PrunableUnits, Term, largest_within
 from brinell.compressors.resolved_budget import ResolvedBudget
 from brinell.core import ConfigurationError, Fraction, ModelError, StrictModel
@@ -21,7 +22,7 @@ _NEAR = 2e-3
 
 class Budget(StrictModel):
     """Exactly one of: the fraction of weights that goes, or the share to keep of the MACs, of all parameters, or of the
-    bytes that the network's `.brinell` file takes.
+    bytes that the network's `.brinell` file takes, which may be a size instead.
 
     Zero weights count as skipped multiply-accumulates and as parameters that are gone, as the papers count them; in
     bytes, their positions count as well. Weights are those of float convolutions and linear layers; parameters are all
@@ -34,8 +35,8 @@ class Budget(StrictModel):
     """Share of the multiply-accumulates to keep."""
     parameters: Fraction | None = Field(None, gt=0, le=1)
     """Share of the parameters to keep."""
-    bytes: Fraction | None = Field(None, gt=0, le=1)
-    """Share of the bytes of the file to keep."""
+    bytes: ShareOrSize | None = None
+    """Share of the bytes of the file to keep, or a size such as `60 kB` (1,000 bytes; `KiB` has 1,024)."""
 
     @model_validator(mode="after")
     def _one(self) -> Self:
@@ -43,8 +44,13 @@ class Budget(StrictModel):
             raise ValueError(f"expected {_EXACTLY_ONE} {', '.join(type(self).model_fields)}")
         return self
 
+    @property
+    def size(self) -> int | None:
+        """The bytes that the file may have, where the budget is a size."""
+        return int(self.bytes.removesuffix(" B")) if isinstance(self.bytes, str) else None
+
     @model_serializer
-    def _given(self) -> dict[str, float]:
+    def _given(self) -> dict[str, float | str]:
         values = {name: getattr(self, name) for name in type(self).model_fields}
         return {name: value for name, value in values.items() if value is not None}
 
@@ -64,25 +70,37 @@ class Budget(StrictModel):
         if not whole:
             raise ModelError(f"budget.{name}: the forward pass calls none of the layers that the network holds")
         resolved = ResolvedBudget(dict(parts.units), cost, whole)
-        smallest = resolved.smallest
         if name == "bytes":
-            dense = size(parts.units)
-            least = size(resolved.counts(smallest)) / dense
-        else:
-            least = cost(smallest) / whole
-        kept = 1 - value if name == "sparsity" else value
+            return self._of_file(resolved, size, parts.unit)
+        kept = 1 - float(value) if name == "sparsity" else float(value)
+        least = cost(resolved.smallest) / whole
         if least > kept * (1 + 1e-12):
             possible = (
                 f"the largest possible is {math.floor((1 - least) * 1e4) / 1e4:g}"
                 if name == "sparsity"
                 else f"the smallest possible is {math.ceil(least * 1e4) / 1e4:g}"
             )
-            raise ConfigurationError(
-                f"budget.{name}: {value:g} cannot be met: {possible}, with one {parts.unit} left of each layer"
-            )
-        if name == "bytes":
-            return _encoded(resolved, size, kept * dense)
+            raise _too_small(name, f"{value:g}", possible, parts.unit)
         return replace(resolved, total=kept * whole)
+
+    def _of_file(self, resolved: ResolvedBudget, size: Callable[[Counts], int], unit: str) -> ResolvedBudget:
+        dense = size(resolved.units)
+        least = size(resolved.counts(resolved.smallest))
+        if self.size is None:
+            share = float(self.bytes or 0)
+            if least > share * dense * (1 + 1e-12):
+                possible = f"the smallest possible is {math.ceil(least / dense * 1e4) / 1e4:g}"
+                raise _too_small("bytes", f"{share:g}", possible, unit)
+            return _encoded(resolved, size, share * dense)
+        if least > self.size:
+            raise _too_small("bytes", f"{self.size:,} B", f"the smallest possible is {least:,} B", unit)
+        if dense <= self.size:
+            raise ConfigurationError(f"budget.bytes: {self.size:,} B are no budget: the file has {dense:,} B already")
+        return _encoded(resolved, size, self.size)
+
+
+def _too_small(name: str, value: str, possible: str, unit: str) -> ConfigurationError:
+    return ConfigurationError(f"budget.{name}: {value} cannot be met: {possible}, with one {unit} left of each layer")
 
 
 def _cost(name: str, parts: PrunableUnits, layers: Sequence[LayerCost], parameters: int) -> tuple[Cost, float]:

@@ -107,7 +107,7 @@ class Compressor(Spec):
         """How often it goes through the training data, all stages together."""
         return 0
 
-    def architecture_from(self, parent: Architecture) -> Architecture:
+    def architecture_from(self, parent: Architecture | None) -> Architecture | None:
         """What the compressed variant of a variant of `parent` is built from."""
         return parent
 

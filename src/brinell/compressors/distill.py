@@ -90,7 +90,7 @@ class Distill(Compressor):
         """Of its one training."""
         return self.train.epochs
 
-    def architecture_from(self, parent: Architecture) -> Architecture:
+    def architecture_from(self, parent: Architecture | None) -> Architecture | None:
         """The student's, once its weights are known to fit it."""
         if self.student is not None and self.student_weights is not None:
             self._start(self.student, 0)

@@ -122,10 +122,12 @@ class Prune(Compressor):
     def check_budget(self, parent: Variant, child: Variant) -> None:
         """What was asked for is what is left, and not much less than was planned, counted in the network that ships."""
         ((name, asked),) = self.budget.model_dump().items()
-        share = 1 - asked if name == "sparsity" else asked
         if name == "bytes":
-            require_at_most("budget.bytes", count_bytes(child) / count_bytes(parent), share, slack=_BYTES_SLACK)
+            dense, size = count_bytes(parent), self.budget.size
+            share = float(asked) if size is None else size / dense
+            require_at_most("budget.bytes", count_bytes(child) / dense, share, slack=_BYTES_SLACK)
             return
+        share = 1 - asked if name == "sparsity" else asked
         where, shape = f"budget.{name}", parent.input_shape
         before, after = parent.deployed("reference"), child.deployed("reference")
         left = sum_counts(count_nonzero(before).values())

@@ -19,12 +19,14 @@ from brinell.core.records import (
     TRACE_SCHEMA,
     ZERO_GRADIENT_SHARE,
     Block,
+    PlannedLimit,
     PlannedPaper,
     PlannedProbe,
     PlannedTrial,
     PlannedVariant,
     Point,
     StudyPlan,
+    TriedVariant,
 )
 from brinell.core.seeds import derive_seed
 from brinell.core.spec import Fraction, NotInKey, OmitDefaultFromKey, Registry, Spec, ratio
@@ -42,6 +44,7 @@ __all__ = [
     "ModelError",
     "NotInKey",
     "OmitDefaultFromKey",
+    "PlannedLimit",
     "PlannedPaper",
     "PlannedProbe",
     "PlannedTrial",
@@ -53,6 +56,7 @@ __all__ = [
     "StoreError",
     "StrictModel",
     "StudyPlan",
+    "TriedVariant",
     "UnsupportedError",
     "block_name",
     "choices",

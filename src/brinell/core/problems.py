@@ -92,7 +92,22 @@ def _again(detail: ErrorDetails) -> InitErrorDetails:
     one_needed = detail["type"] == "too_short" and (detail.get("ctx") or {}).get("min_length") == 1
     if one_needed:
         return refusal("at least one is needed", *detail["loc"])
+    if (share := _meant_share(detail)) is not None:
+        message = detail["msg"][0].lower() + detail["msg"][1:]
+        return refusal(f"{message}, not {detail['input']}; did you mean {share:g}?", *detail["loc"])
     return _problem(detail["type"], detail["msg"], detail["loc"], detail["input"], _accepted(detail))
+
+
+def _meant_share(detail: ErrorDetails) -> float | None:
+    """The share that was meant, where a percentage stands for a share."""
+    limits = detail.get("ctx") or {}
+    if detail["type"] not in ("less_than", "less_than_equal") or 1 not in (limits.get("lt"), limits.get("le")):
+        return None
+    try:
+        given = float(detail["input"])
+    except (TypeError, ValueError):
+        return None
+    return given / 100 if 2 <= given < 100 else None
 
 
 def _problem(

@@ -168,6 +168,32 @@ class PlannedPaper(_Record):
     """Printed row by the variant's name."""
 
 
+class TriedVariant(_Record):
+    """A network that a search made."""
+
+    family: str
+    variant: Key
+    numbers: dict[str, Any]
+    """The searched numbers by their place."""
+    screen: str | None = None
+    """Name of the attack that it was screened with; `None` where no condition is on attacked networks."""
+    confirmed: bool = False
+    """Whether it was judged in full as well: by all attacks, on all examples."""
+
+
+class PlannedLimit(_Record):
+    """A search for the cheapest network of each family that keeps conditions, and what it made so far."""
+
+    name: Name
+    parent: Key
+    """Key of the network that the search begins from."""
+    metric: str
+    """What is minimised."""
+    keep: tuple[str, ...]
+    budget: int
+    tried: tuple[TriedVariant, ...] = ()
+
+
 class StudyPlan(_Record):
     """Everything a study will compute, resolved: what `study.json` holds and what a report starts from."""
 
@@ -182,3 +208,6 @@ class StudyPlan(_Record):
     trials: tuple[PlannedTrial, ...]
     probes: tuple[PlannedProbe, ...] = ()
     paper: PlannedPaper | None = None
+    requirements: tuple[str, ...] = ()
+    """Conditions that the variants must meet, as they were written."""
+    limits: tuple[PlannedLimit, ...] = ()

@@ -5,6 +5,7 @@ from typing import Any
 from brinell.core import Registry
 from brinell.data.arrays import Arrays
 from brinell.data.cifar10 import Cifar10
+from brinell.data.common_size import common_size
 from brinell.data.dataset import Dataset, check_images, from_tensors
 from brinell.data.digits import Digits
 from brinell.data.huggingface import HuggingFace
@@ -57,5 +58,6 @@ __all__ = [
     "Source",
     "build",
     "check_images",
+    "common_size",
     "from_tensors",
 ]

@@ -1,12 +1,14 @@
 """Architectures, one file each; the normalisation lives inside the model, so that attacks see images in [0, 1]."""
 
 from pathlib import Path
+from typing import Any, cast
 
 from torch import nn
 
 from brinell.core import Registry
 from brinell.models.alexnet import AlexNet
 from brinell.models.architecture import Architecture
+from brinell.models.capture import capture_graph
 from brinell.models.cifar_alexnet import CifarAlexNet
 from brinell.models.cifar_mobilenet import CifarMobileNet
 from brinell.models.cifar_resnet import ResNet8, ResNet20, ResNet32, ResNet44, ResNet56, ResNet110
@@ -16,9 +18,10 @@ from brinell.models.exported import ExportedNetwork
 from brinell.models.graph import GraphArchitecture, build_graph
 from brinell.models.imagenet_resnet import ResNet18, ResNet50
 from brinell.models.inception import InceptionV3
+from brinell.models.load_source import load_source
 from brinell.models.mobilenet import MobileNetV1
 from brinell.models.network_source import LoadedNetwork, NetworkSource
-from brinell.models.normalization_check import find_normalization
+from brinell.models.normalization_check import best_normalization, find_normalization
 from brinell.models.normalized import Normalized
 from brinell.models.onnx import OnnxFile
 from brinell.models.squeezenet import SqueezeNet10
@@ -56,6 +59,11 @@ NETWORK_SOURCES: Registry[NetworkSource] = Registry(
 )
 """Networks that are not built in."""
 
+NETWORKS: Registry[Any] = Registry(
+    "model", *(NETWORK_SOURCES[kind] for kind in NETWORK_SOURCES), extends=cast("Registry[Any]", MODELS)
+)
+"""Everything that a study may name as a model."""
+
 
 def build(kind: str, weights: str | Path | None = None, **fields: object) -> nn.Module:
     """Build a network in evaluation mode, from images in [0, 1] to logits.
@@ -88,6 +96,7 @@ def build(kind: str, weights: str | Path | None = None, **fields: object) -> nn.
 __all__ = [
     "ARCHITECTURES",
     "MODELS",
+    "NETWORKS",
     "NETWORK_SOURCES",
     "AlexNet",
     "Architecture",
@@ -115,8 +124,11 @@ __all__ = [
     "SqueezeNet11",
     "TimmNetwork",
     "TorchvisionNetwork",
+    "best_normalization",
     "build",
     "build_graph",
+    "capture_graph",
     "find_normalization",
+    "load_source",
     "load_weights",
 ]

@@ -23,6 +23,8 @@ class LoadedNetwork:
     module: nn.Module
     input_shape: tuple[int, int, int]
     classes: int
+    needs_code: str | None = None
+    """Why files of it need the code that built it, where no graph of it could be captured."""
 
 
 class NetworkSource(Spec):

@@ -43,19 +43,52 @@ def find_normalization(module: nn.Module, images: Tensor, labels: Tensor) -> str
         >>> find_normalization(brinell.models.build("resnet8"), images, labels) is None  # untrained: nothing helps
         True
     """
+    found = _compare(module, images, labels)
+    if found is None:
+        return None
+    name, as_is, best = found
+    mean, std = (_fitting(values, images.shape[1]) for values in _USUAL[name])
+    shown = [f"[{', '.join(f'{value:.4g}' for value in values)}]" for values in (mean, std)]
+    return (
+        f"the network classifies {as_is:.1%} of {len(labels)} images as they are, in [0, 1], and {best:.1%} of "
+        f"them normalised: set mean: {shown[0]} and std: {shown[1]} ({name})"
+    )
+
+
+def best_normalization(
+    module: nn.Module, images: Tensor, labels: Tensor
+) -> tuple[tuple[float, ...], tuple[float, ...]] | None:
+    """The mean and the deviation that `find_normalization` says to set; `None` where nothing is clearly better.
+
+    Args:
+        module: in evaluation mode.
+        images: `(N, C, H, W)` floats in [0, 1]; 200 are enough.
+        labels: `(N,)` whole numbers.
+
+    Returns:
+        Mean and standard deviation, a number a channel.
+
+    Examples:
+        >>> import brinell
+        >>> images, labels = brinell.data.build("digits", "test", 50).tensors()
+        >>> best_normalization(brinell.models.build("resnet8"), images, labels) is None  # untrained: nothing helps
+        True
+    """
+    found = _compare(module, images, labels)
+    if found is None:
+        return None
+    mean, std = _USUAL[found[0]]
+    return _fitting(mean, images.shape[1]), _fitting(std, images.shape[1])
+
+
+def _compare(module: nn.Module, images: Tensor, labels: Tensor) -> tuple[str, float, float] | None:
+    """The normalisation that is clearly better than none, the accuracy as it is, and the better one."""
     as_is = _accuracy(module, images, labels)
     found = {name: _accuracy(module, _normalized(images, *values), labels) for name, values in _USUAL.items()}
     name = max(found, key=lambda name: found[name])
     best, count = found[name], len(labels)
     error = math.sqrt(max(as_is * (1 - as_is) + best * (1 - best), 1 / count) / count)
-    if best - as_is < max(_GAIN, _SIGNIFICANT * error):
-        return None
-    mean, std = (_fitting(values, images.shape[1]) for values in _USUAL[name])
-    shown = [f"[{', '.join(f'{value:.4g}' for value in values)}]" for values in (mean, std)]
-    return (
-        f"the network classifies {as_is:.1%} of {count} images as they are, in [0, 1], and {best:.1%} of "
-        f"them normalised: set mean: {shown[0]} and std: {shown[1]} ({name})"
-    )
+    return None if best - as_is < max(_GAIN, _SIGNIFICANT * error) else (name, as_is, best)
 
 
 def _fitting(values: tuple[float, ...], channels: int) -> tuple[float, ...]:

@@ -12,6 +12,8 @@ from brinell.reporting.table import Table
 
 SECTIONS: Final = (
     "variants",
+    "requirements",
+    "limits",
     "tradeoff",
     "masking",
     "findings",

@@ -38,8 +38,9 @@ def render(
     exhibits: Sequence[Exhibit],
     problems: Sequence[str],
     folder: str,
+    shipped: Mapping[str, str],
 ) -> str:
-    """The whole page; `folder` is the run's folder as commands name it."""
+    """The whole page; `folder` is the run's folder as commands name it, `shipped` the variants' files by label."""
     figures = [exhibit for exhibit in exhibits if isinstance(exhibit, Figure)]
     charts = [{"charts": for_page(figure), "picked": figure.picked} for figure in figures]
     payload = script_escape.data({"variants": list(styles), "figures": charts})
@@ -61,6 +62,7 @@ def render(
             attacks={trial.attack: settings(trial.spec) for trial in evaluation.plan.trials if trial.kind != CLEAN},
             environment={name: _fact(value) for name, value in evaluation.environment.items()},
             commands=_commands(folder),
+            shipped=shipped,
             hashes=[script_escape.digest(code) for code in scripts],
             # Our own files, and what `script_escape` has made safe:
             style=Markup(_template("page.css")),  # noqa: S704

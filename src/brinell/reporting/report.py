@@ -6,16 +6,17 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from brinell.analysis import load
+from brinell.analysis import Evaluation, load
+from brinell.analysis.labels import file_names, labels
 from brinell.analysis.papers import unread
-from brinell.core import StoreError
+from brinell.core import StoreError, StudyPlan
 from brinell.reporting.export import Exhibit, exhibit_files
 from brinell.reporting.figures import figures
 from brinell.reporting.image_grids import image_grids
 from brinell.reporting.page import command, render, render_nothing
 from brinell.reporting.palette import styles
 from brinell.reporting.tables import tables
-from brinell.store import RunStore
+from brinell.store import RunStore, named_variant
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,8 @@ class Report:
 
     page: Path
     problems: tuple[str, ...]
+    evaluation: Evaluation | None = None
+    """What it was drawn from; `None` where nothing could be read."""
 
 
 def write(root: str | os.PathLike[str]) -> Path:
@@ -57,5 +60,14 @@ def draw(root: str | os.PathLike[str]) -> Report:
     files: dict[str, bytes] = {}
     for exhibit in exhibits:
         files |= exhibit_files(exhibit, command(name))
-    page = store.write_report(render(evaluation, look, exhibits, problems, name), files)
-    return Report(page, tuple(problems))
+    page = store.write_report(
+        render(evaluation, look, exhibits, problems, name, _shipped(store, evaluation.plan)), files
+    )
+    return Report(page, tuple(problems), evaluation)
+
+
+def _shipped(store: RunStore, plan: StudyPlan) -> dict[str, str]:
+    """By label, where the page finds the file of a variant that is made."""
+    shown, names = labels(plan), file_names(plan)
+    found = {shown[key]: named_variant(store, name) for key, name in names.items()}
+    return {label: f"../variants/{path.name}" for label, path in found.items() if path is not None}

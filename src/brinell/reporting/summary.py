@@ -10,8 +10,10 @@ import polars as pl
 
 from brinell.analysis import CLEAN, TOLERANCE, WORST, Choice, Evaluation
 from brinell.analysis.papers import Verdict, findings, reproduction
+from brinell.analysis.requirements import MET, NOT_MET, UNDECIDED, requirements
 from brinell.reporting.describe import named, span
 from brinell.reporting.formats import listing, percent, radius, size, stress, times, whole
+from brinell.reporting.limit_sentences import limit_sentences
 from brinell.reporting.masking_text import evidence
 
 
@@ -50,6 +52,8 @@ class Summary:
 def summary(evaluation: Evaluation) -> Summary:
     """Sentences derived from the frames by fixed rules."""
     notes = (
+        ("Limits", tuple((Name(name), rest) for name, rest in limit_sentences(evaluation))),
+        ("Requirements", tuple(_requirements(evaluation))),
         ("Least robust", tuple(_breaking(evaluation))),
         ("Masked gradients", tuple(_masked(evaluation))),
         ("Reproduction", tuple(_reproduced(evaluation))),
@@ -159,6 +163,21 @@ def _breaking(evaluation: Evaluation) -> list[Sentence]:
         else:
             sentences.append((*start, "."))
     return sentences
+
+
+def _requirements(evaluation: Evaluation) -> list[Sentence]:
+    """Variants that meet every requirement, and how many verdicts are which."""
+    frame = requirements(evaluation)
+    if frame.is_empty():
+        return []
+    counts = Counter(frame["verdict"])
+    verdicts = listing([f"{counts[verdict]} {verdict}" for verdict in (MET, NOT_MET, UNDECIDED) if counts[verdict]])
+    of_variant = frame.drop_nulls("variant").group_by("variant", maintain_order=True).agg(pl.col("verdict"))
+    whole_sets = [Name(name) for name, found in of_variant.iter_rows() if set(found) == {MET}]
+    start: Sentence = (f"{whole(len(frame), 'verdict')}: {verdicts}. ",)
+    if not whole_sets:
+        return [(*start, "No variant meets every requirement.")]
+    return [(*start, *_joined(whole_sets), f" {'meets' if len(whole_sets) == 1 else 'meet'} every requirement.")]
 
 
 def _joined(names: list[Name]) -> list[str | Name]:

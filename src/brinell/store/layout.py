@@ -6,7 +6,7 @@ import os
 import re
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from brinell.core.keys import BLOCK_PATTERN, KEY_PATTERN
@@ -33,12 +33,16 @@ class Folder:
     """What an entry whose name matches `pattern` is."""
     expected: str = ""
     """`pattern` in words, for an error."""
+    files: re.Pattern[str] | None = None
+    """What names of further files match."""
 
     def child(self, name: str) -> Node | None:
         """What an entry of this name is; `None` for a name that this tool never writes here."""
         if (node := self.named.get(name)) is not None:
             return node
-        return self.each if self.pattern is not None and self.pattern.fullmatch(name) else None
+        if self.pattern is not None and self.pattern.fullmatch(name):
+            return self.each
+        return File() if self.files is not None and self.files.fullmatch(name) else None
 
     def accepted(self) -> str:
         """The names that are accepted, in words."""
@@ -49,6 +53,9 @@ Node = File | Folder
 
 _FILE: Final = File()
 _KEY: Final = re.compile(KEY_PATTERN)
+NAMED_VARIANT: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_+-]{0,120}\.brinell")
+"""A variant's file under the variant's name, beside the folders that keys name."""
+
 _EXHIBIT: Final = Folder(
     pattern=re.compile(r"[A-Za-z0-9+_-][A-Za-z0-9.+_-]{0,120}\.(?:svg|pdf|csv|tex)"),
     expected="a figure's or table's name, ending in .svg, .pdf, .csv or .tex",
@@ -90,7 +97,7 @@ RUN: Final = Folder(
         "study.json": _FILE,
         "study.yaml": _FILE,
         "environment.json": _FILE,
-        "variants": _by_key(each=_VARIANT),
+        "variants": replace(_by_key(each=_VARIANT), files=NAMED_VARIANT),
         "trials": _by_key(each=_BLOCKS),
         "traces": _by_key(each=_BLOCKS),
         "probes": _by_key(".json"),

@@ -1,6 +1,8 @@
 """A study from its YAML to a run's folder: configuration, plan, tasks, executors."""
 
 from brinell.study.executors import TaskProgress
+from brinell.study.limit_api import limit, limit_config
+from brinell.study.networks import check_code_is_trusted
 from brinell.study.plan import plan
 from brinell.study.reading import shipped
 from brinell.study.runner import EXECUTORS, Event, Observer, Run, RunStarted, run, training_examples
@@ -25,6 +27,9 @@ __all__ = [
     "TaskResult",
     "TimeRemaining",
     "VariantTask",
+    "check_code_is_trusted",
+    "limit",
+    "limit_config",
     "missing",
     "plan",
     "run",

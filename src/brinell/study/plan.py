@@ -58,6 +58,7 @@ def plan(study: Study, splits: Splits | None = None) -> StudyPlan:
         ),
         probes=tuple(_probes(study, test, variants)),
         paper=None if study.paper is None else PlannedPaper(**study.paper.model_dump()),
+        requirements=study.requirements,
     )
 
 

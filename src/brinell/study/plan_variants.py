@@ -8,10 +8,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from brinell.compressors import Compressor
-from brinell.core import BrinellError, ConfigurationError, PlannedVariant, content_key, file_digest
+from brinell.core import BrinellError, ConfigurationError, PlannedVariant, content_key
 from brinell.data import Dataset
-from brinell.models import Architecture, load_weights
-from brinell.study.config import CompressedVariant, Model, ModelVariant, VariantEntry
+from brinell.models import Architecture
+from brinell.study.config import CompressedVariant, ModelVariant
+from brinell.study.config.lineage import baselines, parents_first
+from brinell.study.networks import StudyNetwork, load_network
 from brinell.study.splits import Splits
 from brinell.study.study import Study
 from brinell.variants import Variant
@@ -22,25 +24,32 @@ class VariantPlan:
     """A planned variant, with what its children and its trials need to know of it."""
 
     record: PlannedVariant
-    architecture: Architecture
+    architecture: Architecture | None
+    """`None` where only the code that built the network can build it again."""
     view: str
     """The gradient that white-box attacks look at."""
 
 
 def plan_variants(study: Study, splits: Splits) -> tuple[VariantPlan, ...]:
     """One variant for each name and seed, in the study's order; where no seed enters, one for all seeds."""
-    digests = {name: _check(model, f"models.{name}", splits.test) for name, model in study.models.items()}
+    untrained = {
+        entry.model for entry in study.variants.values() if isinstance(entry, ModelVariant) and not entry.train
+    }
+    networks = {
+        name: load_network(model, f"models.{name}", splits.test, trained=name not in untrained)
+        for name, model in study.models.items()
+    }
     made: dict[tuple[str, int], VariantPlan] = {}
     for name in parents_first(study.variants):
         entry = study.variants[name]
         if isinstance(entry, CompressedVariant):
-            _check_becoming(name, entry, study, splits)
+            _check_becoming(name, entry, study, networks, splits)
         for seed in dict.fromkeys(study.seeds.variants):
             if isinstance(entry, ModelVariant):
-                made[name, seed] = _of_model(name, entry, study.models[entry.model], digests[entry.model], seed, splits)
+                made[name, seed] = _of_model(name, entry, networks[entry.model], seed, splits)
             else:
                 made[name, seed] = _of_parent(name, entry.compressor, made[entry.parent, seed], seed, splits)
-    compared = _baselines(study.variants)
+    compared = baselines(study.variants)
     for (name, seed), variant in made.items():
         record = variant.record.model_copy(update={"baseline": made[compared[name], seed].record.key})
         made[name, seed] = replace(variant, record=record)
@@ -53,44 +62,12 @@ def plan_variants(study: Study, splits: Splits) -> tuple[VariantPlan, ...]:
     return tuple(unique.values())
 
 
-def parents_first(variants: Mapping[str, VariantEntry]) -> Iterator[str]:
-    """Names in an order in which no variant comes before the one it is made from."""
-    seen: dict[str, None] = {}
-    for name in variants:
-        line: list[str] = []
-        at: str | None = name
-        while at is not None and at not in seen:
-            line.append(at)
-            at = _parent(variants[at])
-        seen.update(dict.fromkeys(reversed(line)))
-    return iter(seen)
-
-
-def _parent(entry: VariantEntry) -> str | None:
-    return entry.parent if isinstance(entry, CompressedVariant) else None
-
-
-def _baselines(variants: Mapping[str, VariantEntry]) -> dict[str, str]:
-    """Whom each variant is compared with: itself, where another one names it or it has no parent."""
-    named = {entry.baseline for entry in variants.values()}
-    compared: dict[str, str] = {}
-    for name in parents_first(variants):
-        entry = variants[name]
-        parent = _parent(entry)
-        inherited = name if parent is None else compared[parent]
-        compared[name] = name if name in named else entry.baseline or inherited
-    return compared
-
-
-def _of_model(
-    name: str, entry: ModelVariant, model: Model, digest: str | None, seed: int, splits: Splits
-) -> VariantPlan:
+def _of_model(name: str, entry: ModelVariant, network: StudyNetwork, seed: int, splits: Splits) -> VariantPlan:
     train = entry.train
     seed = 0 if train is None else seed  # weights as they are owe nothing to a seed
     key = content_key(
         "variant",
-        architecture=model.architecture.identity(),
-        weights=digest,
+        **network.identity,
         train=None if train is None else train.identity(),
         data=None if train is None else _learnt_from(splits.train),
         input_shape=splits.test.input_shape,
@@ -103,10 +80,10 @@ def _of_model(
         parent=None,
         baseline=key,
         family="model" if train is None else "train",
-        architecture=model.architecture.kind,
+        architecture=network.kind,
         settings={} if train is None else train.config(),
     )
-    return VariantPlan(record, model.architecture, "exact")
+    return VariantPlan(record, network.architecture, "exact")
 
 
 def _of_parent(name: str, compressor: Compressor, parent: VariantPlan, seed: int, splits: Splits) -> VariantPlan:
@@ -115,7 +92,9 @@ def _of_parent(name: str, compressor: Compressor, parent: VariantPlan, seed: int
     key = content_key(
         "variant",
         parent=parent.record.key,
-        compress=compressor.identity_for(parent.architecture),
+        compress=(
+            compressor.identity() if parent.architecture is None else compressor.identity_for(parent.architecture)
+        ),
         data=_learnt_from(splits.train),
         seed=seed,
     )
@@ -126,13 +105,15 @@ def _of_parent(name: str, compressor: Compressor, parent: VariantPlan, seed: int
         parent=parent.record.key,
         baseline=key,
         family=compressor.kind,
-        architecture=architecture.kind,
+        architecture=parent.record.architecture if architecture in (None, parent.architecture) else architecture.kind,
         settings=compressor.config(),
     )
     return VariantPlan(record, architecture, compressor.view_from(parent.view))
 
 
-def _check_becoming(name: str, entry: CompressedVariant, study: Study, splits: Splits) -> None:
+def _check_becoming(
+    name: str, entry: CompressedVariant, study: Study, networks: Mapping[str, StudyNetwork], splits: Splits
+) -> None:
     """Refuse at once what the compressor would refuse after the training of its parent.
 
     Only children of a model as it is built: what a compressor leaves of a network is known when it has run.
@@ -140,7 +121,7 @@ def _check_becoming(name: str, entry: CompressedVariant, study: Study, splits: S
     parent = study.variants[entry.parent]
     if isinstance(parent, CompressedVariant):
         return
-    module = study.models[parent.model].architecture.module()
+    module = networks[parent.model].module
     variant = Variant.of(module, input_shape=splits.test.input_shape, classes=splits.test.classes)
     with _within(f"variants.{name}.compress."):
         entry.compressor.check(variant)
@@ -157,21 +138,3 @@ def _within(where: str) -> Iterator[None]:
 
 def _learnt_from(train: Dataset) -> list[Any]:
     return [train.fingerprint, train.split]
-
-
-def _check(model: Model, where: str, test: Dataset) -> str | None:
-    """The digest of the model's weights, once they and the data are known to fit the architecture."""
-    architecture, channels = model.architecture, test.input_shape[0]
-    if architecture.classes != test.classes:
-        raise ConfigurationError(
-            f"{where}.classes: expected {test.classes} for {test.name}, not {architecture.classes}"
-        )
-    if architecture.in_channels != channels:
-        raise ConfigurationError(
-            f"{where}.in_channels: expected {channels} for {test.name}, not {architecture.in_channels}"
-        )
-    if model.weights is None:
-        return None
-    with _within(f"{where}."):
-        load_weights(architecture.module(), model.weights)
-    return file_digest(model.weights)

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal
 
+from brinell.analysis.labels import file_names
 from brinell.core import ConfigurationError, StudyPlan
-from brinell.store import RunStore
+from brinell.store import RunStore, name_variant
 from brinell.study.environment import cores, environment
 from brinell.study.executors import Executor, Serial, TaskProgress
+from brinell.study.limit_search import check_limits, search_limits
+from brinell.study.networks import check_code_is_trusted
 from brinell.study.plan import plan
 from brinell.study.processes import Processes
 from brinell.study.ray_cluster import Ray
@@ -71,6 +74,7 @@ def run(
     threads: int | None = None,
     overrides: Iterable[str] = (),
     observe: Observer | None = None,
+    trust_code: bool = True,
 ) -> Run:
     """Compute what the folder `out` (`runs/<name of the study>`) lacks of `study`, and return the run.
 
@@ -78,6 +82,7 @@ def run(
     that fails does not stop the others; the next run tries it again. `executor` `processes` uses `workers` processes
     (as many as there are cores) with `threads` each (cores / workers, at most 8: small networks get slower beyond), and
     `ray` as many workers of a cluster, whose nodes must all see `out` and the data; rows are equal for equal `threads`.
+    `trust_code` is whether code that the study names (models of `kind: custom`) may run; `brinell run` asks for it.
 
     Raises:
         ConfigurationError, DataError, ModelError: the study is not accepted; nothing was computed.
@@ -85,30 +90,69 @@ def run(
             run is using it; nothing computed is lost.
     """
     value = study if isinstance(study, Study) else Study.from_yaml(study, overrides)
+    check_code_is_trusted(value, trust_code)
     workers, threads = _share(executor, workers, threads)
     store = RunStore(Path("runs") / value.name if out is None else Path(out))
     store.check_own()
     splits = Splits(value.data)
     planned = plan(value, splits)
-    facts = environment(executor=executor, workers=workers, threads=threads)
+    check_limits(value, splits)
+    computing = _Computing(value.source, store, splits, executor, workers, threads, observe or _silent)
     with store.lock():
-        store.write_study(value.source, planned, facts)
-        input_shape = splits.test.input_shape
-        context = WorkerContext(value, planned, store, facts, splits, input_shape)
+        if value.limits:
+            planned = search_limits(value, splits, store, computing.compute)
+        else:
+            computing.compute(value, planned)
+    return Run(store.root, planned, tuple(computing.endings.values()))
+
+
+@dataclass
+class _Computing:
+    """Computes plans in one folder, one after the other; of a task of several plans the last ending counts."""
+
+    source: str
+    store: RunStore
+    splits: Splits
+    executor: str
+    workers: int
+    threads: int
+    observe: Observer
+    endings: dict[str, TaskResult] = field(default_factory=dict)
+
+    def compute(self, study: Study, planned: StudyPlan) -> None:
+        """Write the plan, and compute what the folder lacks of it."""
+        store, splits = self.store, self.splits
+        facts = environment(executor=self.executor, workers=self.workers, threads=self.threads)
+        store.write_study(self.source, planned, facts)
+        context = WorkerContext(study, planned, store, facts, splits, splits.test.input_shape)
         everything = tasks(planned, training_examples=training_examples(planned, splits))
         left = missing(everything, store, planned.classes)
-        tell = _noted(store, TimeRemaining(left), observe or _silent)
+        tell = _noted(store, TimeRemaining(left), self.observe)
         unsupported = {name: failure.message for name, failure in store.failures().items() if failure.unsupported}
         tell(RunStarted(store.root, planned, len(everything), left))
-        with _executor(executor, context, threads, workers) as chosen:
-            endings = execute(left, chosen, tell, unsupported)
-    return Run(store.root, planned, tuple(endings))
+        names = file_names(planned)
+        for key, name in names.items():
+            name_variant(store, key, name)
+        with _executor(self.executor, context, self.threads, self.workers) as chosen:
+            endings = execute(left, chosen, _naming(store, names, tell), unsupported)
+        self.endings |= {ending.task.id: ending for ending in endings}
 
 
 def _executor(name: str, context: WorkerContext, threads: int, workers: int) -> Executor:
     if name == "serial":
         return Serial(context, threads)
     return Ray(context, threads, workers) if name == "ray" else Processes(context, threads, workers)
+
+
+def _naming(store: RunStore, names: Mapping[str, str], observe: Observer) -> Observer:
+    """`observe`, which also puts each variant that is made under its name."""
+
+    def tell(event: Event) -> None:
+        if isinstance(event, TaskResult) and event.status == "done" and event.task.id in names:
+            name_variant(store, event.task.id, names[event.task.id])
+        observe(event)
+
+    return tell
 
 
 def _noted(store: RunStore, left: TimeRemaining, observe: Observer) -> Observer:

@@ -17,8 +17,17 @@ class Splits:
 
     @cached_property
     def train(self) -> Dataset:
-        """All of the training split."""
-        return _load(self._data, self._data.train.split, "data.train")
+        """All of the training split, or the part of it that the study trains on."""
+        settings = self._data.train
+        everything = _load(self._data, settings.split, "data.train")
+        if settings.examples is None:
+            return everything
+        if settings.examples > len(everything):
+            raise ConfigurationError(
+                f"data.train.examples: {settings.examples} asked for; {everything.name}/{settings.split} has 1 to "
+                f"{len(everything)}"
+            )
+        return everything.part(settings.examples, settings.seed)
 
     @cached_property
     def test(self) -> Dataset:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-from pydantic import Field, ValidationError, ValidationInfo, field_serializer, field_validator
+from pydantic import BeforeValidator, Field, ValidationError, ValidationInfo, field_serializer, field_validator
 
 from brinell.attacks import Attack
 from brinell.core import ConfigurationError, explain, refuse
@@ -25,12 +25,14 @@ from brinell.study.config import (
     TransferEntry,
     VariantEntry,
 )
+from brinell.study.config.limits import Limit
 from brinell.study.config.probes import read_probes
+from brinell.study.config.requirements import check_limit, read_requirements
 from brinell.study.config.section import Count, Name, is_transfer, omitted
 from brinell.study.reading import find, override, parse
 from brinell.study.validate import problems_between_sections
 
-_OPTIONAL = ("attacks", "transfer", "probes", "seeds", "paper")
+_OPTIONAL = ("attacks", "transfer", "probes", "seeds", "paper", "requirements", "limits")
 """Sections that may be empty."""
 
 
@@ -50,6 +52,10 @@ class Study(Section):
     runtime: RuntimeKind = omitted("reference")
     """What judges every variant, and what attacks through scores ask."""
     paper: Paper | None = omitted()
+    requirements: Annotated[tuple[str, ...], BeforeValidator(read_requirements)] = omitted(())
+    """Conditions that the variants must meet; `brinell run` exits with 3 where one is not met."""
+    limits: dict[Name, Limit] = omitted({})
+    """Searches for the smallest network of each family of compression that keeps conditions."""
     source: str = Field("", exclude=True)
 
     @classmethod
@@ -117,6 +123,14 @@ class Study(Section):
         attacks |= {name: entry.attacks for name, entry in info.data.get("attacks", {}).items()}
         attacks |= {name: entry.attack.attacks for name, entry in info.data.get("transfers", {}).items()}
         return read_probes(value, handler, attacks)
+
+    @field_validator("limits")
+    @classmethod
+    def _decidable(cls, limits: dict[str, Limit], info: ValidationInfo) -> dict[str, Limit]:
+        problems = [problem for name, limit in limits.items() for problem in check_limit(name, limit, info.data)]
+        if problems:
+            raise refuse(problems)
+        return limits
 
     @field_serializer("probes", mode="wrap")
     def _say_which_are_not_asked(self, probes: dict[str, ProbeEntry], handler: Callable[[Any], Any]) -> dict[str, Any]:

@@ -13,6 +13,8 @@ from brinell import container
 from brinell.attacks import Attack
 from brinell.core import PlannedTrial, PlannedVariant, StoreError, StudyPlan
 from brinell.store import RunStore
+from brinell.study.config import ModelVariant
+from brinell.study.networks import load_module
 from brinell.study.plan import CLEAN
 from brinell.study.splits import Splits
 from brinell.study.study import Study
@@ -75,10 +77,20 @@ class WorkerContext:
         folder = self.store.variant(key)
         try:
             latent = self.store.variant_file(key, "latent.safetensors")
-            variant = container.read(self.store.variant_file(key, "variant.brinell") or folder / "variant.brinell")
+            file = self.store.variant_file(key, "variant.brinell") or folder / "variant.brinell"
+            alone = container.inspect(file).architecture is not None
+            variant = container.read(file, model=None if alone else self._skeleton(key))
             return variant if latent is None else replace(variant, latent=container.read_latent(latent))
         except StoreError as error:
             raise StoreError(f"{error}; put the file back, or delete {folder}: the study makes it again") from error
+
+    def _skeleton(self, key: str) -> nn.Module:
+        """The module that a user's own code builds, of which no file holds the graph."""
+        entry = self.study.variants[self.variants[self.root(self.variants[key])].name]
+        if not isinstance(entry, ModelVariant):
+            raise StoreError("it is made from no model")
+        model = self.study.models[entry.model]
+        return self._kept(("code", entry.model), lambda: load_module(model, self.input_shape, 0))
 
     def judged(self, key: str, runtime: str) -> nn.Module:
         """The network as it is deployed."""

@@ -9,7 +9,7 @@ import json
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 import torch
 from torch import Tensor, nn
@@ -56,15 +56,16 @@ _VIEWS: Final = frozenset(
 )
 
 
-def read_exported(path: Path) -> tuple[NetworkGraph, dict[str, Tensor]]:
-    """The graph and the tensors of an exported classifier.
+def read_exported(file: Path | BinaryIO) -> tuple[NetworkGraph, dict[str, Tensor]]:
+    """The graph and the tensors of an exported classifier: a `.pt2` file, or its bytes.
 
     Raises:
         ModelError: the file is damaged, of another version, or holds what a classifier does not need; unknown operators
             are all named.
     """
+    path = file if isinstance(file, (str, Path)) else "the exported network"
     try:
-        with zipfile.ZipFile(path) as archive:
+        with zipfile.ZipFile(file) as archive:
             return _Archive(archive, str(path)).read()
     except (OSError, zipfile.BadZipFile, NotImplementedError, EOFError) as error:
         raise ModelError(f"{path}: is no .pt2 file of torch.export.save ({error})") from None

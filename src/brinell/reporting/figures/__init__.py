@@ -8,6 +8,7 @@ from brinell.reporting.chart import Figure
 from brinell.reporting.figures import (
     amc_search,
     attack_curves,
+    compression_strain,
     distributions,
     dns_masks,
     latency,
@@ -23,6 +24,7 @@ from brinell.reporting.palette import Style
 FIGURES: MemberList[Callable[[Evaluation, Mapping[str, Style]], Figure | None]] = MemberList(
     "brinell.figures",
     tradeoff.figure,
+    compression_strain.figure,
     stress_strain.figure,
     attack_curves.figure,
     distributions.figure,

@@ -8,14 +8,19 @@ from pydantic import Field, ValidationInfo, field_validator
 
 from brinell.core import refusal, refuse
 from brinell.data import DATASETS, Source
-from brinell.study.config.section import INLINE, Count, Section
+from brinell.study.config.section import INLINE, Count, Section, omitted
 
 
 class TrainSplit(Section):
-    """What variants learn from; `holdout` examples of it are kept back for choices and for training's curves."""
+    """What variants learn from; `holdout` examples of it are kept back for choices and for training's curves.
+
+    With `examples` it is the first so many of an order that only `seed` decides.
+    """
 
     split: str = "train"
     holdout: int = Field(0, ge=0)
+    examples: Count | None = omitted()
+    seed: int = omitted(0, ge=0, lt=2**63)
 
 
 class TestSplit(Section):

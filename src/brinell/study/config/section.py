@@ -25,6 +25,9 @@ from brinell.core.problems import accepting, booleans, moved
 INLINE: Final = ""
 """Alias of a field whose own keys stand in the file among those of the section that holds it: `kind` and settings."""
 
+_WITH_WEIGHTS: Final = ("exported", "onnx", "custom")
+"""Kinds of models that bring weights, or, in code, may; whether code did is known when it has run."""
+
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_+-]*")
 
 
@@ -101,7 +104,7 @@ class Names:
     """
 
     models: Mapping[str, bool] = field(default_factory=dict)
-    """Whether each has weights."""
+    """Whether each has weights, as far as the file tells."""
     variants: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """The names that each gives under `model`, `from` and `baseline`, and `train` if it is trained."""
     attacks: tuple[str, ...] = ()
@@ -117,7 +120,8 @@ class Names:
         models, variants, attacks, transfers = sections.values()
         weights, links = {}, {}
         for name, model in models.items():
-            weights[name] = isinstance(model, Mapping) and bool(model.get("weights"))
+            given = model if isinstance(model, Mapping) else {}
+            weights[name] = any(map(given.get, ("weights", "pretrained"))) or given.get("kind") in _WITH_WEIGHTS
         for name, entry in variants.items():
             given = entry if isinstance(entry, Mapping) else {}
             keys = [key for key in ("model", "from", "baseline", "train") if given.get(key) is not None]

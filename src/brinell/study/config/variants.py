@@ -6,11 +6,19 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import AfterValidator, Field, PlainValidator, SerializeAsAny, ValidationInfo, field_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    PlainValidator,
+    SerializeAsAny,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from brinell.compressors import COMPRESSORS, Compressor
 from brinell.core import refusal, refuse
-from brinell.models import MODELS, Architecture
+from brinell.models import NETWORKS, Architecture, NetworkSource
 from brinell.study.config.section import INLINE, ModelName, Section, VariantName, omitted, required
 from brinell.training import Train
 
@@ -22,10 +30,31 @@ def _existing(path: Path) -> Path:
 
 
 class Model(Section):
-    """An architecture, and a file of weights where it starts from one."""
+    """A built-in architecture or a network from elsewhere, and a file of weights where it starts from one."""
 
-    architecture: Annotated[Architecture, MODELS] = Field(alias=INLINE)
+    network: Annotated[Architecture | NetworkSource, NETWORKS] = Field(alias=INLINE)
     weights: Annotated[Path, AfterValidator(_existing)] | None = None
+
+    @model_validator(mode="after")
+    def _weights_have_a_place(self) -> Self:
+        if self.weights is not None and self.source is not None and "weights" not in type(self.source).model_fields:
+            raise refuse([refusal(f"kind {self.source.kind}: the file holds its weights; leave this out", "weights")])
+        return self
+
+    @property
+    def architecture(self) -> Architecture:
+        """The architecture of a network that is built in."""
+        if isinstance(self.network, NetworkSource):
+            raise TypeError(f"a network of kind {self.network.kind} has no architecture until it is loaded")
+        return self.network
+
+    @property
+    def source(self) -> NetworkSource | None:
+        """Where a network comes from that is not built in, with its weights."""
+        if not isinstance(self.network, NetworkSource):
+            return None
+        given = {} if self.weights is None else {"weights": self.weights}
+        return self.network.model_copy(update=given)
 
 
 class ModelVariant(Section):

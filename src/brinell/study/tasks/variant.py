@@ -11,9 +11,9 @@ from brinell import container
 from brinell.compressors import COMPRESSORS, Compressor
 from brinell.core import PlannedVariant, Progress
 from brinell.costs import measure
-from brinell.models import load_weights
 from brinell.store import RunStore, table, write_table, write_text
 from brinell.study.config import ModelVariant
+from brinell.study.networks import load_module
 from brinell.study.tasks.task import Task
 from brinell.study.worker_context import WorkerContext
 from brinell.training import TRAINING_SCHEMA, Adversarial, Train, fit, histories, training_columns
@@ -84,9 +84,7 @@ def _from_model(
     context: WorkerContext, entry: ModelVariant, planned: PlannedVariant, scratch: Path, progress: Progress
 ) -> Variant:
     model = context.study.models[entry.model]
-    module = model.architecture.module(planned.seed)
-    if model.weights is not None:
-        load_weights(module, model.weights)
+    module = load_module(model, context.input_shape, planned.seed)
     lineage: tuple[Step, ...] = ()
     if entry.train is not None:
         fit(module, context.splits.train, entry.train, seed=planned.seed, checkpoint=scratch, progress=progress)

@@ -1,0 +1,24 @@
+"""Verdicts on requirements: met, not met or undecided, by one-sided 95 % bounds and never by the point estimate."""
+
+from brinell.analysis.requirements.bounded_values import BoundedValue, measured_cost
+from brinell.analysis.requirements.verdicts import (
+    MET,
+    NOT_MET,
+    REQUIREMENT_SCHEMA,
+    UNDECIDED,
+    decide,
+    requirements,
+    verdict,
+)
+
+__all__ = [
+    "MET",
+    "NOT_MET",
+    "REQUIREMENT_SCHEMA",
+    "UNDECIDED",
+    "BoundedValue",
+    "decide",
+    "measured_cost",
+    "requirements",
+    "verdict",
+]

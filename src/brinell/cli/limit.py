@@ -1,0 +1,73 @@
+"""`brinell limit`: how far one network can be compressed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from brinell.cli.console import Debug, Settings, out
+from brinell.cli.data_argument import Data, with_shape
+from brinell.cli.model_argument import HELP as MODEL_HELP
+from brinell.cli.model_argument import Model, Weights, read_model
+from brinell.cli.options import read_settings
+from brinell.core import ConfigurationError
+
+HELP = f"""Find the smallest network of each family of compression that keeps conditions.
+
+{MODEL_HELP} A network without weights is trained by --set train.epochs=10. --set data.SETTING changes the data set's;
+settings that begin with families. replace the default families: magnitude pruning of weights, and INQ. The study that
+is run is written to OUT/study.yaml; running the command again goes on with what there is.
+
+[bold]Example[/]
+
+$ brinell limit resnet20 --weights resnet20.th --data cifar10 --set data.root=data/cifar10
+  --keep 'clean_accuracy >= -0.01' --keep 'worst_case within 2/255 >= -0.02' --minimise bytes
+"""
+
+
+def limit(
+    model: Model,
+    data: Data,
+    keep: Annotated[
+        list[str],
+        typer.Option("--keep", metavar="CONDITION", help="METRIC [within RADIUS] >= NUMBER; repeat it for more."),
+    ],
+    changes: Settings = None,
+    weights: Weights = None,
+    minimise: Annotated[str, typer.Option(metavar="COST", help="bytes, macs or parameters.")] = "bytes",
+    budget: Annotated[int, typer.Option(min=1, help="Networks to make.")] = 24,
+    epochs: Annotated[
+        int, typer.Option(min=1, help="Epochs of training after compression, in the default families.")
+    ] = 2,
+    folder: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder of the run.")] = Path("runs/limit"),
+    threads: Annotated[int | None, typer.Option(min=1, help="Cores to use.")] = None,
+    debug: Debug = False,
+) -> None:
+    """See `HELP`."""
+    import yaml
+
+    from brinell.cli.progress import Display
+    from brinell.cli.run import conclude
+    from brinell.study import Study, limit_config
+    from brinell.study import run as compute
+
+    given = read_settings(changes, "limit", data)
+    named = read_model(model, weights, given.model)
+    if named.file is not None:
+        raise ConfigurationError(f"{model}: the search begins with a .pt2 or .onnx file, code, or a kind")
+    config = limit_config(
+        {name: str(value) if isinstance(value, Path) else value for name, value in named.settings.items()},
+        data=with_shape(given.data, named.declared_shape()),
+        keep=keep,
+        train=given.member.get("train"),
+        minimise=minimise,
+        families=given.member.get("families"),
+        budget=budget,
+        epochs=epochs,
+    )
+    study = Study.parse(config, source=yaml.safe_dump(config, sort_keys=False))
+    with Display(out) as display:
+        result = compute(study, out=folder, threads=threads, observe=display)
+    conclude(study, result)

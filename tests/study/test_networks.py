@@ -1,0 +1,186 @@
+"""Networks that are not built in, in a study: trusted code, files that stand alone, keys of content."""
+
+from __future__ import annotations
+
+import textwrap
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+import brinell
+from brinell.core import BrinellError, ConfigurationError, ModelError
+from brinell.models import CustomNetwork
+from brinell.study import Study, plan, run
+
+SHAPE = (1, 8, 8)
+CODE = """
+    import torch
+    from torch import nn
+
+    class Net(nn.Module):
+        def __init__(self, width=4, slope=0.0):
+            super().__init__()
+            self.slope = slope
+            self.conv = nn.Conv2d(1, width, 3)
+            self.fc = nn.Linear(width, 10)
+
+        def forward(self, x):
+            return self.fc(torch.nn.functional.leaky_relu(self.conv(x), self.slope).mean((2, 3)))
+
+    class Sorting(Net):
+        def forward(self, x):
+            return self.fc(torch.relu(self.conv(x)).flatten(2).sort(2).values[:, :, -1])
+
+    def build(width=4): return Net(width)
+    def raises(): raise RuntimeError("no luck")
+    def number(): return 3
+    def five(): return nn.Sequential(nn.Flatten(), nn.Linear(64, 5))
+"""
+ATTACKS = {"fgsm": {"kind": "fgsm", "epsilon": "8/255"}}
+DATA = {"kind": "digits", "test": {"examples": 20}}
+
+
+@pytest.fixture
+def code(tmp_path: Path) -> Path:
+    path = tmp_path / "networks.py"
+    path.write_text(textwrap.dedent(CODE))
+    module = CustomNetwork(file=path).load(SHAPE, trusted=True).module
+    save_file(module.state_dict(), tmp_path / "w.safetensors")
+    torch.export.save(torch.export.export(module, (torch.rand(2, *SHAPE),)), tmp_path / "net.pt2")
+    return path
+
+
+def study_of(models: dict[str, Any], **sections: Any) -> Study:
+    variants = {name: {"model": name} for name in models}
+    return Study.parse({"name": "own", "data": DATA, "models": models, "variants": variants} | sections)
+
+
+def custom(code: Path, **fields: Any) -> dict[str, Any]:
+    return {"kind": "custom", "file": str(code), **fields}
+
+
+def key(study: Study) -> str:
+    (variant,) = plan(study).variants
+    return variant.key
+
+
+def test_code_and_its_export_give_equal_rows_and_files_that_stand_alone(code: Path, tmp_path: Path) -> None:
+    models = {
+        "code": custom(code, weights=str(tmp_path / "w.safetensors")),
+        "exported": {"kind": "exported", "file": str(tmp_path / "net.pt2")},
+    }
+    variants = {
+        "code": {"model": "code"},
+        "exported": {"model": "exported"},
+        "pruned": {"from": "code", "compress": {"kind": "prune", "train": {"epochs": 1}}},
+    }
+    study = study_of(models, attacks=ATTACKS, probes={"masking": False}, variants=variants)
+    assert Study.parse(study.config()) == study
+    result = run(study, out=tmp_path / "run", threads=1)
+    assert not [ending for ending in result.endings if ending.status != "done"]
+    rows = brinell.analysis.load(brinell.store.RunStore.open(tmp_path / "run")).readings
+    of = {name: rows.filter(rows["variant"] == name).drop("variant", "crafted_on") for name in ("code", "exported")}
+    assert of["code"].equals(of["exported"], null_equal=True)
+    code.unlink()  # nobody's code is needed from here on
+    loaded = brinell.load(tmp_path / "run" / "variants" / "pruned.brinell")
+    assert loaded.architecture is not None
+    assert loaded(torch.rand(2, *SHAPE)).shape == (2, 10)
+
+
+def test_a_network_that_is_no_graph_is_run_by_its_code(code: Path, tmp_path: Path) -> None:
+    models = {"sorting": custom(code, factory="Sorting", weights=str(tmp_path / "w.safetensors"))}
+    study = study_of(models, attacks=ATTACKS, probes={"masking": False})
+    result = run(study, out=tmp_path / "run", threads=1)
+    assert [ending.status for ending in result.endings] == ["done"] * 3
+    assert run(study, out=tmp_path / "run", threads=1).endings == ()
+
+
+def test_code_runs_only_where_it_is_trusted(code: Path, tmp_path: Path) -> None:
+    (tmp_path / "networks.py").write_text("raise SystemExit('it ran')")
+    study = study_of({"a": custom(code, arguments={"width": 2}), "b": {"kind": "custom", "module": "no_such"}})
+    with pytest.raises(ConfigurationError) as caught:
+        run(study, out=tmp_path / "run", trust_code=False)
+    message = str(caught.value)
+    assert "models.a would run" in message
+    assert "networks.py:build(width=2); models.b would run no_such:build()" in message
+    assert "--trust-code" in message
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_change_of_the_code_or_of_the_weights_changes_the_key(code: Path, tmp_path: Path) -> None:
+    weights = tmp_path / "w.safetensors"
+    study = study_of({"a": custom(code, weights=str(weights))})
+    before = key(study)
+    assert key(study) == before
+    moved = tmp_path / "moved.py"
+    moved.write_text(code.read_text())
+    assert key(study_of({"a": custom(moved, weights=str(weights))})) == before
+    code.write_text(code.read_text().replace("slope=0.0", "slope=0.5"))
+    assert key(study) != before
+    moved_key = key(study_of({"a": custom(moved, weights=str(weights))}))
+    save_file(
+        {n: t + 1 for n, t in CustomNetwork(file=moved).load(SHAPE, trusted=True).module.state_dict().items()}, weights
+    )
+    assert key(study_of({"a": custom(moved, weights=str(weights))})) != moved_key
+    normalized = custom(moved, weights=str(weights), mean=[0.5], std=[0.5])
+    assert key(study_of({"a": normalized})) != key(study_of({"a": custom(moved, weights=str(weights))}))
+
+
+def test_training_begins_with_weights_that_the_seed_decides(code: Path, tmp_path: Path) -> None:
+    config = study_of({"a": custom(code)}).config()
+    config |= {"variants": {"a": {"model": "a", "train": {"epochs": 1}}}, "seeds": {"variants": [0, 1]}}
+    run(Study.parse(config), out=tmp_path / "run", threads=1)
+    first, second = (brinell.load(tmp_path / "run" / "variants" / f"a-seed{seed}.brinell") for seed in (0, 1))
+    assert not all(torch.equal(first.tensors[name], second.tensors[name]) for name in first.tensors)
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"factory": "raises"}, r"^models\.a\..*raises\(\) failed: RuntimeError: no luck \(.*networks\.py:\d+\)$"),
+        ({"factory": "number"}, r"expected a torch\.nn\.Module, not builtins\.int"),
+        ({"factory": "five"}, r"it has 5 classes; digits has 10"),
+        ({}, r"models\.a\.weights: they are drawn at random each time"),
+        ({"mean": [0.5, 0.5], "std": [1, 1]}, r"mean and std need 1 numbers each"),
+        ({"weights": "WEIGHTS", "arguments": {"width": 5}}, r"conv\.weight is \(4, 1, 3, 3\) in the file and \(5, 1"),
+    ],
+)
+def test_what_code_may_do_wrong_is_one_error(code: Path, tmp_path: Path, fields: dict[str, Any], message: str) -> None:
+    if fields.get("weights"):
+        fields = {**fields, "weights": str(tmp_path / "w.safetensors")}
+    with pytest.raises((ConfigurationError, ModelError), match=message):
+        plan(study_of({"a": custom(code, **fields)}))
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        ({"kind": "exported"}, "models.a.file: missing"),
+        (
+            {"kind": "exported", "file": "x.pt2", "weights": "WEIGHTS"},
+            "models.a.weights: kind exported: the file holds",
+        ),
+        ({"kind": "custom", "file": "a.py", "module": "b"}, "models.a: file and module exclude each other"),
+        ({"kind": "custom", "fil": "a.py"}, "models.a.fil: unknown key; did you mean 'file'?"),
+        ({"kind": "timm", "name": "resnet18"}, "variants.a: it would be random"),
+        ({"kind": "onnx", "file": "a.onnx", "mean": [0.5]}, "models.a: mean and std belong together"),
+    ],
+)
+def test_a_file_that_says_too_little_or_too_much(tmp_path: Path, model: dict[str, Any], message: str) -> None:
+    save_file({"a": torch.zeros(1)}, tmp_path / "w.safetensors")
+    if "weights" in model:
+        model = {**model, "weights": str(tmp_path / "w.safetensors")}
+    with pytest.raises(BrinellError) as caught:
+        study_of({"a": model})
+    assert message in str(caught.value)
+
+
+def test_an_exported_network_of_other_images(tmp_path: Path) -> None:
+    module = brinell.models.build("resnet8", in_channels=3, mean=(0, 0, 0), std=(1, 1, 1))
+    torch.export.save(torch.export.export(module, (torch.rand(2, 3, 8, 8),)), tmp_path / "rgb.pt2")
+    study = study_of({"a": {"kind": "exported", "file": str(tmp_path / "rgb.pt2")}})
+    with pytest.raises(ModelError, match=r"^models\.a\..*takes images \(3, 8, 8\), not \(1, 8, 8\)"):
+        plan(study)
