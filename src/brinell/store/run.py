@@ -220,10 +220,6 @@ class RunStore:
         """What made one block's rows."""
         return parse_footer(table_content(self.root, "trials", trial, block), self.rows_path(trial, block))
 
-    def rows_footer(self, trial: str, block: str) -> dict[str, Any]:
-        """What made one block's rows."""
-        return read_footer(self.rows_path(trial, block))
-
     def read_traces(self, trial: str, block: str) -> pl.DataFrame:
         """One block's traces; raises as `read_rows` does."""
         return parse_table(table_content(self.root, "traces", trial, block), self.traces_path(trial, block))
