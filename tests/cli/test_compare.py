@@ -58,7 +58,7 @@ def test_filters_keep_out_what_they_do_not_name(brinell, before, after):
 )
 def test_a_guard_that_guards_nothing_is_an_error(brinell, before, condition, words):
     said = brinell("compare", before, before, "--fail-if", condition)
-    assert said.status == 1
+    assert said.status == 2
     assert words in said.err
 
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 import brinell
 from brinell.compressors import FineTune, Int8, Prune
-from brinell.core import ModelError
+from brinell.core import ConfigurationError, ModelError, StoreError
 from brinell.data import Dataset
 from brinell.training import Train, fit
 from brinell.variants import Variant
@@ -81,3 +81,107 @@ def test_extra_state_stays_with_the_skeleton(sample: Dataset, tmp_path: Any) -> 
     brinell.save(child, tmp_path / "v")
     images = sample.tensors()[0]
     assert torch.equal(brinell.load(tmp_path / "v", model=Extra(same))(images), child(images))
+
+
+def test_a_compressor_is_a_value_and_no_class(sample: Dataset) -> None:
+    with pytest.raises(ConfigurationError, match=r"expected a compressor's value, such as Prune\(\), not Prune"):
+        brinell.compress(Returns(torch.Tensor.detach), Prune, train_data=sample)  # type: ignore[arg-type]
+
+
+def _forward_over_layers(whole: nn.Sequential) -> None:
+    layers = list(whole)
+    whole.forward = lambda x: layers[2](layers[1](layers[0](x)))
+
+
+def _forward_of_a_layer(whole: nn.Sequential) -> None:
+    first = whole[0]
+    first.forward = lambda x: nn.functional.conv2d(x, first.weight, first.bias)
+
+
+def _hook_over_a_layer(whole: nn.Sequential) -> None:
+    whole[1].register_forward_hook(lambda part, inputs, output: output * whole[0].weight.sum())
+
+
+def _attribute_over_a_layer(whole: nn.Sequential) -> None:
+    class Calls(nn.Module):
+        def __init__(self, function: Callable[[Tensor], Tensor]) -> None:
+            super().__init__()
+            self.function = function
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.function(x)
+
+    whole.insert(0, Calls(lambda x: x * whole[1].bias.sum()))
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        (_forward_over_layers, "0.weight"),
+        (_forward_of_a_layer, "0.weight"),
+        (_hook_over_a_layer, "0.weight"),
+        (_attribute_over_a_layer, "1.bias"),
+    ],
+)
+def test_a_copy_that_computes_with_the_weights_of_the_original_is_refused(
+    change: Callable[[nn.Sequential], None], named: str, sample: Dataset, tmp_path: Any
+) -> None:
+    """What is compressed or loaded is a copy; a function that was made with the layers goes on with the original's."""
+
+    def network() -> nn.Sequential:
+        return nn.Sequential(nn.Conv2d(1, 4, 3), nn.Flatten(), nn.Linear(144, 10))
+
+    whole = network()
+    change(whole)
+    before = {name: value.clone() for name, value in whole.state_dict().items()}
+    with pytest.raises(ModelError, match=f"computes with {named} of the module it was made with"):
+        brinell.compress(whole, FineTune(train=QUICK), train_data=sample)
+    assert all(torch.equal(value, before[name]) for name, value in whole.state_dict().items())
+    if change is not _attribute_over_a_layer:
+        brinell.save(Variant.of(network(), input_shape=(1, 8, 8), classes=10), tmp_path / "v")
+        with pytest.raises(StoreError, match=f"computes with {named} of the module it was made with"):
+            brinell.load(tmp_path / "v", model=whole)
+
+
+def test_a_network_whose_layers_do_not_matter_is_refused(sample: Dataset) -> None:
+    class Other(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.unused, self.table = nn.Linear(64, 10), nn.Parameter(torch.rand(64, 10))
+
+        def forward(self, x: Tensor) -> Tensor:
+            return x.flatten(1) @ self.table
+
+    with pytest.raises(ModelError, match="logits do not depend on the weights of its layers"):
+        brinell.compress(Other(), FineTune(train=QUICK), train_data=sample)
+
+
+def test_filters_before_a_norm_across_channels_stay(sample: Dataset) -> None:
+    """PyTorch's own computes by reshapes that torch-pruning follows without end."""
+    module = nn.Sequential(nn.Conv2d(1, 4, 3), nn.LocalResponseNorm(3), nn.Flatten(), nn.Linear(144, 10))
+    with pytest.raises(ModelError, match="local_response_norm divides each channel by its neighbours"):
+        brinell.compress(module, Prune(granularity="filter", train=QUICK), train_data=sample)
+
+
+def test_quantised_modules_are_refused_by_name() -> None:
+    class Packed(nn.Module):
+        def get_extra_state(self) -> int:
+            return 1
+
+        def state_dict(self, *arguments: Any, **options: Any) -> dict[str, Any]:
+            return {"packed_params": (1, 2)}
+
+    with pytest.raises(ModelError, match="its state has packed_params, a tuple and no tensor"):
+        Variant.of(Packed(), input_shape=(1, 8, 8), classes=10)
+
+
+def test_probabilities_are_no_logits(sample: Dataset) -> None:
+    with pytest.raises(ModelError, match="gives probabilities, which add up to 1 for each image"):
+        brinell.compress(Returns(lambda out: out.softmax(1)).eval(), FineTune(train=QUICK), train_data=sample)
+
+
+@pytest.mark.filterwarnings("ignore:.torch.jit.script:DeprecationWarning")
+def test_scripted_modules_are_refused(sample: Dataset) -> None:
+    scripted = torch.jit.script(nn.Sequential(nn.Flatten(), nn.Linear(64, 10)).eval())
+    with pytest.raises(ModelError, match="scripted and traced modules cannot become variants"):
+        brinell.compress(scripted, FineTune(train=QUICK), train_data=sample)

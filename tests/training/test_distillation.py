@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 import yaml
-from torch import nn
+from torch import Tensor, nn
 
 from brinell.compressors import Distill, FineTune, XNORNet
 from brinell.core import ConfigurationError
@@ -69,3 +69,14 @@ def test_who_has_no_teacher_is_told_so_before_anything_is_trained() -> None:
     config["variants"]["base"]["train"]["distillation"] = {}
     with pytest.raises(ConfigurationError, match=r"variants\.base\.train\.distillation: a model has no teacher"):
         Study.parse(config)
+
+
+def test_networks_that_write_to_their_images_see_the_same_ones() -> None:
+    class InPlace(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return x.mul_(2).flatten(1)[:, :3]
+
+    images = torch.rand(4, 1, 2, 2)
+    batch = Batch(images.clone(), torch.zeros(4, dtype=torch.int64), torch.arange(4), 0, 0)
+    loss = Distillation(hard_label_weight=0).loss(InPlace())
+    assert float(loss(InPlace(), batch)) == pytest.approx(0.0, abs=1e-6)  # the same network answers the same

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,15 +11,19 @@ import polars as pl
 import typer
 from rich.table import Table
 
+from brinell.cli.check_formats import Check, Checks, Format, FormatOption, formatted
 from brinell.cli.console import Debug, add_row, out, say_error
-from brinell.core import ConfigurationError
+from brinell.cli.requirements import NOT_MET_STATUS, requirement_check
+from brinell.core import ConfigurationError, DataError
+from brinell.core.conditions import Condition
 from brinell.store import RunStore
 
 HELP = """Say what changed from one run to another, on the examples that both measured.
 
 Variants and attacks are the same where their names are. Accuracies are compared by McNemar's exact test; a difference
 that it does not see is printed as no difference. With --fail-if the exit status is 1 when a change crosses a limit, or
-when the second run lacks what the limit speaks of, so that it can guard a model in CI.
+when the second run lacks what the limit is on; with --require it is 3 when the second run does not meet a requirement,
+by its one-sided 95 % bound. It is 2 when a condition cannot be read or is on nothing, or the runs measured other data.
 
 [bold]Examples[/]
 
@@ -40,35 +46,93 @@ Conditions = Annotated[
     ),
 ]
 
+Required = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--require",
+        metavar="CONDITION",
+        help="What the second run must meet by itself: METRIC [under ATTACK] [within RADIUS] [of VARIANT] >= NUMBER.",
+    ),
+]
+WRONG_QUESTION = 2
+"""Exit status of conditions that cannot be read or are on nothing, and of runs that cannot be compared."""
+
 
 def compare(
     before: Annotated[Path, typer.Argument(metavar="RUN", help="The run to compare with.")],
     after: Annotated[Path, typer.Argument(metavar="RUN", help="The run that may have changed.")],
     fail_if: Conditions = None,
+    require: Required = None,
+    kind: FormatOption = Format.text,
     debug: Debug = False,
 ) -> None:
     """See `HELP`."""
     from brinell.analysis.compare.changes import changes
-    from brinell.analysis.compare.conditions import crossed, parse, select
+    from brinell.analysis.compare.conditions import parse
+    from brinell.core.requirements import parse_requirement
 
-    conditions = [parse(text) for text in fail_if or ()]
-    found = changes(RunStore.open(before), RunStore.open(after))
-    _print(found.frame)
-    for note in found.notes:
-        out.print(f"note: {note}", markup=False, soft_wrap=True)
-    failed = False
-    for condition in conditions:
-        rows = select(condition, found.frame)
-        if rows.is_empty():
-            raise ConfigurationError(f"--fail-if {condition.text!r}: neither run has such a reading")
-        over = [row for row in rows.iter_rows(named=True) if crossed(condition, row)]
-        failed |= bool(over)
-        for row in over[:SHOWN]:
-            say_error(f"{condition.text}: {_where(row)} {_values(row)}")
-        if len(over) > SHOWN:
-            say_error(f"{condition.text}: and {len(over) - SHOWN} more")
-    if failed:
+    try:
+        conditions = [parse(text) for text in fail_if or ()]
+        needed = [parse_requirement(text, "--require") for text in require or ()]
+        runs = RunStore.open(before), RunStore.open(after)
+        found = changes(*runs)
+        checks = [check for condition in conditions for check in _crossed(condition, found.frame)]
+        verdicts = _required(runs[1], [condition.text for condition in needed])
+    except (ConfigurationError, DataError) as error:
+        say_error(str(error))
+        raise typer.Exit(WRONG_QUESTION) from None
+    if kind == Format.text:
+        _print(found.frame)
+        for note in found.notes:
+            out.print(f"note: {note}", markup=False, soft_wrap=True)
+        _print_failed(checks, verdicts)
+    else:
+        typer.echo(formatted(Checks(f"{before.name} to {after.name}", (*checks, *verdicts)), kind))
+    if any(check.outcome == "failed" for check in checks):
         raise typer.Exit(1)
+    if any(check.outcome == "failed" for check in verdicts):
+        raise typer.Exit(NOT_MET_STATUS)
+
+
+def _crossed(condition: Condition, frame: pl.DataFrame) -> Iterator[Check]:
+    """A check for each reading that a condition is on.
+
+    Raises:
+        ConfigurationError: it is on none.
+    """
+    from brinell.analysis.compare.conditions import crossed, select
+
+    rows = select(condition, frame)
+    if rows.is_empty():
+        raise ConfigurationError(f"--fail-if {condition.text!r}: neither run has such a reading")
+    for row in rows.iter_rows(named=True):
+        over = crossed(condition, row)
+        yield Check(f"{condition.text}: {_where(row)}", "failed" if over else "passed", _values(row))
+
+
+def _required(store: RunStore, texts: Sequence[str]) -> list[Check]:
+    """Verdicts on conditions that the second run must meet by itself."""
+    from brinell.analysis import load
+    from brinell.analysis.requirements import requirements
+
+    if not texts:
+        return []
+    return [requirement_check(row) for row in requirements(load(store), texts).iter_rows(named=True)]
+
+
+def _print_failed(checks: Sequence[Check], verdicts: Sequence[Check]) -> None:
+    """The readings that cross each condition, as far as they are few, and the requirements that are not met."""
+    for text, every in groupby(checks, key=lambda check: check.name.partition(": ")[0]):
+        over = [check for check in every if check.outcome == "failed"]
+        for check in over[:SHOWN]:
+            say_error(f"{check.name} {check.message}")
+        if len(over) > SHOWN:
+            say_error(f"{text}: and {len(over) - SHOWN} more")
+    for check in verdicts:
+        if check.outcome == "failed":
+            say_error(f"not met: {check.name}: {check.message}")
+        elif check.outcome == "undecided":
+            out.print(f"undecided: {check.name}: {check.message}", markup=False, soft_wrap=True)
 
 
 def _print(frame: pl.DataFrame) -> None:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from brinell.cli.console import Debug, RunFolder, out, say_error
+from brinell.cli.check_formats import Format, FormatOption
+from brinell.cli.console import Debug, RunFolder, err, out, say_error
 from brinell.cli.requirements import check_requirements
 from brinell.core import BrinellError
 from brinell.store import RunStore
@@ -34,6 +35,7 @@ def report(
     folder: RunFolder,
     watch: Annotated[bool, typer.Option("--watch", help="Write it anew as results land, until Ctrl-C.")] = False,
     every: Annotated[float, typer.Option(min=0.1, help="Seconds between two looks, with --watch.")] = 2.0,
+    kind: FormatOption = Format.text,
     debug: Debug = False,
 ) -> None:
     """See `HELP`."""
@@ -42,19 +44,18 @@ def report(
         store.check_report()
         _watch(store, every)
     else:
-        drawn = _draw(folder)
-        if drawn.problems:
+        drawn = _draw(folder, kind)
+        if drawn.evaluation is None:
             raise typer.Exit(1)
-        if drawn.evaluation is not None:
-            check_requirements(drawn.evaluation)
+        check_requirements(drawn.evaluation, kind, problems=drawn.problems)
 
 
-def _draw(folder: Path) -> Report:
+def _draw(folder: Path, kind: Format = Format.text) -> Report:
     """The report, whose path and problems are printed."""
     from brinell.reporting import draw
 
     drawn = draw(folder)
-    out.print(str(drawn.page), markup=False, soft_wrap=True)
+    (out if kind == Format.text else err).print(str(drawn.page), markup=False, soft_wrap=True)
     for problem in drawn.problems:
         say_error(problem)
     return drawn

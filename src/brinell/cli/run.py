@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from brinell.cli.check_formats import Format, FormatOption
 from brinell.cli.console import Debug, Settings, err, out, say_error
 from brinell.cli.options import RuntimeName
 
@@ -56,6 +57,7 @@ def run(
         bool, typer.Option("--trust-code", help="Run code that the study names (models of kind custom).")
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be computed, and stop.")] = False,
+    kind: FormatOption = Format.text,
     debug: Debug = False,
 ) -> None:
     """See `HELP`."""
@@ -71,7 +73,7 @@ def run(
     if dry_run:
         print_plan(value, target)
         return
-    display = Display(out)
+    display = Display(out if kind == Format.text else err)
     try:
         with display:
             result = compute(
@@ -85,22 +87,22 @@ def run(
         if isinstance(error, KeyboardInterrupt):
             raise typer.Exit(130) from None
         raise
-    conclude(value, result)
+    conclude(value, result, kind)
 
 
-def conclude(study: Study, result: Run) -> None:
+def conclude(study: Study, result: Run, kind: Format = Format.text) -> None:
     """The table, the report's path, and what did not end well."""
     from brinell.cli.requirements import check_requirements
     from brinell.cli.run_summary import print_table
     from brinell.reporting import draw
     from brinell.reporting.limit_sentences import limit_sentences
 
-    print_table(result.root)
     drawn = draw(result.root)
-    if drawn.evaluation is not None:
-        for baseline, sentence in limit_sentences(drawn.evaluation):
+    if kind == Format.text:
+        print_table(result.root)
+        for baseline, sentence in limit_sentences(drawn.evaluation) if drawn.evaluation is not None else ():
             out.print(f"{baseline}{sentence}", markup=False, soft_wrap=True)
-    out.print(f"report: {drawn.page}", markup=False, soft_wrap=True)
+    (out if kind == Format.text else err).print(f"report: {drawn.page}", markup=False, soft_wrap=True)
     for ending in result.ended("unsupported"):
         err.print(f"unsupported: {ending.task.label}: {ending.message}", markup=False, soft_wrap=True)
     failed, blocked = result.ended("failed"), result.ended("blocked")
@@ -111,9 +113,11 @@ def conclude(study: Study, result: Run) -> None:
             f"{len(failed)} failed and {len(blocked)} waited for them; tracebacks are in {result.root / 'failures'}; "
             "running the study again tries them again"
         )
-        raise typer.Exit(1)
+        if kind == Format.text or drawn.evaluation is None:
+            raise typer.Exit(1)
     if drawn.evaluation is not None:
-        check_requirements(drawn.evaluation)
+        problems = [f"{ending.task.label} {ending.status}: {ending.message}" for ending in (*failed, *blocked)]
+        check_requirements(drawn.evaluation, kind, problems=problems)
 
 
 def _same_command() -> str:

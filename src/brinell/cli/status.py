@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Final
 
+import typer
 from rich.markup import escape
 from rich.table import Table
 
 from brinell.analysis.coverage import State, settled, variant_states
 from brinell.analysis.labels import labels
+from brinell.cli.check_formats import Check, Checks, Format, FormatOption, Outcome, formatted
 from brinell.cli.console import Debug, RunFolder, add_row, duration, out
 from brinell.core import StudyPlan
 from brinell.store import Failure, RunStore
@@ -40,12 +42,15 @@ class _Part:
     state: str
 
 
-def status(folder: RunFolder, debug: Debug = False) -> None:
+def status(folder: RunFolder, kind: FormatOption = Format.text, debug: Debug = False) -> None:
     """See `HELP`."""
     store = RunStore.open(folder)
     plan, now = store.plan(), time.time()
     failures = store.failures()
     parts = list(_parts(store, plan, failures))
+    if kind != Format.text:
+        typer.echo(formatted(Checks(plan.name, tuple(_checks(plan, parts))), kind))
+        return
     count = Counter(part.state for part in parts)
     running = store.running().values() if store.in_use else ()  # a dead run's last words are no news
     others = [("running", len(running)), *((state, count[state]) for state in _STATES)]
@@ -65,6 +70,17 @@ def status(folder: RunFolder, debug: Debug = False) -> None:
             out.print(_time_left(store.time_remaining(), now))
         elif count["done"] + count["unsupported"] < len(parts):
             out.print("running the same study again computes what is left")
+
+
+def _checks(plan: StudyPlan, parts: list[_Part]) -> Iterator[Check]:
+    """What is made, attacked or asked, a check each: done has passed, failed or blocked has failed."""
+    names = labels(plan)
+    outcomes: dict[str, Outcome] = {"done": "passed", "failed": "failed", "blocked": "failed"}
+    for (variant, column), every in groupby(parts, key=lambda part: (part.variant, part.column)):
+        states = Counter(part.state for part in every)
+        worst = next((state for state in ("failed", "blocked", "unsupported", "left") if states[state]), "done")
+        message = ", ".join(f"{count} {state}" for state, count in states.items())
+        yield Check(f"{names[variant]}: {column}", outcomes.get(worst, "undecided"), message)
 
 
 def _time_left(said: tuple[float, float] | None, now: float) -> str:

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from brinell.compressors.compressor import Compressor
-from brinell.core import DataError, Progress, no_progress
+from brinell.core import ConfigurationError, DataError, Progress, no_progress
 from brinell.data import Dataset
 from brinell.variants import Variant
 
@@ -49,6 +49,9 @@ def compress(
         >>> [step.kind for step in variant.lineage]
         ['fine_tune']
     """
+    if not isinstance(compressor, Compressor):
+        shown = getattr(compressor, "__name__", type(compressor).__name__)
+        raise ConfigurationError(f"compressor: expected a compressor's value, such as {shown}(), not {shown}")
     if not isinstance(train_data, Dataset):
         shown = type(train_data).__name__
         raise DataError(

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import nn
 
 from brinell import costs
@@ -77,6 +78,8 @@ def _reason(layer: Any, *, first: bool, kept: bool, frozen: bool) -> str:
         return "one of float_layers"
     if numeric_padding(layer) is None:
         return f"pads by {layer.padding_mode}, {layer.padding}; binary ones pad with zeros, equally on both sides"
+    if layer.weight.dtype is not torch.float32:
+        return f"computes in {layer.weight.dtype}"
     if frozen and not all(parameter.requires_grad for parameter in layer.parameters(recurse=False)):
         return "frozen"
     own = type(layer).forward is not nn.Conv2d.forward or "forward" in vars(layer)

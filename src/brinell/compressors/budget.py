@@ -12,7 +12,7 @@ from pydantic import Field, model_serializer, model_validator
 from brinell.compressors.file_size import ShareOrSize
 from brinell.compressors.granularities import Cost, Counts, PrunableUnits, Term, largest_within
 from brinell.compressors.resolved_budget import ResolvedBudget
-from brinell.core import ConfigurationError, Fraction, StrictModel
+from brinell.core import ConfigurationError, Fraction, ModelError, StrictModel
 from brinell.costs import LayerCost
 
 _EXACTLY_ONE = "exactly one of"
@@ -67,6 +67,8 @@ class Budget(StrictModel):
         """
         ((name, value),) = self._given().items()
         cost, whole = _cost(name, parts, layers, parameters)
+        if not whole:
+            raise ModelError(f"budget.{name}: the forward pass calls none of the layers that the network holds")
         resolved = ResolvedBudget(dict(parts.units), cost, whole)
         if name == "bytes":
             return self._of_file(resolved, size, parts.unit)

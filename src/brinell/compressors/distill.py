@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal, Self
@@ -24,7 +23,7 @@ from brinell.core import (
 )
 from brinell.data import Dataset
 from brinell.models import MODELS, Architecture, load_weights
-from brinell.nn import freeze, keeps_statistics
+from brinell.nn import copy_module, freeze, keeps_statistics
 from brinell.training import Distillation, Loss, Train
 from brinell.variants import Step, Variant
 
@@ -168,9 +167,9 @@ class Distill(Compressor):
 
 def _fresh(teacher: Variant, seed: int) -> nn.Module:
     """A user's own module with new weights, by the `reset_parameters` of its layers."""
-    module = copy.deepcopy(teacher.skeleton)
-    if module is None or teacher.structure:
+    if teacher.skeleton is None or teacher.structure:
         raise ConfigurationError("initialize: this network cannot be made anew; use 'teacher', or name a student")
+    module = copy_module(teacher.skeleton)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed(seed, "student"))
         for name, layer in module.named_modules():

@@ -49,6 +49,7 @@ def nearest_power(weight: Tensor, lowest: int, highest: int) -> Tensor:
     size = weight.abs()
     mantissa, exponent = torch.frexp(size)  # size = mantissa * 2^exponent, mantissa in [0.5, 1)
     nearest = (exponent - 1 + (mantissa >= 0.75)).clamp(lowest, highest)
-    levels = torch.tensor([math.ldexp(1.0, power) for power in range(lowest, highest + 1)], device=weight.device)
+    powers_of_two = [math.ldexp(1.0, power) for power in range(lowest, highest + 1)]
+    levels = torch.tensor(powers_of_two, dtype=weight.dtype, device=weight.device)
     powers = levels[(nearest - lowest).long()] * weight.sign()
     return torch.where(size >= math.ldexp(1.0, lowest - 1), powers, 0.0)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import os
 import zlib
 from collections.abc import Iterator
@@ -21,8 +20,8 @@ from brinell.container.deflate import inflate
 from brinell.container.header import Header, Section, StreamEntry, read_header
 from brinell.core import BrinellError, StoreError
 from brinell.models import ARCHITECTURES, Architecture
-from brinell.nn import deploy
-from brinell.variants import CHANGES, Step, StructureChange, Variant, rebuild
+from brinell.nn import copy_module, deploy
+from brinell.variants import CHANGES, Step, StructureChange, Variant, check_own_weights, rebuild
 
 _LONGEST = 400
 
@@ -42,6 +41,8 @@ def read(path: Path, *, model: nn.Module | None = None) -> Variant:
         header, _ = read_header(file, size)
         network = _network(header, model)
         structure = tuple(CHANGES.parse(change, f"structure[{at}]") for at, change in enumerate(header.structure))
+        if model is not None and isinstance(network, nn.Module):
+            check_own_weights(network, model, header.input_shape)
         names = _agree(header, _frame(network, structure))
         codings = [section.parsed() for section in header.sections]
         tensors: dict[str, Tensor] = {}
@@ -88,7 +89,7 @@ def _frame(network: Architecture | nn.Module, structure: tuple[StructureChange, 
     """The network that ships. An architecture's has shapes and no memory: its fields may be anything."""
     try:
         if isinstance(network, nn.Module):
-            return rebuild(copy.deepcopy(network), structure) if structure else network
+            return rebuild(copy_module(network), structure) if structure else network
         with torch.device("meta"), _Undrawn():
             return rebuild(network.module(), structure)
     except (RuntimeError, ValueError, TypeError, AttributeError, ArithmeticError) as error:

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch.nn.utils import parametrize, prune
 from torch.nn.utils.prune import BasePruningMethod
-from torch.nn.utils.spectral_norm import SpectralNorm
+from torch.nn.utils.spectral_norm import SpectralNorm, SpectralNormLoadStateDictPreHook
 from torch.nn.utils.weight_norm import WeightNorm
 
 from brinell.nn.binary_layer import BinaryLayer
@@ -63,5 +63,9 @@ def _bake(layer: nn.Module, hook: WeightNorm | SpectralNorm | BasePruningMethod)
         prune.remove(layer, hook._tensor_name)
     elif isinstance(hook, SpectralNorm):
         nn.utils.remove_spectral_norm(layer, hook.name)
+        for key, wrapped in list(layer._load_state_dict_pre_hooks.items()):
+            # PyTorch wraps the hook that loads the state, and then no longer finds it when it removes the norm.
+            if isinstance(getattr(wrapped, "hook", None), SpectralNormLoadStateDictPreHook):
+                del layer._load_state_dict_pre_hooks[key]
     else:
         nn.utils.remove_weight_norm(layer, hook.name)

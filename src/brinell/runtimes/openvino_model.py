@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import io
 import os
 from collections.abc import Iterator, Sequence
@@ -13,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from brinell.core import UnsupportedError, require
-from brinell.nn import ABCConv2d, BinaryConv2d, replace
+from brinell.nn import ABCConv2d, BinaryConv2d, copy_module, replace
 from brinell.nn.onnx_graph import OnnxNetwork, check_size, parse, to_onnx
 from brinell.runtimes.openvino_binary import binary_convolution, fits_bits
 
@@ -39,7 +38,7 @@ def to_openvino(module: nn.Module, input_shape: Sequence[int]) -> Any:
     layers = {name: part for name, part in module.named_modules() if fits_bits(part)}
     if not layers:
         return _read(core, to_onnx(module, input_shape))
-    changed = copy.deepcopy(module)
+    changed = copy_module(module)
     for name in layers:
         replace(changed, name, _Marked(changed.get_submodule(name), name))
     frontend = require("openvino.frontend.onnx", extra="openvino")

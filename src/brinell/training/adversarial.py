@@ -73,10 +73,10 @@ class Adversarial(Spec):
         precision = torch.autocast(images.device.type, torch.bfloat16, enabled=bf16)
         with frozen_evaluation(module), torch.enable_grad(), precision:
             if labels is None and self.random_start:
-                labels = module(batch.images).argmax(1)
+                labels = module(batch.images.clone()).argmax(1)  # it may compute in place
             for _ in range(self.steps):
                 inputs = images.detach().requires_grad_()
-                logits = module(inputs).float()
+                logits = module(inputs.clone()).float()
                 labels = logits.argmax(1) if labels is None else labels
                 (gradient,) = torch.autograd.grad(F.cross_entropy(logits, labels, reduction="sum"), inputs)
                 step = size.view(-1, 1, 1, 1) if isinstance(size, Tensor) else size

@@ -122,6 +122,11 @@ def check_logits(logits: object, data: Dataset) -> None:
         raise ModelError(f"the model must give logits (N, classes), not {tuple(logits.shape)} for {count} images")
     if not logits.is_floating_point():
         raise ModelError(f"the model must give logits of a floating-point type, not {logits.dtype}")
+    sums = logits.detach().float().sum(1)
+    if count > 1 and logits.shape[1] > 1 and bool((logits >= 0).all()) and bool(((sums - 1).abs() < 1e-4).all()):
+        raise ModelError(
+            "the model gives probabilities, which add up to 1 for each image; return the logits before softmax"
+        )
     highest = int(data.labels.max())
     if logits.shape[1] <= highest:
         raise ModelError(f"the model has {logits.shape[1]} logits; {data.name}/{data.split} has labels up to {highest}")

@@ -40,10 +40,11 @@ class Distillation(Spec):
         """The loss of learning from `teacher`, a module in evaluation mode; `clean`: it is shown the clean images."""
 
         def loss(module: nn.Module, batch: Batch) -> Tensor:
+            shown = batch.images if batch.clean is None or not clean else batch.clean
+            shown = shown.clone()  # either network may write to its images
             logits = module(batch.images)
             value = torch.zeros((), device=logits.device)
             if self.hard_label_weight < 1:
-                shown = batch.images if batch.clean is None or not clean else batch.clean
                 with torch.no_grad(), torch.autocast(shown.device.type, torch.bfloat16, enabled=bf16):
                     answers = teacher(shown).float()
                 scale = self.temperature**2 if self.temperature_squared else 1.0

@@ -3,6 +3,7 @@
 from brinell.variants.abc_layers import ABCLayers
 from brinell.variants.binary_layers import BinaryLayers
 from brinell.variants.onnx_graph import OnnxGraph
+from brinell.variants.own_weights import check_own_weights
 from brinell.variants.pruned_channels import PrunedChannels, Width
 from brinell.variants.structure import CHANGES, rebuild
 from brinell.variants.structure_change import StructureChange
@@ -29,6 +30,7 @@ __all__ = [
     "StructureChange",
     "Variant",
     "Width",
+    "check_own_weights",
     "every_surrogate",
     "natural_view",
     "rebuild",

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from brinell.core import ModelError
 from brinell.models import Architecture
-from brinell.nn import deploy, freeze, frozen_names, set_requires_grad
+from brinell.nn import copy_module, deploy, freeze, frozen_names, set_requires_grad
 from brinell.nn.onnx_graph import OnnxNetwork
 from brinell.runtimes import RUNTIMES, Runtime
+from brinell.variants.own_weights import check_own_weights
 from brinell.variants.structure import rebuild
 from brinell.variants.structure_change import StructureChange
 from brinell.variants.views import every_surrogate, natural_view, set_view
@@ -62,16 +63,19 @@ class Variant:
         A user's module becomes the skeleton: it is copied, so that what happens to it later changes nothing here.
         Parameters that require no gradient are `frozen`, unless all of them are; so are the statistics of batch norms
         in evaluation mode where `module` is in training mode.
+
+        Raises:
+            ModelError: its weights cannot be stored, or its copy would compute with the weights of `module`.
         """
-        lazy = [name for name, parameter in module.named_parameters() if is_lazy(parameter)]
-        if lazy:
-            raise ModelError(
-                f"model: {lazy[0]} belongs to a lazy layer without a shape; call the model on an image first"
-            )
+        _check_storable(module)
         shipped = deploy(module)
+        tensors = _state(shipped)
         architecture = getattr(module, "architecture", None)
+        if architecture is None:
+            _load(shipped, tensors)
+            check_own_weights(shipped, module, input_shape)
         return cls(
-            tensors=_state(shipped),
+            tensors=tensors,
             input_shape=input_shape,
             classes=classes,
             architecture=architecture,
@@ -141,10 +145,29 @@ class Variant:
         if self.architecture is not None:
             module: nn.Module = self.architecture.module()
         elif self.skeleton is not None:
-            module = copy.deepcopy(self.skeleton)
+            module = copy_module(self.skeleton)
         else:
             raise ModelError("the network is a user's own module; load it with brinell.load(file, model=skeleton)")
         return rebuild(module, self.structure, latent=latent)
+
+
+def _check_storable(module: nn.Module) -> None:
+    """Refuse modules whose layers nobody can look at, and layers that have no shape yet."""
+    for name, part in module.named_modules():
+        where = f"model.{name}" if name else "model"
+        if isinstance(part, torch.jit.ScriptModule):
+            raise ModelError(
+                f"{where}: scripted and traced modules cannot become variants; give the module it was made of"
+            )
+    for name, value in module.state_dict().items():
+        if not isinstance(value, Tensor) and name.rpartition(".")[2] != "_extra_state":
+            raise ModelError(
+                f"model: its state has {name}, a {type(value).__name__} and no tensor, as quantised modules do; "
+                "give the module of floats, and quantise it with int8"
+            )
+    for name, parameter in module.named_parameters():
+        if is_lazy(parameter):
+            raise ModelError(f"model: {name} belongs to a lazy layer without a shape; call the model on an image first")
 
 
 def _state(module: nn.Module) -> dict[str, Tensor]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -11,10 +10,11 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from brinell.compressors.granularities.tied_groups import merge_tied
 from brinell.core import ModelError
-from brinell.nn import SLICEABLE, depthwise, frozen_names, kept_ties, slice_channels, widths
+from brinell.nn import SLICEABLE, copy_module, depthwise, frozen_names, kept_ties, slice_channels, widths
 
 _CLOSE = 1e-6
 
@@ -50,7 +50,7 @@ def find_groups(module: nn.Module, input_shape: Sequence[int], order: Sequence[s
         ModelError: torch-pruning cannot trace the network, or it has no such group.
     """
     frozen = {name.rpartition(".")[0] for name in frozen_names(module)}
-    network = copy.deepcopy(module).cpu().double().eval().requires_grad_(True)
+    network = copy_module(module).cpu().double().eval().requires_grad_(True)
     image = torch.rand(1, *input_shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     unfrozen = [group for group in _candidates(network, image, order) if not frozen & group.members]
     candidates = merge_tied(network, unfrozen)
@@ -126,11 +126,29 @@ def _traced(network: nn.Module, image: Tensor) -> Iterator[Any]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
+            with _RefuseNormsAcrossChannels(), torch.no_grad():
+                network(image.clone())
             graph = torch_pruning.DependencyGraph().build_dependency(network, example_inputs=image)
+        except ModelError:
+            raise
         except Exception as error:  # it runs the user's own forward pass, which may raise anything
             reason = (str(error) or type(error).__name__).splitlines()[0]
             raise ModelError(f"model: torch-pruning cannot trace it ({reason}); prune weights or kernels") from error
         yield graph
+
+
+class _RefuseNormsAcrossChannels(TorchFunctionMode):
+    """Removing a channel gives others new neighbours; torch-pruning does not come to an end on such a network."""
+
+    def __torch_function__(
+        self, function: Any, types: Any, arguments: tuple[Any, ...] = (), options: dict[str, Any] | None = None
+    ) -> Any:
+        if function is nn.functional.local_response_norm:
+            raise ModelError(
+                "model: local_response_norm divides each channel by its neighbours, so that none can be removed; "
+                "prune weights or kernels"
+            )
+        return function(*arguments, **(options or {}))
 
 
 def _group(name: str, channels: int, items: Any, graph: Any, names: Mapping[nn.Module, str]) -> Group | None:
@@ -195,7 +213,7 @@ def _true(network: nn.Module, image: Tensor, groups: Sequence[Group]) -> bool:
         group.name: torch.randperm(group.channels, generator=generator)[: (group.channels + 1) // 2].sort().values
         for group in groups
     }
-    hidden, removed = copy.deepcopy(network), copy.deepcopy(network)
+    hidden, removed = copy_module(network), copy_module(network)
     parts = dict(hidden.named_modules())
     for group in groups:
         gone = torch.ones(group.channels, dtype=torch.bool)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Literal
@@ -14,7 +13,7 @@ from brinell.compressors.granularities.channel_groups import Group, find_groups,
 from brinell.compressors.granularities.cost import Term
 from brinell.compressors.granularities.prunable_units import Counts, Sketch
 from brinell.costs import LayerCost
-from brinell.nn import depthwise, widths
+from brinell.nn import copy_module, depthwise, widths
 from brinell.variants import PrunedChannels, Width
 
 Side = Literal["filter", "channel"]
@@ -41,10 +40,10 @@ class StructuredUnits:
     def sketch(self, module: nn.Module) -> Sketch:
         """Channels are ranked once; each call makes a copy."""
         orders = self._orders(module)
-        whole = copy.deepcopy(module).eval().requires_grad_(False)
+        whole = copy_module(module).eval().requires_grad_(False)
 
         def pruned(counts: Counts) -> nn.Module:
-            network = copy.deepcopy(whole)
+            network = copy_module(whole)
             remove(network, self.groups, {name: orders[name][:count].sort().values for name, count in counts.items()})
             return network
 

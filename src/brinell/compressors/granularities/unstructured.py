@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
@@ -14,7 +13,7 @@ from brinell.compressors.granularities.cost import Term
 from brinell.compressors.granularities.prunable_units import Counts, Sketch
 from brinell.compressors.training_stages import largest
 from brinell.costs import LayerCost
-from brinell.nn import tied_layers
+from brinell.nn import copy_module, tied_layers
 from brinell.training import AfterStep
 
 
@@ -42,7 +41,7 @@ class UnstructuredUnits:
 
     def sketch(self, module: nn.Module) -> Sketch:
         """Each layer's units are ranked once, and its weights masked anew where its count has changed."""
-        network = copy.deepcopy(module).eval().requires_grad_(False)
+        network = copy_module(module).eval().requires_grad_(False)
         weights = float_weights(network)
         whole = {name: weight.clone() for name, weight in weights.items()}
         ranks = {name: _ranks(self._scores(weight)) for name, weight in weights.items()}

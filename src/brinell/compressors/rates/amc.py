@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,6 +17,7 @@ from brinell.compressors.rates.rates import ChosenRates, RateProblem, Rates
 from brinell.compressors.resolved_budget import ResolvedBudget
 from brinell.core import Fraction, StoreError, content_key, derive_seed, require
 from brinell.data import Dataset
+from brinell.nn import copy_module
 from brinell.store import write_text
 from brinell.training import digest
 
@@ -121,7 +121,7 @@ class _Log:
 
     def __init__(self, case: RateProblem, score: Score, uniform: Mapping[str, float], episodes: int) -> None:
         self.case, self.score, self.episodes = case, score, episodes
-        self.sketch = case.parts.sketch(copy.deepcopy(case.module).to(case.device))
+        self.sketch = case.parts.sketch(copy_module(case.module).to(case.device))
         self.known: dict[tuple[int, ...], float] = {}
         self.shares: list[dict[str, float]] = []
         self.scores: list[float] = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Self
@@ -35,8 +36,13 @@ class VariantTask(Task):
         return 0
 
     def missing(self, store: RunStore, classes: int) -> Self | None:
-        """The task, unless the variant's folder exists."""
-        return None if store.has_variant(self.variant.key) else self
+        """The task, unless the variant's files are there and whole."""
+        return None if store.has_whole_variant(self.variant.key) else self
+
+    def damaged(self, store: RunStore) -> Iterable[str]:
+        """The variant's folder, where there is one."""
+        if store.variant(self.variant.key).exists():
+            yield f"variants/{self.variant.key}"
 
     def run(self, context: WorkerContext, progress: Progress) -> None:
         """Make the variant. Training goes on from its last checkpoint, in the variant's scratch folder."""
