@@ -15,6 +15,7 @@ from brinell.reporting.describe import named, span
 from brinell.reporting.formats import listing, percent, radius, size, stress, times, whole
 from brinell.reporting.limit_sentences import limit_sentences
 from brinell.reporting.masking_text import evidence
+from brinell.reporting.speed_up import smallest_file_speed
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,17 @@ def _choices(evaluation: Evaluation) -> list[Sentence]:
     choices = sorted(evaluation.choices, key=lambda choice: (choice.variant is None, not choice.within))
     if not choices:
         return [("The study has no compressed variant, so no best trade-off is given.",)]
-    return [_choice(evaluation, choice, figures) for choice in choices]
+    return [
+        sentence
+        for choice in choices
+        for sentence in (_choice(evaluation, choice, figures), *_speed(evaluation, choice.baseline))
+    ]
+
+
+def _speed(evaluation: Evaluation, baseline: str) -> list[Sentence]:
+    """Whether the smallest file also runs faster, where that was timed."""
+    found = smallest_file_speed(evaluation, baseline)
+    return [] if found is None else [("The smallest file, ", Name(found[0]), f", {found[1]}.")]
 
 
 def _choice(evaluation: Evaluation, choice: Choice, figures: dict[str, dict[str, float]]) -> Sentence:

@@ -12,7 +12,8 @@ from brinell.analysis import Evaluation
 from brinell.reporting.chart import ROWS, Figure, Panel, aim, log_ticks, opacity, panel, scales, shown
 from brinell.reporting.formats import MISSING, NOTHING, elided, listing, three, whole
 from brinell.reporting.palette import Style
-from brinell.reporting.tables.latency import frame, machines
+from brinell.reporting.speed_up import latency_frame
+from brinell.reporting.tables.latency import machines
 
 LINE, ROOM = 34, 60
 """Pixels of a reading, and of what stands round them."""
@@ -20,7 +21,7 @@ LINE, ROOM = 34, 60
 
 def figure(evaluation: Evaluation, styles: Mapping[str, Style]) -> Figure | None:
     """One panel a batch size (and a machine, where there are several); `None` where no latency was measured."""
-    every = frame(evaluation).filter(pl.col("median_ms") > 0)
+    every = latency_frame(evaluation).filter(pl.col("median_ms") > 0)
     if every.is_empty():
         return None
     several = len(machines(evaluation)) > 1

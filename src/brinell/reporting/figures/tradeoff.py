@@ -28,6 +28,7 @@ from brinell.reporting.describe import named, span
 from brinell.reporting.formats import MISSING, elided, interval, percent, quantity, radius, size, three
 from brinell.reporting.label_placement import Marker, place
 from brinell.reporting.palette import Style
+from brinell.reporting.speed_up import fastest_times
 from brinell.reporting.tables.energy import frame as energy_frame
 from brinell.reporting.tables.masking import verdict
 
@@ -59,6 +60,9 @@ def _joules(value: float | None) -> str:
 
 BYTES = Cost("encoded_bytes", "bytes of the file", "B", size)
 MACS = Cost("ncc", "NCC an image", "", quantity)
+LATENCY = Cost(
+    "latency_ms", "milliseconds an image", "ms", lambda value: MISSING if value is None else f"{three(value)}\u202fms"
+)
 ENERGY = Cost("energy_j_per_example", "joules an image", "J", _joules)
 
 
@@ -87,7 +91,8 @@ def figure(evaluation: Evaluation, styles: Mapping[str, Style]) -> Figure | None
         "example). Hollow: accuracy without an attack. Up and to the left is better; the thin line is the "
         "Pareto front.",
         made=f"Worst case over {named(attacks)} on {span(known['examples'])}, Wilson 95% intervals. Bytes are the "
-        f"whole .brinell file; NCC counts multiply-accumulates, and 1/48 of the binary operations.{modelled}",
+        f"whole .brinell file; NCC counts multiply-accumulates, and 1/48 of the binary operations; latency is the "
+        f"median of the fastest runtime.{modelled}",
         alt="Clean and robust accuracy over what a variant costs, one point for each variant.",
         panels=tuple(_panel(_title(cost), cost, rows, line, styles, legend=False) for cost, rows in parts),
         sheet=tuple(
@@ -108,7 +113,7 @@ def figure(evaluation: Evaluation, styles: Mapping[str, Style]) -> Figure | None
 def _costs(evaluation: Evaluation) -> list[Cost]:
     """The file's bytes, and what else tells variants apart."""
     told = evaluation.variants["ncc"].drop_nulls().n_unique() > 1
-    return [BYTES, *([MACS] if told else []), ENERGY]
+    return [BYTES, *([MACS] if told else []), LATENCY, ENERGY]
 
 
 def _named_first(evaluation: Evaluation) -> list[str]:
@@ -118,7 +123,11 @@ def _named_first(evaluation: Evaluation) -> list[str]:
 
 
 def _title(cost: Cost) -> str:
-    return {"encoded_bytes": "Against the file's bytes", "ncc": "Against operations"}.get(cost.column, "Against energy")
+    return {
+        "encoded_bytes": "Against the file's bytes",
+        "ncc": "Against operations",
+        "latency_ms": "Against latency",
+    }.get(cost.column, "Against energy")
 
 
 def _modelled(evaluation: Evaluation) -> bool:
@@ -140,6 +149,7 @@ def _known(evaluation: Evaluation) -> pl.DataFrame:
         .join(evaluation.variants.select(columns), on="variant", maintain_order="left")
         .join(verdicts, on="variant", maintain_order="left")
         .join(energy, on="variant", how="left", maintain_order="left")
+        .join(fastest_times(evaluation), on="variant", how="left", maintain_order="left")
     )
 
 

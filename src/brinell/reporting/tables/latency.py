@@ -2,35 +2,12 @@
 
 from __future__ import annotations
 
-import polars as pl
+from typing import Any
 
 from brinell.analysis import Evaluation
-from brinell.analysis.records.probes import LatencyReading
-from brinell.reporting.formats import MISSING, NOTHING, three, whole
+from brinell.reporting.formats import MISSING, NOTHING, size, three, times, whole
+from brinell.reporting.speed_up import latency_frame
 from brinell.reporting.table import Cell, Column, Table
-
-LATENCY_SCHEMA = {
-    "variant": pl.String,
-    "machine": pl.String,
-    "threads": pl.Int64,
-    "runtime": pl.String,
-    "batch": pl.Int64,
-    "median_ms": pl.Float64,
-    "low_ms": pl.Float64,
-    "high_ms": pl.Float64,
-    "runs": pl.Int64,
-    "differing": pl.Float64,
-}
-
-
-def frame(evaluation: Evaluation) -> pl.DataFrame:
-    """The latency probes' answers: `LATENCY_SCHEMA`."""
-    rows = [
-        (found.variant, found.record.machine, found.record.threads, *reading.model_dump().values())
-        for found in evaluation.probes.latency
-        for reading in found.record.readings
-    ]
-    return pl.DataFrame(rows, schema=LATENCY_SCHEMA, orient="row")
 
 
 def machines(evaluation: Evaluation) -> list[str]:
@@ -41,8 +18,8 @@ def machines(evaluation: Evaluation) -> list[str]:
 
 def table(evaluation: Evaluation) -> Table:
     """One row for each variant with a latency probe, one column for each runtime and batch size."""
-    found = evaluation.probes.latency
-    cells = {(each.variant, r.runtime, r.batch): r for each in found for r in each.record.readings}
+    frame = latency_frame(evaluation)
+    cells = {(row["variant"], row["runtime"], row["batch"]): row for row in frame.iter_rows(named=True)}
     heads = list(dict.fromkeys((runtime, batch) for _, runtime, batch in cells))
     return Table(
         name="latency",
@@ -50,24 +27,40 @@ def table(evaluation: Evaluation) -> Table:
         order=1,
         title="Latency",
         caption=f"Median milliseconds a batch on {'; '.join(machines(evaluation))}; below, the first and third "
-        "quartile of the runs, and the number of predictions that differ from the reference's.",
+        "quartile of the runs, how many times as fast as the baseline in its fastest runtime, and the share of "
+        "predictions that differ from the reference's.",
         columns=(
             Column("Variant", numeric=False),
+            Column("File"),
             *(Column(runtime, below=f"batch of {batch:,}") for runtime, batch in heads),
         ),
         rows=tuple(
-            (Cell(variant, variant, variant=variant), *(_cell(cells.get((variant, *head))) for head in heads))
-            for variant in (evaluation.variants["variant"] if cells else ())
+            (
+                Cell(row["variant"], row["variant"], variant=row["variant"]),
+                _file(row),
+                *(_cell(cells.get((row["variant"], *head))) for head in heads),
+            )
+            for row in (evaluation.variants.iter_rows(named=True) if cells else ())
         ),
-        frame=frame(evaluation),
+        frame=frame,
     )
 
 
-def _cell(reading: LatencyReading | None) -> Cell:
+def _file(row: dict[str, Any]) -> Cell:
+    if row["encoded_bytes"] is None:
+        return Cell(MISSING)
+    ratio = row["compression_ratio"]
+    return Cell(size(row["encoded_bytes"]), row["encoded_bytes"], "" if ratio is None else f"{times(ratio)} smaller")
+
+
+def _cell(reading: dict[str, Any] | None) -> Cell:
     if reading is None:
         return Cell(MISSING)
-    known = reading.low_ms is not None and reading.high_ms is not None
-    note = f"{three(reading.low_ms or 0)}{NOTHING}{three(reading.high_ms or 0)}" if known else ""
-    if reading.differing:
-        note += f"; {reading.differing:.2%} differ"
-    return Cell(f"{three(reading.median_ms)} ms", reading.median_ms, note)
+    notes = []
+    if reading["low_ms"] is not None and reading["high_ms"] is not None:
+        notes.append(f"{three(reading['low_ms'])}{NOTHING}{three(reading['high_ms'])}")
+    if reading["speed_up"] is not None and reading["speed_up"] != 1:
+        notes.append(f"{times(reading['speed_up'])} as fast")
+    if reading["differing"]:
+        notes.append(f"{reading['differing']:.2%} differ")
+    return Cell(f"{three(reading['median_ms'])} ms", reading["median_ms"], "; ".join(notes))
