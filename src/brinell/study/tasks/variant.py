@@ -83,7 +83,9 @@ def variant_passes(variant: PlannedVariant, training_examples: int) -> float:
     adversarial: Adversarial | None = getattr(spec, "adversarial", None) or getattr(train, "adversarial", None)
     steps = adversarial.fraction * adversarial.steps if adversarial else 0.0
     taught = teacher or bool(train and train.distillation)
-    return spec.epochs * training_examples * (_GRADIENT * (1 + steps) + taught)
+    held_out = min(train.holdout if train else 0, training_examples)
+    learnt = training_examples - held_out  # what is held out is classified after each epoch
+    return spec.epochs * (learnt * (_GRADIENT * (1 + steps) + taught) + held_out)
 
 
 def _from_model(
