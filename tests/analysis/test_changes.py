@@ -15,6 +15,7 @@ from brinell.analysis.compare.changes import CHANGE_SCHEMA, COST_METRICS, change
 from brinell.core import DataError, PlannedTrial, Point
 from brinell.store import RunStore
 from reporting.fake_run import FAKES, write_fake_run
+from store.rewriting import renew_hash
 
 
 @pytest.fixture(scope="module")
@@ -32,11 +33,13 @@ def test_two_runtimes_are_told_with_the_predictions_that_differ(before: RunStore
     for trial in plan["trials"]:
         trial["runtime"] = "openvino"
     (after.root / "study.json").write_text(json.dumps(plan))
+    renew_hash(after.root / "study.json")
     clean = next(trial for trial in after.plan().trials if trial.kind == "clean")
     path = after.rows_path(clean.key, clean.blocks[0].name)
     frame = pl.read_parquet(path)
     turned = pl.when(pl.col("example_id") < 3).then((pl.col("prediction") + 1) % 10).otherwise("prediction")
     frame.with_columns(turned.cast(pl.Int32).alias("prediction")).write_parquet(path)
+    renew_hash(path)
     notes = changes(before, after).notes
     assert any("their predictions differ on 3 of 200 images" in note for note in notes)
     assert any("judged by reference in the first run, by openvino in the second" in note for note in notes)
@@ -59,6 +62,7 @@ def break_examples(store: RunStore, attack: str, variant: str, count: int) -> in
     falls = pl.col("example_id") < count
     changed = frame.with_columns(rank=pl.when(falls).then(pl.max_horizontal("rank", pl.lit(1))).otherwise("rank"))
     changed.with_columns(pl.col("rank").cast(pl.Int32)).write_parquet(path)
+    renew_hash(path)
     last = (pl.col("epsilon") == trial.points[-1].epsilon) & (pl.col("steps") == trial.points[-1].steps)
     return frame.filter(falls & last & (pl.col("rank") == 0)).height
 
@@ -154,6 +158,7 @@ def test_a_point_that_one_run_did_not_read_is_null_there(before: RunStore, after
             path = after.rows_path(trial.key, block.name)
             frame = pl.read_parquet(path)
             frame.filter(pl.col("epsilon") <= trial.points[1].epsilon).write_parquet(path)
+            renew_hash(path)
     after.write_study("", plan.model_copy(update={"trials": tuple(fewer)}), {})
     for one, other, side in ((before, after, "after"), (after, before, "before")):
         frame = changes(one, other).frame
@@ -204,6 +209,7 @@ def without(store: RunStore, attack: str, keep: Callable[[Point], bool]) -> None
                 frame = pl.read_parquet(path)
                 points = pl.DataFrame(kept, schema={"epsilon": pl.Float64, "steps": pl.Int32}, orient="row")
                 frame.join(points, on=["epsilon", "steps"], how="semi").write_parquet(path)
+                renew_hash(path)
             trial = trial.model_copy(update={"points": tuple(kept)})
         trials.append(trial)
     store.write_study("", plan.model_copy(update={"trials": tuple(trials)}), {})
@@ -284,6 +290,7 @@ def test_costs_other_settings_and_damage(before: RunStore, after: RunStore) -> N
     plan = after.plan()
     costs = after.variant(plan.variants[1].key) / "costs.json"
     costs.write_text(json.dumps({**json.loads(costs.read_text()), "encoded_bytes": 400_000}))
+    renew_hash(costs)
     (after.variant(plan.variants[2].key) / "costs.json").write_text("{")
     trials = [
         trial.model_copy(update={"spec": {**trial.spec, "loss": "margin"}}) if trial.attack == "fgsm" else trial

@@ -131,3 +131,20 @@ def test_a_radius_chooses_its_rows() -> None:
     assert select(parse("worst_case within 0.5 < 0"), frame).is_empty()
     with pytest.raises(ConfigurationError, match="'much' is no radius"):
         parse("worst_case within much < 0")
+
+
+def test_a_level_asks_for_significance_as_well() -> None:
+    condition = parse("robust_accuracy under pgd < -0.01 at p < 0.05")
+    assert (condition.limit, condition.attack, condition.level) == (-0.01, "pgd", 0.05)
+    fallen = row(0.5, 0.4)
+    assert is_crossed(condition, {**fallen, "p_value": 0.049})
+    assert not is_crossed(condition, {**fallen, "p_value": 0.05})
+    assert not is_crossed(condition, {**row(0.5, 0.495), "p_value": 0.001})
+    assert is_crossed(parse("macs > 0 at p < 0.05"), {**row(1, 2), "p_value": None})  # counted, not tested
+    for text, words in (
+        ("at p < 2", "between 0 and 1"),
+        ("at p < low", "is no number"),
+        ("at p > 0.05", "expected an"),
+    ):
+        with pytest.raises(ConfigurationError, match=words):
+            parse(f"robust_accuracy < -0.01 {text}")

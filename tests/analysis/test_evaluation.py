@@ -20,6 +20,7 @@ from brinell.analysis.labels import labels
 from brinell.core import StoreError, StudyPlan
 from brinell.store import Failure, RunStore
 from reporting.fake_run import BASELINE, FAKES, fake_plan, half_finished, many, write_block, write_fake_run
+from store.rewriting import renew_hash
 
 
 @pytest.fixture(scope="module")
@@ -201,10 +202,13 @@ def test_rows_of_another_version_are_left_out(small: RunStore) -> None:
     _, path = first_block(small)
     frame = pl.read_parquet(path)
     frame.drop("rank").write_parquet(path)
+    renew_hash(path)
     assert "lacks the columns rank: another version wrote it" in load(small).problems[0]
     frame.with_columns(rank=pl.lit("many")).write_parquet(path)
+    renew_hash(path)
     assert "of another type" in load(small).problems[0]
     frame.with_columns(rank=pl.lit(None, dtype=pl.Int32)).write_parquet(path)
+    renew_hash(path)
     assert "gaps in rank" in load(small).problems[0]
 
 
@@ -251,6 +255,7 @@ def test_rows_that_cannot_be_are_left_out_and_said(
 ) -> None:
     _, path = first_block(small)
     change(pl.read_parquet(path)).write_parquet(path)
+    renew_hash(path)
     found = load(small)
     (problem,) = found.problems
     assert f"{path.name} is left out: it holds" in problem or "its examples are" in problem
@@ -263,6 +268,7 @@ def test_a_loss_that_is_no_number_is_unknown(small: RunStore) -> None:
     trial = next(trial for trial in plan.trials if trial.attack == "pgd")
     traces = small.traces_path(trial.key, trial.blocks[0].name)
     pl.read_parquet(traces).with_columns(loss_sum=pl.lit(float("nan"))).write_parquet(traces)
+    renew_hash(traces)
     found = load(small)
     assert found.traces.filter(pl.col("variant") == "baseline")["loss"].is_not_nan().all()
     assert found.traces["accuracy"].is_not_null().all()
@@ -283,6 +289,7 @@ def test_traces_that_cannot_be_are_left_out_and_said(
     trial = next(trial for trial in plan.trials if trial.attack == "pgd")
     path = small.traces_path(trial.key, trial.blocks[0].name)
     change(pl.read_parquet(path)).write_parquet(path)
+    renew_hash(path)
     (problem,) = load(small).problems
     assert said in problem
 
@@ -313,6 +320,7 @@ def test_a_key_that_is_none_is_one_clear_error(small: RunStore) -> None:
     plan = json.loads(small.plan_path.read_bytes())
     plan["trials"][0]["key"] = "a\0b"
     small.plan_path.write_text(json.dumps(plan))
+    renew_hash(small.plan_path)
     with pytest.raises(StoreError, match=r"study\.json is damaged: trials\.0\.key: .*should match pattern"):
         load(small)
 
@@ -321,6 +329,7 @@ def test_more_classes_than_a_column_counts_are_read(small: RunStore) -> None:
     plan = json.loads(small.plan_path.read_bytes())
     plan["classes"] = 10**30
     small.plan_path.write_text(json.dumps(plan))
+    renew_hash(small.plan_path)
     assert set(load(small).coverage["state"]) == {"done"}
 
 
@@ -346,7 +355,7 @@ def test_a_folder_that_may_not_be_read_is_said(small: RunStore, monkeypatch: pyt
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        (None, "distilled's costs are left out: variants/{key}/costs.json is missing"),
+        (None, "distilled's costs are left out: cannot read variants/{key}/costs.json: the file is missing"),
         ("[1", "distilled's costs are left out: cannot read variants/{key}/costs.json"),
         (
             '{"macs": "x", "dense_bytes": 3, "parameters": 4}',
@@ -360,6 +369,7 @@ def test_costs_that_are_not_there_are_said(small: RunStore, text: str | None, sa
     path.unlink()
     if text is not None:
         path.write_text(text)
+        renew_hash(path)
     (problem,) = load(small).problems
     assert problem.startswith(said.format(key=variant.key))
 

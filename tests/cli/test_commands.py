@@ -14,6 +14,7 @@ from brinell.data import DATASETS
 from brinell.models import MODELS
 from brinell.store import Failure, Running, RunStore
 from brinell.study import shipped
+from store.rewriting import renew_hash
 
 
 @pytest.fixture(scope="session")
@@ -75,6 +76,7 @@ def test_names_that_look_like_markup_are_shown(brinell, done, tmp_path):
     for trial in plan["trials"]:
         trial["attack"] = f"{trial['attack']}[/y]"
     (root / "study.json").write_text(json.dumps(plan))
+    renew_hash(root / "study.json")
     said = brinell("status", root)
     assert said.status == 0
     assert f"{name}: 14 of 14 results done" in said.out

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import textwrap
 from pathlib import Path
@@ -185,3 +186,24 @@ def test_a_folder_of_images_is_attacked(brinell, code, tmp_path, monkeypatch):
     )
     assert found.status == 0, found.err
     assert "on 10 images of images/test" in found.out
+
+
+def test_list_shows_nested_settings_with_the_defaults_that_apply(brinell):
+    lines = {line.split()[0]: line for line in brinell("list", "compressors", "prune").out.splitlines() if line.strip()}
+    assert "default 8" in lines["train.epochs"]
+    assert "float" in lines["budget.macs"]
+    assert "train.adversarial.steps" in lines
+
+
+def test_list_shows_probes_networks_and_the_text_of_a_study(brinell):
+    assert "masking" in brinell("list", "probes").out
+    assert "epsilon" in brinell("list", "probes", "masking").out
+    assert "custom" in brinell("list", "models").out
+    assert "name: quickstart" in brinell("list", "studies", "quickstart").out
+    assert "did you mean 'quickstart'" in brinell("list", "studies", "quikstart").err
+
+
+def test_a_dry_run_says_how_long_it_takes(brinell, study, tmp_path):
+    said = brinell("run", study, "--dry-run", "--out", tmp_path / "none")
+    assert re.search(r"passes: about \d+ s here in one process, by a measured pass", said.out)
+    assert not (tmp_path / "none").exists()

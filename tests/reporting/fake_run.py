@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -124,8 +125,7 @@ def half_finished(store: RunStore) -> None:
             late = trial.attack == "pgd" and (trial.seed > 0 or place >= 2)
             if late or trial.judged_on == last.key:
                 store.rows_path(trial.key, block.name).unlink()
-    (store.variant(last.key) / "costs.json").unlink()
-    store.variant(last.key).rmdir()
+    shutil.rmtree(store.variant(last.key))
     store.write_failure(
         Failure(last.key, f"variant {last.name}", "the loss is NaN in epoch 3", "Traceback ...", unsupported=False)
     )

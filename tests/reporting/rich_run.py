@@ -14,6 +14,7 @@ import numpy as np
 
 from brinell.core import ROW_SCHEMA, Block, PlannedProbe, PlannedTrial, Point, StudyPlan, content_key, derive_seed
 from brinell.store import RunStore, table, write_table
+from brinell.store.variant_files import write_manifest
 from reporting.fake_run import ATTACKS, FAKES, Fake, _radii, _rows, fake_plan, many, write_block, write_fake_run
 
 STEPS = (1, 5, 20)
@@ -225,6 +226,7 @@ def _enrich(store: RunStore, key: str, fake: Fake) -> None:
         "seconds": [3.0] * 6,
     }
     write_table(folder / "training.parquet", table(columns, TRAINING), {})
+    write_manifest(store.root, key, folder)
 
 
 if __name__ == "__main__":

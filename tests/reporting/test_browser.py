@@ -13,6 +13,7 @@ import pytest
 from brinell.reporting import write
 from reporting.fake_run import FAKES
 from reporting.rich_run import write_rich_run
+from store.rewriting import renew_hash
 
 playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -281,6 +282,7 @@ def test_long_names_of_everything_stay_on_the_page(browser: Any, tmp_path: Path,
         name = "attack" if "attack" in entry else "name"
         entry[name] += long
     store.plan_path.write_text(json.dumps(plan))
+    renew_hash(store.plan_path)
     found = Opened(browser, write(store.root), width, "light").page
     assert found.evaluate("document.documentElement.scrollWidth <= innerWidth")
     found.close()

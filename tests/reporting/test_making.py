@@ -25,6 +25,7 @@ from brinell.reporting.theme import plain
 from brinell.store import RunStore
 from reporting.fake_run import FAKES
 from reporting.rich_run import OPERATED, SEARCHED, write_rich_run
+from store.rewriting import renew_hash
 
 MADE = ("latency", "search", "rates", "surgery")
 TRIO = tuple(fake for fake in FAKES if fake.name in ("baseline", "pruned", "inq"))
@@ -298,7 +299,9 @@ def test_half_of_a_run_shows_half_and_nothing_shows_nothing(tmp_path: Path) -> N
     store = write_rich_run(tmp_path, TRIO, examples=100)
     plan = store.plan()
     names = {variant.name: variant.key for variant in plan.variants}
-    (store.variant(names["pruned"]) / "figures.json").unlink()  # of a version that wrote none
+    lost = store.variant(names["pruned"]) / "figures.json"
+    lost.unlink()  # of a version that wrote none
+    renew_hash(lost)
     for probe in plan.probes:
         store.probe_path(probe.key).unlink()
     found = load(store)
@@ -317,6 +320,7 @@ def test_damaged_figures_are_named_and_the_rest_is_read(store: RunStore, tmp_pat
     key = next(variant.key for variant in copy.plan().variants if variant.name == "inq")
     damaged = {"kind": "inq", "seed": 0, "figures": {"surgery": {"phase": [1]}}}
     (copy.variant(key) / "figures.json").write_text(json.dumps({"steps": [damaged]}))
+    renew_hash(copy.variant(key) / "figures.json")
     found = load(copy)
     assert found.problems == ("What inq noted is not drawn: surgery.step: missing, and has no default",)
     assert found.compressor_logs.surgeries.is_empty()

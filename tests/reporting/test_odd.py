@@ -17,6 +17,7 @@ from brinell.store import RunStore
 from reporting.fake_run import BASELINE, FAKES
 from reporting.rich_run import write_rich_run
 from reporting.test_page import LONG, MARKUP, Page
+from store.rewriting import renew_hash
 
 pytestmark = pytest.mark.slow
 
@@ -61,12 +62,14 @@ def test_one_class_and_nan_still_make_a_page(tmp_path: Path) -> None:
     nothing = [pl.lit(float("nan"), dtype=pl.Float32).alias(name) for name in ("linf", "l2", "margin")]
     for path in (store.root / "trials").rglob("*.parquet"):
         pl.read_parquet(path).with_columns(nothing).write_parquet(path)
+        renew_hash(path)
     for variant in plan.variants:
         (store.variant(variant.key) / "costs.json").write_text(
             '{"encoded_bytes": NaN, "ncc": Infinity, "macs": "many"}'
         )
         path = store.variant(variant.key) / "training.parquet"
         pl.read_parquet(path).with_columns(loss=pl.lit(float("nan")), seconds=pl.lit(float("inf"))).write_parquet(path)
+        renew_hash(path)
     for probe in plan.probes:
         if probe.kind == "gallery":
             store.write_probe(
@@ -96,6 +99,7 @@ def test_characters_that_nobody_can_print_are_marked(tmp_path: Path) -> None:
     for trial in plan["trials"]:
         trial["attack"] = f"{trial['attack']}\x07"
     store.plan_path.write_text(json.dumps(plan))
+    renew_hash(store.plan_path)
     found = draw(store.root)
     assert found.problems == ()
     page = found.page.read_text(encoding="utf-8")

@@ -20,6 +20,7 @@ from brinell.reporting.table import Table
 from brinell.reporting.tables import tables
 from brinell.store import RunStore
 from reporting.fake_run import half_finished, write_fake_run
+from store.rewriting import renew_hash
 
 ROWS = {"baseline": "alexnet", "pruned": "deep-compression", "inq": "inq", "xnor": "proposed"}
 
@@ -28,6 +29,7 @@ def name_paper(store: RunStore, kind: str = "robust-compression") -> None:
     """As if the run's study had named it."""
     plan = store.plan().model_copy(update={"paper": PlannedPaper(kind=kind, rows=ROWS)})
     store.plan_path.write_text(plan.model_dump_json())
+    renew_hash(store.plan_path)
 
 
 @pytest.fixture(scope="module")
@@ -139,6 +141,7 @@ def test_a_run_of_before_has_neither_section_nor_error(tmp_path: Path) -> None:
     plan = json.loads(store.plan_path.read_text())
     del plan["paper"]
     store.plan_path.write_text(json.dumps(plan))
+    renew_hash(store.plan_path)
     found = by_section(tables(load(store)))
     assert found["paper"] == found["findings"] == found["untested-findings"] == []
 

@@ -23,6 +23,7 @@ from brinell.reporting.theme import plain
 from brinell.store import RunStore
 from reporting.fake_run import FAKES
 from reporting.rich_run import rich_plan, write_rich_run
+from store.rewriting import renew_hash
 
 NAMES = [fake.name for fake in FAKES]
 
@@ -326,8 +327,10 @@ def test_what_compressors_cover_and_leave_alone_is_a_table(tmp_path: Path) -> No
     covered = {"share": 0.9, "weights": 1550, "covered": 1395, "untouched": untouched}
     figures = {"steps": [{"kind": "inq", "seed": 0, "figures": {"coverage": covered, "int8_macs": 1.0}}]}
     (store.variant(key) / "figures.json").write_text(json.dumps(figures))
+    renew_hash(store.variant(key) / "figures.json")
     environment = {**store.environment(), "machine": {"processor": "old", "vnni": False}}
     (store.root / "environment.json").write_text(json.dumps(environment))
+    renew_hash(store.root / "environment.json")
     found = load(store)
     tabled = {table.name: table for table in tables(found)}
     rows = [[cell.text for cell in row] for row in tabled["weights-covered"].rows if row[0].variant == "inq"]
@@ -349,4 +352,5 @@ def test_coverage_that_is_damaged_is_a_problem_and_no_crash(tmp_path: Path) -> N
     key = next(variant.key for variant in store.plan().variants if variant.name == "inq")
     figures = {"steps": [{"kind": "inq", "seed": 0, "figures": {"coverage": {"weights": "many"}}}]}
     (store.variant(key) / "figures.json").write_text(json.dumps(figures))
+    renew_hash(store.variant(key) / "figures.json")
     assert any("What inq noted is not drawn" in problem for problem in load(store).problems)

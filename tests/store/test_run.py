@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from brinell.core import StoreError, StudyPlan
 from brinell.store import Failure, Running, RunStore, table
 from brinell.store.layout import temporary_name
+from store.rewriting import renew_hash
 
 PLAN = StudyPlan(
     name="s",
@@ -63,6 +65,7 @@ def test_a_damaged_plan_is_a_clear_error(store: RunStore, text: str) -> None:
 def test_a_damaged_plan_is_not_quoted_whole(store: RunStore) -> None:
     text = store.plan_path.read_text()
     store.plan_path.write_text(text.replace('"digits"', json.dumps(["digits"] * 10_000)))
+    renew_hash(store.plan_path)
     with pytest.raises(StoreError, match=r"study\.json is damaged: dataset: .*… \([\d,]+ characters\)$") as error:
         store.plan()
     assert len(str(error.value)) < 300 + len(str(store.root))
@@ -146,6 +149,8 @@ def test_a_failure_is_one_whatever_its_record_holds(store: RunStore) -> None:
     (folder / f"{older}.json").write_text(json.dumps({"task": older, "message": "the disk was full"}))
     (folder / f"{later}.json").write_text(json.dumps({**asdict(FAILURE), "task": later, "since": "version 9"}))
     (folder / f"{moved}.json").write_text(json.dumps({**asdict(FAILURE), "task": "../../secret"}))
+    for name in (older, later, moved):
+        renew_hash(folder / f"{name}.json")
     (folder / ".tmp-1.json").write_text("{")
     (folder / "notes.json").write_text("{")
     found = store.failures()
@@ -215,5 +220,7 @@ def test_arrays_are_never_unpickled(tmp_path):
     store = RunStore(tmp_path)
     store.arrays_path(KEY).parent.mkdir()
     np.savez(store.arrays_path(KEY), bad=np.array([{"a": 1}], dtype=object))
-    with pytest.raises(StoreError, match="cannot read the arrays"):
+    digest = hashlib.sha256(store.arrays_path(KEY).read_bytes()).hexdigest()
+    store.write_probe(KEY, {"arrays_sha256": digest})
+    with pytest.raises(StoreError, match=r"cannot read the arrays .*: the file is damaged$"):
         store.read_arrays(KEY)

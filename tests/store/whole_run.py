@@ -10,6 +10,7 @@ import numpy as np
 
 from brinell.core import StudyPlan
 from brinell.store import Failure, Running, RunStore, table
+from brinell.store.integrity import write_object
 
 VARIANT, TRIAL, PROBE, FAILED = (letter * 20 for letter in "abcd")
 BLOCK = "0000-2-" + "e" * 10
@@ -27,12 +28,14 @@ PLAN = StudyPlan(
 KINDS = ("svg", "pdf", "csv", "tex")
 EXHIBIT = {f"{folder}/x.{kind}": kind.encode() for folder in ("figures", "tables") for kind in KINDS}
 VARIANT_FILES = ("variant.brinell", "latent.safetensors", "costs.json", "figures.json", "training.parquet")
+MADE_FILES = (*VARIANT_FILES, "manifest.json")
 FILES = (
     ".lock",
     "study.json",
     "study.yaml",
     "environment.json",
-    *(f"variants/{VARIANT}/{name}" for name in VARIANT_FILES),
+    "unhashed.json",
+    *(f"variants/{VARIANT}/{name}" for name in MADE_FILES),
     f"trials/{TRIAL}/{BLOCK}.parquet",
     f"traces/{TRIAL}/{BLOCK}.parquet",
     f"probes/{PROBE}.json",
@@ -55,6 +58,7 @@ def write_whole_run(root: Path) -> RunStore:
     store = RunStore(root)
     with store.lock():
         store.write_study("name: s\n", PLAN, {"torch": "2"})
+        write_object(root, ("unhashed.json",), {"files": {}})
         with store.new_variant(VARIANT) as folder:
             for name in VARIANT_FILES:
                 (folder / name).write_text('{"steps": []}')
@@ -94,6 +98,8 @@ def actions(store: RunStore) -> dict[str, Callable[[], object]]:
         "plan": store.plan,
         "environment": store.environment,
         "has variant": lambda: store.has_variant(VARIANT),
+        "has whole variant": lambda: store.has_whole_variant(VARIANT),
+        "has whole probe": lambda: store.has_whole_probe(PROBE),
         "new variant": new_variant,
         **{f"variant's {name}": lambda name=name: store.variant_file(VARIANT, name) for name in VARIANT_FILES},
         "costs": lambda: store.costs(VARIANT),

@@ -22,12 +22,16 @@ LOOK = Look(
     train_examples=50_000,
     test_examples=5_000,
 )
-WORK = Work(epoch=150_000, trainings=300_000, example=500, fixed=10_000)
+WORK = Work(epoch=150_000, trainings=300_000, example=500, probe=100)
 
 
 def passes(sizes: Sizes) -> float:
     part = 1.0 if sizes.train_examples is None else sizes.train_examples / LOOK.train_examples
-    return part * (WORK.epoch * sizes.epochs + WORK.trainings) + WORK.example * sizes.test_examples + WORK.fixed
+    return (
+        part * (WORK.epoch * sizes.epochs + WORK.trainings)
+        + WORK.example * sizes.test_examples
+        + WORK.probe * sizes.probe_examples
+    )
 
 
 @pytest.mark.parametrize("hours", [0.1, 0.25, 0.5, 1])
@@ -43,7 +47,7 @@ def test_more_time_is_never_less_work() -> None:
 
 
 def test_there_is_always_something_to_measure() -> None:
-    assert fit_sizes(LOOK, WORK, 1e-6) == Sizes(1, 100, 20)
+    assert fit_sizes(LOOK, WORK, 1e-6) == Sizes(1, 100, 20, 0)
     assert fit_sizes(replace(LOOK, test_examples=7), WORK, 1e-6).test_examples == 7
 
 
@@ -57,4 +61,7 @@ def test_the_file_is_the_study_with_comments() -> None:
     assert Study.parse(study).data.train.examples == 1200
     assert "#   brinell run mine.yaml --trust-code" in text
     assert all(len(line) <= 160 for line in text.splitlines())
+    unprobed = sections("mine", data, model, LOOK, replace(sizes, probe_examples=0), int8=True)
+    assert unprobed["probes"] == {"masking": False}
+    assert Study.parse(parse(write_draft(unprobed, LOOK, 2, "brinell run"))) == Study.parse(unprobed)
     assert "int8" not in sections("mine", data, model, LOOK, sizes, int8=False)["variants"]

@@ -222,13 +222,20 @@ def test_planning_writes_nothing(tiny, tmp_path, monkeypatch):
 
 def test_passes_of_inq_count_every_step(tiny):
     """Four shares by default for 5 bits: four times the epochs, three passes a step of training."""
+    tiny["data"]["train"] = {"holdout": 0}
     train = {"epochs": 3}
     tiny["variants"]["inq"] = {"from": "base", "compress": {"kind": "inq", "weight_bits": 5, "train": train}}
     made = {task.label: task.passes for task in tasks(plan_of(tiny), training_examples=100) if task.kind == "making"}
     assert made == {"base": 1 * 100 * 3, "pruned": 1 * 100 * 3, "inq": 4 * 3 * 100 * 3}
 
 
+def test_what_is_held_out_is_classified_and_not_learnt_from(tiny):
+    planned = {variant.name: variant for variant in plan_of(tiny).variants}
+    assert variant_passes(planned["base"], 1297) == 3 * (1297 - 97) + 97
+
+
 def test_adversarial_examples_are_passes_too(tiny):
+    tiny["data"]["train"] = {"holdout": 0}
     train = {"epochs": 2, "adversarial": {"fraction": 0.5, "steps": 4}}
     tiny["variants"]["plain"] = {"from": "base", "compress": {"kind": "fine_tune", "train": {"epochs": 2}}}
     tiny["variants"]["hard"] = {"from": "base", "compress": {"kind": "fine_tune", "train": train}}

@@ -18,6 +18,7 @@ from brinell.store import RunStore, read_footer
 from brinell.study import AttackTask, RunStarted, Study, plan, run
 from brinell.study.tasks import variant as variant_module
 from brinell.variants import natural_view
+from store.rewriting import renew_hash
 from study.conftest import TINY
 
 
@@ -93,6 +94,7 @@ def test_a_run_holds_what_was_planned(done, tiny_study):
             "costs.json",
             "figures.json",
             "training.parquet",
+            "manifest.json",
         }
         costs = store.costs(variant.key)
         assert costs["encoded_bytes"] == (store.variant(variant.key) / "variant.brinell").stat().st_size
@@ -363,33 +365,40 @@ def test_a_damaged_block_is_computed_again(done, tiny_study, tmp_path, damage):
         path.write_bytes(content[:200] + bytes(400) + content[600:])
     elif damage == "fewer rows":
         pl.read_parquet(path)[1:].write_parquet(path)
+        renew_hash(path)
     else:
         change = pl.col("example_id") + 1 if damage == "other examples" else pl.col("prediction") + 10
         pl.read_parquet(path).with_columns(change).write_parquet(path)
+        renew_hash(path)
     (ending,) = run(tiny_study, out=tmp_path / "run", threads=1).endings
     assert (ending.status, ending.task.block.name) == ("done", path.stem)
     assert_equal_rows(done, tmp_path / "run")
 
 
-@pytest.mark.parametrize("damage", ["cut", "gone"])
-def test_a_damaged_variant_is_named_and_made_again_once_deleted(done, tiny_study, tmp_path, damage):
-    """It is not thrown away by itself: what it took hours to train may be in a backup."""
+@pytest.mark.parametrize("damage", ["cut", "gone", "a bit", "emptied", "of another variant", "costs"])
+def test_a_damaged_variant_is_named_and_made_again(done, tiny_study, tmp_path, damage):
     shutil.copytree(done, tmp_path / "run")
     store = RunStore.open(tmp_path / "run")
-    key = store.plan().variants[1].key
-    file = store.variant(key) / "variant.brinell"
+    other, key = (variant.key for variant in store.plan().variants)
+    file = store.variant(key) / ("costs.json" if damage == "costs" else "variant.brinell")
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
     if damage == "cut":
-        file.write_bytes(file.read_bytes()[:-9])
-    else:
+        file.write_bytes(content[:-9])
+    elif damage == "emptied":
+        for path in file.parent.iterdir():
+            path.unlink()
+    elif damage == "of another variant":
+        shutil.copytree(store.variant(other), file.parent, dirs_exist_ok=True)
+    elif damage == "gone":
         file.unlink()
-    shutil.rmtree(tmp_path / "run" / "trials")
-    failed = [
-        ending for ending in run(tiny_study, out=tmp_path / "run", threads=1).endings if ending.status == "failed"
-    ]
-    assert failed
-    for ending in failed:
-        assert ending.task.trial.judged_on == key
-        assert f"put the file back, or delete {file.parent}: the study makes it again" in ending.message
-    shutil.rmtree(file.parent)
-    assert {ending.status for ending in run(tiny_study, out=tmp_path / "run", threads=1).endings} == {"done"}
+    else:
+        file.write_bytes(content)
+    (file.parent / "notes.txt").write_text("precious")
+    events = []
+    result = run(tiny_study, out=tmp_path / "run", threads=1, observe=events.append)
+    assert [ending.status for ending in result.endings] == ["done"]
+    assert events[0].damaged == (f"variants/{key}",)
+    assert store.has_whole_variant(key)
+    assert (file.parent / "notes.txt").read_text() == "precious"
     assert_equal_rows(done, tmp_path / "run")

@@ -2,6 +2,7 @@
 
 from brinell.analysis.aggregate import CLEAN, WORST, norm_of
 from brinell.analysis.evaluation import Evaluation, load
+from brinell.analysis.load_rows import load_rows
 from brinell.analysis.material.breaking import breaking_line, breaking_strain, breaking_stress
 from brinell.analysis.material.character import DUCTILE, STRONG, character, ductility, toughness
 from brinell.analysis.material.stress import Stress
@@ -33,6 +34,7 @@ __all__ = [
     "ductility",
     "front",
     "load",
+    "load_rows",
     "mcnemar",
     "norm_of",
     "toughness",

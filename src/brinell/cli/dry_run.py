@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 from typing import get_args
 
@@ -10,9 +11,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from brinell.analysis.labels import labels
-from brinell.cli.console import out
+from brinell.cli.console import duration, out
 from brinell.store import RunStore
-from brinell.study import Kind, Splits, Study, Task, missing, plan, tasks, training_examples
+from brinell.study import Kind, Splits, Study, Task, measured_seconds, missing, plan, tasks, training_examples
 
 
 def print_plan(study: Study, root: Path) -> None:
@@ -39,11 +40,20 @@ def print_plan(study: Study, root: Path) -> None:
         f"{len(everything)} tasks, about {sum(task.passes for task in everything):,.0f} forward passes "
         "(a backward pass counts as two)"
     )
+    lacking = f"{root} lacks {len(left)} tasks, about {sum(task.passes for task in left):,.0f} passes"
     out.print(
-        f"{root} lacks {len(left)} tasks, about {sum(task.passes for task in left):,.0f} passes",
+        f"{lacking}{_time(study, splits, left)}",
         markup=False,
         soft_wrap=True,
     )
+
+
+def _time(study: Study, splits: Splits, left: Sequence[Task]) -> str:
+    """How long that takes on this machine, by a measured pass of each model; in one process, without other work."""
+    if not left:
+        return ""
+    seconds = measured_seconds(study, splits, left)
+    return f": about {duration(seconds)} here in one process, by a measured pass of each model"
 
 
 def _passes(everything: tuple[Task, ...]) -> dict[tuple[str, Kind], float]:

@@ -187,7 +187,7 @@ def _work(one: Study, two: Study) -> Work:
         )
     epoch = passes[1]["making"] - passes[0]["making"]
     examples = one.data.test.examples or 1
-    return Work(epoch, passes[0]["making"] - epoch, passes[0]["judging"] / examples, passes[0]["asking"])
+    return Work(epoch, passes[0]["making"] - epoch, passes[0]["judging"] / examples, passes[0]["asking"] / examples)
 
 
 def _has_onnx() -> bool:

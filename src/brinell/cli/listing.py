@@ -17,13 +17,16 @@ from rich.text import Text
 from brinell.cli.console import Debug, out
 from brinell.core import Registry
 
-HELP = """List the attacks, compressors, models, data sets, runtimes or studies that exist; with a KIND, its settings.
+HELP = """List the attacks, compressors, models, data sets, probes, runtimes or studies that exist; with a KIND, its
+settings, and with the name of a study, its text.
 
 [bold]Examples[/]
 
 $ brinell list attacks
 
 $ brinell list attacks pgd
+
+$ brinell list studies quickstart
 """
 
 
@@ -34,6 +37,7 @@ class Family(StrEnum):
     compressors = "compressors"
     models = "models"
     datasets = "datasets"
+    probes = "probes"
     runtimes = "runtimes"
     studies = "studies"
 
@@ -45,7 +49,7 @@ def list_members(
 ) -> None:
     """See `HELP`."""
     if family is Family.studies:
-        _print(_studies())
+        _list_studies(kind)
         return
     registry = _registry(family)
     if kind is None:
@@ -53,7 +57,33 @@ def list_members(
         return
     member = registry[kind]
     out.print(inspect.getdoc(member) or "", markup=False)
-    _print((name, _field(info)) for name, info in member.model_fields.items())
+    _print(_fields(member, ""))
+
+
+def _list_studies(name: str | None) -> None:
+    """All that ship, or the text of one."""
+    from brinell.study.reading import find
+
+    if name is None:
+        _print(_studies())
+    else:
+        out.print(find(name).read_text(encoding="utf-8"), end="", markup=False, soft_wrap=True)
+
+
+def _fields(member: type[BaseModel], above: str, within: BaseModel | None = None) -> Iterable[tuple[str, str]]:
+    """The settings, those of settings that are mappings below them; `within` is a value that has their defaults."""
+    for name, info in member.model_fields.items():
+        default = info.get_default(call_default_factory=True) if within is None else getattr(within, name)
+        yield f"{above}{name}", _field(info, default, required=within is None and info.is_required())
+        for inner in _nested(info.annotation):
+            yield from _fields(inner, f"{above}{name}.", default if isinstance(default, inner) else None)
+
+
+def _nested(annotation: Any) -> list[type[BaseModel]]:
+    """The models with settings of their own that an annotation names; members of registries have `kind`s instead."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [] if inspect.isabstract(annotation) else [annotation]
+    return [model for part in get_args(annotation) if part is not annotation for model in _nested(part)]
 
 
 def _registry(family: Family) -> Registry[Any]:
@@ -66,9 +96,13 @@ def _registry(family: Family) -> Registry[Any]:
 
         return COMPRESSORS
     if family is Family.models:
-        from brinell.models import MODELS
+        from brinell.models import NETWORKS
 
-        return MODELS
+        return NETWORKS
+    if family is Family.probes:
+        from brinell.probes import PROBES
+
+        return PROBES
     if family is Family.runtimes:
         from brinell.runtimes import RUNTIMES
 
@@ -90,10 +124,9 @@ def _summary(member: type) -> str:
     return (inspect.getdoc(member) or "").splitlines()[0]
 
 
-def _field(info: FieldInfo) -> str:
+def _field(info: FieldInfo, default: Any, *, required: bool) -> str:
     """What is accepted, and what it is where nothing is said."""
-    default = info.get_default(call_default_factory=True)
-    said = "required" if info.is_required() else f"default {_value(default)}"
+    said = "required" if required else f"default {_value(default)}"
     limits = " ".join(_limit(mark) for mark in info.metadata if _limit(mark))
     return f"{' '.join(part for part in (_type(info.annotation), limits) if part)}; {said}"
 

@@ -15,6 +15,9 @@ from brinell.study import Event, RunStarted, TaskProgress, TaskResult, TimeRemai
 _LINE_EVERY = 30.0
 """Seconds between two lines about a long task where there is no terminal."""
 
+_DAMAGED_SHOWN = 20
+"""Damaged files that are named one by one."""
+
 
 class Display:
     """An observer of `brinell.study.run`: bars on a terminal, plain lines elsewhere."""
@@ -64,6 +67,10 @@ class Display:
             f"{event.plan.name}: {len(event.plan.variants)} variants, {len(event.plan.trials)} trials in "
             f"{event.root}{kept}"
         )
+        for place in event.damaged[:_DAMAGED_SHOWN]:
+            self._print(f"damaged, or a copy of another file, and made again: {place}")
+        if (more := len(event.damaged) - _DAMAGED_SHOWN) > 0:
+            self._print(f"and {more:,} more damaged files")
         self.bars.update(self.whole, description=event.plan.name)
 
     def _advance(self, event: TaskProgress) -> None:

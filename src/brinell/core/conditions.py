@@ -1,6 +1,6 @@
 """Conditions on a metric, such as `worst_case within 2/255 >= -0.02`: read by a grammar, never evaluated as code.
 
-    condition = METRIC [under ATTACK] [within RADIUS [NORM]] [of VARIANT] OPERATOR NUMBER[%]
+    condition = METRIC [under ATTACK] [within RADIUS [NORM]] [of VARIANT] OPERATOR NUMBER[%] [at p < LEVEL]
     operator  = < | <= | > | >=
 
 ATTACK and VARIANT are names, in quotes where they hold blanks, and may hold `*`. RADIUS is a number or a ratio, in
@@ -31,6 +31,7 @@ GRAMMAR: Final = "METRIC [under ATTACK] [within RADIUS [NORM]] [of VARIANT] < | 
 NORMS: Final = ("linf", "l2", "l1")
 _TOKEN: Final = re.compile(r"""\s*(?:"([^"]*)"|'([^']*)'|(<=|>=|<|>)|([^\s<>"']+))""")
 _FILTERS: Final = {"under": "attack", "within": "radius", "of": "variant"}
+_LEVEL: Final = re.compile(r"\s+at\s+p\s*<\s*(\S+)\s*$")
 _SLACK: Final = 1e-9
 """Relative difference at which two radii are the same: `2/255` as a ratio and in decimals."""
 
@@ -54,6 +55,8 @@ class Condition:
     radius: float | None = None
     norm: str = "linf"
     """Of the radius."""
+    level: float | None = None
+    """The p-value that a change has to be under as well."""
 
     def holds(self, value: float) -> bool:
         """Whether `value` is on the right side of the limit."""
@@ -96,7 +99,11 @@ class _RefusedError(Exception):
     """What of a text is not accepted."""
 
 
-def _parsed(text: str, metrics: Sequence[str], place: str) -> Condition:
+def _parsed(written: str, metrics: Sequence[str], place: str) -> Condition:
+    text = written
+    level, tested = None, _LEVEL.search(text)
+    if tested is not None:
+        level, text = _level(tested[1]), text[: tested.start()]
     words = _words(text)
     metric = words[0][0] if words else ""
     if metric not in metrics:
@@ -109,7 +116,7 @@ def _parsed(text: str, metrics: Sequence[str], place: str) -> Condition:
         raise _RefusedError(f"expected an operator and a number after {metric!r}, found {found!r}")
     number = rest[1][0]
     return Condition(
-        text,
+        written,
         metric,
         rest[0][0],
         _number(number.removesuffix("%"), number),
@@ -119,6 +126,7 @@ def _parsed(text: str, metrics: Sequence[str], place: str) -> Condition:
         variant=filters.get("variant"),
         radius=None if "radius" not in filters else _radius(filters["radius"]),
         norm=norm,
+        level=level,
     )
 
 
@@ -138,6 +146,13 @@ def _filters(rest: list[_Word], place: str) -> tuple[dict[str, str], str, list[_
         if name == "radius" and rest and rest[0][0] in NORMS:
             norm, rest = rest[0][0], rest[1:]
     return filters, norm, rest
+
+
+def _level(text: str) -> float:
+    level = _number(text, text)
+    if not 0 < level < 1:
+        raise _RefusedError(f"a p-value is between 0 and 1, not {text}")
+    return level
 
 
 def _number(text: str, written: str) -> float:

@@ -36,6 +36,8 @@ def parse_requirement(text: str, place: str = "") -> Condition:
 
 def _problem(condition: Condition) -> str:
     metric, limit = condition.metric, condition.limit
+    if condition.level is not None:
+        return "a requirement is decided by one-sided 95% bounds; 'at p <' is for compare --fail-if"
     if condition.attack is not None and metric != "robust_accuracy":
         return f"{metric} depends on no attack; 'under' is for robust_accuracy"
     if condition.radius is not None and metric not in ("robust_accuracy", "worst_case"):

@@ -85,7 +85,7 @@ def _checkpoints(depth: int) -> Folder:
 
 _VARIANT: Final = Folder(
     dict.fromkeys(
-        ("variant.brinell", "latent.safetensors", "costs.json", "figures.json", "training.parquet"),
+        ("variant.brinell", "latent.safetensors", "costs.json", "figures.json", "training.parquet", "manifest.json"),
         _FILE,
     )
 )
@@ -97,6 +97,7 @@ RUN: Final = Folder(
         "study.json": _FILE,
         "study.yaml": _FILE,
         "environment.json": _FILE,
+        "unhashed.json": _FILE,
         "variants": replace(_by_key(each=_VARIANT), files=NAMED_VARIANT),
         "trials": _by_key(each=_BLOCKS),
         "traces": _by_key(each=_BLOCKS),

@@ -12,14 +12,15 @@ from brinell.store.safe_paths import safe_path
 
 
 def name_variant(store: RunStore, key: str, name: str) -> None:
-    """Put the variant's file, once it is made, at `variants/<name>.brinell` as well.
+    """Put the variant's file, once it is made and whole, at `variants/<name>.brinell` as well.
 
     It is a hard link, or a copy where the file system has none. What stood there of other settings is removed.
 
     Raises:
         StoreError: `name` cannot be that of a file here, or it cannot be written.
     """
-    file = store.variant_file(key, "variant.brinell")
+    made = store.has_whole_variant(key)  # a damaged one is made again, and named then
+    file = safe_path(store.root, "variants", key, "variant.brinell") if made else None
     target = safe_path(store.root, "variants", f"{name}.brinell")
     if file is None:
         target.unlink(missing_ok=True)

@@ -2,33 +2,28 @@
 
 from __future__ import annotations
 
-import io
-import json
-import zipfile
-import zlib
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
 
-import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from brinell.core import BrinellError, StoreError, StudyPlan, explain
-from brinell.store import task_status
-from brinell.store.atomic import atomic_folder, make_folder, write_bytes, write_text
+from brinell.core import StoreError, StudyPlan, explain
+from brinell.store import probe_files, task_status, variant_files
+from brinell.store.atomic import make_folder, write_text
 from brinell.store.change_token import change_token
-from brinell.store.layout import temporary_name
+from brinell.store.integrity import read_object, read_plan, write_object, write_plan
 from brinell.store.lock import is_locked, locked
 from brinell.store.ownership import check_own_folder, check_reported_folder
 from brinell.store.report_files import check_report, write_report
 from brinell.store.safe_paths import check_tree, exists, safe_path
 from brinell.store.sweep import check_entries, remove_known, sweep
-from brinell.store.tables import read_footer, read_table, write_table
-from brinell.store.task_status import Failure, Running, read_json
+from brinell.store.tables import parse_footer, parse_table, table_content, write_table
+from brinell.store.task_status import Failure, Running
 
 
 @dataclass(frozen=True)
@@ -114,9 +109,9 @@ class RunStore:
 
         The plan is first: it tells the folder of a run that is killed here from a stranger's.
         """
-        write_text(self.plan_path, plan.model_dump_json(indent=1))
+        write_plan(self.root, plan.model_dump(mode="json"))
         write_text(self._path("study.yaml"), source)
-        write_text(self._path("environment.json"), _json(environment))
+        write_object(self.root, ("environment.json",), environment)
 
     def plan(self) -> StudyPlan:
         """The resolved study.
@@ -125,42 +120,48 @@ class RunStore:
             StoreError: `study.json` is damaged or of another version.
         """
         try:
-            return StudyPlan.model_validate_json(self.plan_path.read_bytes())
+            return StudyPlan.model_validate_json(read_plan(self.root))
         except ValidationError as error:
             raise StoreError(f"{self.plan_path} is damaged: {explain(error, '', StudyPlan)}") from None
-        except OSError as error:
-            raise StoreError(f"cannot read {self.plan_path}: {error.strerror}") from error
 
     def environment(self) -> dict[str, Any]:
         """Versions, commit and machine of the run; empty where they were never written."""
-        return read_json(self._path("environment.json")) if self._exists("environment.json") else {}
+        return read_object(self.root, "environment.json") if self._exists("environment.json") else {}
 
     def change_token(self) -> frozenset[tuple[str, int]]:
         """What tells whether results have landed, failed or gone since: every finished one with its time of writing."""
         return change_token(self.root)
 
-    # Variants: a folder that exists is done
+    # Variants: a folder whose manifest names files that are all there is done
 
     def variant(self, key: str) -> Path:
         """Folder of a variant: `variant.brinell`, `costs.json`, `figures.json`, and more where it has them."""
         return self._path("variants", key)
 
     def variant_file(self, key: str, name: str) -> Path | None:
-        """A file in the variant's folder; `None` where it has none of this name."""
-        return self._path("variants", key, name) if self._exists("variants", key, name) else None
+        """A file in the variant's folder, its content checked; `None` where it has none of this name.
+
+        Raises:
+            StoreError: the file is damaged, gone, or of another variant.
+        """
+        return variant_files.variant_file(self.root, key, name)
 
     def has_variant(self, key: str) -> bool:
-        """Whether the variant is made."""
-        return self._exists("variants", key)
+        """Whether the variant's files are all there; their content is not read."""
+        return variant_files.has_variant(self.root, key)
+
+    def has_whole_variant(self, key: str) -> bool:
+        """Whether the variant's files are all there with the content that was written."""
+        return variant_files.is_whole_variant(self.root, key)
 
     def new_variant(self, key: str) -> AbstractContextManager[Path]:
-        """A temporary folder that becomes the variant's when the block ends well."""
-        return atomic_folder(self.variant(key))
+        """A temporary folder that becomes the variant's when the block ends well, in place of a damaged one."""
+        self.variant(key)  # a wrong key is refused here, not when the block begins
+        return variant_files.new_variant(self.root, key)
 
     def costs(self, key: str) -> dict[str, Any] | None:
         """What the variant costs; `None` while it is not made."""
-        path = self.variant_file(key, "costs.json")
-        return None if path is None else read_json(path)
+        return variant_files.variant_object(self.root, key, "costs.json")
 
     def figures(self, key: str) -> list[dict[str, Any]]:
         """What the steps that made the variant noted, the oldest first: records of `kind` and `figures`.
@@ -168,10 +169,10 @@ class RunStore:
         Raises:
             StoreError: the file is not what was written.
         """
-        path = self.variant_file(key, "figures.json")
-        steps = [] if path is None else read_json(path).get("steps")
+        record = variant_files.variant_object(self.root, key, "figures.json")
+        steps = [] if record is None else record.get("steps")
         if not isinstance(steps, list):
-            raise StoreError(f"{path} holds no list of steps")
+            raise StoreError(f"{self.variant(key) / 'figures.json'} holds no list of steps")
         return steps
 
     # Rows and traces: a file that exists is done
@@ -185,15 +186,15 @@ class RunStore:
         return self._path("traces", trial, f"{block}.parquet")
 
     def has_rows(self, trial: str, block: str) -> bool:
-        """Whether the block is judged."""
+        """Whether the block's file is there."""
         return self._exists("trials", trial, f"{block}.parquet")
 
     def has_whole_rows(self, trial: str, block: str) -> bool:
-        """Whether the block's file is there to its last bytes, which say what made it; the rows are not read."""
+        """Whether the block's file is there with the content that was written."""
         if not self.has_rows(trial, block):
             return False
         try:
-            read_footer(self.rows_path(trial, block))
+            table_content(self.root, "trials", trial, block)
         except StoreError:
             return False
         return True
@@ -208,20 +209,20 @@ class RunStore:
     ) -> None:
         """Keep a block. Its traces are written first: the file of rows is what says that the block is done."""
         if traces is not None:
-            write_table(self.traces_path(trial, block), traces, footer)
-        write_table(self.rows_path(trial, block), rows, footer)
+            write_table(self.traces_path(trial, block), traces, footer, f"traces/{trial}/{block}.parquet")
+        write_table(self.rows_path(trial, block), rows, footer, f"trials/{trial}/{block}.parquet")
 
     def read_rows(self, trial: str, block: str) -> pl.DataFrame:
-        """One block's rows."""
-        return read_table(self.rows_path(trial, block))
+        """One block's rows; raises `StoreError` where they are damaged, or of another trial or block."""
+        return parse_table(table_content(self.root, "trials", trial, block), self.rows_path(trial, block))
 
     def rows_footer(self, trial: str, block: str) -> dict[str, Any]:
         """What made one block's rows."""
-        return read_footer(self.rows_path(trial, block))
+        return parse_footer(table_content(self.root, "trials", trial, block), self.rows_path(trial, block))
 
     def read_traces(self, trial: str, block: str) -> pl.DataFrame:
-        """One block's traces."""
-        return read_table(self.traces_path(trial, block))
+        """One block's traces; raises as `read_rows` does."""
+        return parse_table(table_content(self.root, "traces", trial, block), self.traces_path(trial, block))
 
     # Probes: a record that exists is done
 
@@ -234,41 +235,30 @@ class RunStore:
         return self._path("arrays", f"{key}.npz")
 
     def has_probe(self, key: str) -> bool:
-        """Whether the probe is answered."""
+        """Whether the probe's record is there."""
         return self._exists("probes", f"{key}.json")
 
+    def has_whole_probe(self, key: str) -> bool:
+        """Whether the probe's record and arrays are there with the content that was written."""
+        return probe_files.has_whole_probe(self.root, key)
+
     def write_probe(self, key: str, record: Mapping[str, Any], arrays: Mapping[str, Any] | None = None) -> None:
-        """Keep an answer. Its arrays are written first: the record is what says that the probe is done."""
-        if arrays is not None:
-            buffer = io.BytesIO()
-            np.savez_compressed(buffer, **arrays)
-            write_bytes(self.arrays_path(key), buffer.getvalue())
-        write_text(self.probe_path(key), _json(record))
+        """Keep an answer: the record is what says that the probe is done."""
+        probe_files.write_probe(self.root, key, record, arrays)
 
     def read_probe(self, key: str) -> dict[str, Any]:
-        """A probe's record."""
-        return read_json(self.probe_path(key))
+        """A probe's record; raises `StoreError` where it is damaged, or of another probe."""
+        return probe_files.read_probe(self.root, key)
 
     def read_arrays(self, key: str) -> dict[str, NDArray[Any]]:
-        """A probe's arrays.
-
-        Raises:
-            StoreError: the file is missing or damaged.
-        """
-        path = self.arrays_path(key)
-        try:
-            with np.load(path, allow_pickle=False) as found:
-                return {name: found[name] for name in found.files}
-        except OSError as error:
-            raise StoreError(f"cannot read the arrays {path}: {error.strerror or error}") from error
-        except (ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-            raise StoreError(f"cannot read the arrays {path}: the file is damaged") from error
+        """A probe's arrays; raises `StoreError` where they are missing, damaged, or of another probe."""
+        return probe_files.read_arrays(self.root, key)
 
     # What failed, what is running
 
     def write_failure(self, failure: Failure) -> None:
         """Keep a failure until the task succeeds."""
-        write_text(self._path("failures", f"{failure.task}.json"), _json(asdict(failure)))
+        write_object(self.root, ("failures", f"{failure.task}.json"), asdict(failure))
 
     def clear_failure(self, task: str) -> None:
         """Forget a failure: the task is tried again or has succeeded."""
@@ -284,26 +274,15 @@ class RunStore:
 
     def write_time_remaining(self, seconds: float, now: float) -> None:
         """Say how many seconds are left, as of `now` (seconds since the epoch)."""
-        self._mention(self._left_path, {"seconds": seconds, "said": now})
+        task_status.write_time_remaining(self._left_path, seconds, now)
 
     def time_remaining(self) -> tuple[float, float] | None:
         """Seconds that were left, and when that was said; `None` while nobody knows."""
-        try:
-            record = read_json(self._left_path)
-            return float(record["seconds"]), float(record["said"])
-        except (BrinellError, KeyError, TypeError, ValueError):
-            return None
+        return task_status.time_remaining(self._left_path)
 
     def write_running(self, running: Running) -> None:
         """Say how far a task is. Not synced, and silent when the disk is full: losing it loses nothing."""
-        self._mention(self._path("scratch", "running", f"{running.task}.json"), asdict(running))
-
-    def _mention(self, path: Path, record: Mapping[str, Any]) -> None:
-        with suppress(OSError):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            temporary = path.with_name(temporary_name(path.name))
-            temporary.write_text(_json(record))
-            temporary.replace(path)
+        task_status.write_running(self._path("scratch", "running", f"{running.task}.json"), running)
 
     def clear_running(self, task: str) -> None:
         """The task has ended."""
@@ -337,7 +316,3 @@ class RunStore:
     def write_report(self, page: str, files: Mapping[str, bytes], *, keep_others: bool = False) -> Path:
         """As `report_files.write_report`."""
         return write_report(self.root, page, files, keep_others=keep_others)
-
-
-def _json(value: Mapping[str, Any]) -> str:
-    return json.dumps(value, indent=1, sort_keys=True, default=str) + "\n"

@@ -13,6 +13,9 @@ import polars as pl
 
 from brinell.core import StoreError
 from brinell.store.atomic import write_bytes
+from brinell.store.content_hash import FIELD, UNFILLED, has_content_hash, with_content_hash
+from brinell.store.integrity import read_content
+from brinell.store.safe_paths import safe_path
 
 _FOOTER = "brinell"
 _TYPES: dict[str, Any] = {
@@ -60,11 +63,14 @@ def _column(name: str, kind: str, values: Any, length: int) -> pl.Series:
     return series
 
 
-def write_table(path: Path, frame: pl.DataFrame, footer: Mapping[str, Any]) -> None:
-    """Write `frame` atomically, with `footer` (JSON-able) in the file's own metadata."""
+def write_table(path: Path, frame: pl.DataFrame, footer: Mapping[str, Any], place: str | None = None) -> None:
+    """Write `frame` atomically, with `footer` (JSON-able) in its metadata, and a content hash if it has a `place`."""
+    metadata = {_FOOTER: json.dumps(footer, sort_keys=True)}
+    if place is not None:
+        metadata[FIELD] = UNFILLED
     buffer = io.BytesIO()  # polars' own writing hides a full disk in an error of the format
-    frame.write_parquet(buffer, compression="zstd", metadata={_FOOTER: json.dumps(footer, sort_keys=True)})
-    write_bytes(path, buffer.getvalue())
+    frame.write_parquet(buffer, compression="zstd", metadata=metadata)
+    write_bytes(path, buffer.getvalue() if place is None else with_content_hash(buffer.getvalue(), place))
 
 
 def read_table(path: Path) -> pl.DataFrame:
@@ -74,7 +80,16 @@ def read_table(path: Path) -> pl.DataFrame:
         StoreError: the file is missing, damaged, or not a table.
     """
     try:
-        return pl.read_parquet(path, hive_partitioning=False, glob=False)
+        data = path.read_bytes()
+    except OSError as error:
+        raise StoreError(f"cannot read the table {path}: {error.strerror or error}") from error
+    return parse_table(data, path)
+
+
+def parse_table(data: bytes, path: Path) -> pl.DataFrame:
+    """A table from a file's bytes; raises as `read_table` does."""
+    try:
+        return pl.read_parquet(io.BytesIO(data), hive_partitioning=False, glob=False)
     except (KeyboardInterrupt, SystemExit):
         raise
     except BaseException as error:  # on damage polars may panic, and its panics are no `Exception`
@@ -84,7 +99,33 @@ def read_table(path: Path) -> pl.DataFrame:
 def read_footer(path: Path) -> dict[str, Any]:
     """What made the table: the mapping that `write_table` was given."""
     try:
-        footer: dict[str, Any] = json.loads(pl.read_parquet_metadata(path)[_FOOTER])
+        data = path.read_bytes()
+    except OSError as error:
+        raise StoreError(f"cannot read what made the table {path}: {error.strerror or error}") from error
+    return parse_footer(data, path)
+
+
+def parse_footer(data: bytes, path: Path) -> dict[str, Any]:
+    """What made the table, from a file's bytes; raises as `read_footer` does."""
+    try:
+        footer: dict[str, Any] = json.loads(pl.read_parquet_metadata(io.BytesIO(data))[_FOOTER])
     except Exception as error:
         raise StoreError(f"cannot read what made the table {path}: {error}") from error
     return footer
+
+
+def table_content(root: Path, folder: str, trial: str, block: str) -> bytes:
+    """The bytes of one block's table in `folder` (`trials` or `traces`), its content hash checked.
+
+    Raises:
+        StoreError: it is missing or damaged, or of another trial or block: one that is older than content hashes must
+            name both in its footer.
+    """
+    name = f"{block}.parquet"
+    data = read_content(root, folder, trial, name)
+    if not has_content_hash(data):
+        path = safe_path(root, folder, trial, name)
+        footer = {part: record for part, record in parse_footer(data, path).items() if isinstance(record, dict)}
+        if (footer.get("trial", {}).get("key"), footer.get("block", {}).get("name")) != (trial, block):
+            raise StoreError(f"cannot read the table {path}: it is a copy of another trial's or block's file")
+    return data

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from contextlib import suppress
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from brinell.core import BrinellError, StoreError
+from brinell.store.integrity import parse_object, read_object
+from brinell.store.layout import temporary_name
 from brinell.store.safe_paths import entries
 
 
@@ -44,7 +47,7 @@ def failures(root: Path) -> dict[str, Failure]:
     found = {}
     for path in _records(root, "failures"):
         try:
-            record = read_json(path)
+            record = read_object(root, "failures", path.name)
             wrong = _misfits(record, Failure, path.stem)
         except BrinellError as error:
             if not path.exists():
@@ -85,12 +88,10 @@ def read_json(path: Path) -> dict[str, Any]:
         StoreError: the file is missing or not a JSON object.
     """
     try:
-        value = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError) as error:
+        data = path.read_bytes()
+    except OSError as error:
         raise StoreError(f"cannot read {path}: {error}") from error
-    if not isinstance(value, dict):
-        raise StoreError(f"{path} holds {type(value).__name__}, not an object")
-    return value
+    return parse_object(data, path)
 
 
 def _misfits(record: Mapping[str, Any], kind: type[Any], task: str) -> list[str]:
@@ -108,3 +109,30 @@ def _misfits(record: Mapping[str, Any], kind: type[Any], task: str) -> list[str]
 
 def _made(record: Mapping[str, Any], kind: type[Any]) -> Any:
     return kind(**{field.name: record[field.name] for field in fields(kind)})
+
+
+def write_time_remaining(path: Path, seconds: float, now: float) -> None:
+    """Write the seconds that are left, as of `now`; silent when the disk is full."""
+    _write_silently(path, {"seconds": seconds, "said": now})
+
+
+def time_remaining(path: Path) -> tuple[float, float] | None:
+    """What `write_time_remaining` wrote; `None` where it wrote nothing, or that is damaged."""
+    try:
+        record = read_json(path)
+        return float(record["seconds"]), float(record["said"])
+    except (BrinellError, KeyError, TypeError, ValueError):
+        return None
+
+
+def write_running(path: Path, running: Running) -> None:
+    """Write how far a task is; silent when the disk is full."""
+    _write_silently(path, asdict(running))
+
+
+def _write_silently(path: Path, record: Mapping[str, Any]) -> None:
+    with suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_name(temporary_name(path.name))
+        temporary.write_text(json.dumps(record, indent=1, sort_keys=True) + "\n")
+        temporary.replace(path)

@@ -3,6 +3,7 @@
 from brinell.study.executors import TaskProgress
 from brinell.study.limit_api import limit, limit_config
 from brinell.study.networks import check_code_is_trusted
+from brinell.study.pass_time import measured_seconds
 from brinell.study.plan import plan
 from brinell.study.reading import shipped
 from brinell.study.runner import EXECUTORS, Event, Observer, Run, RunStarted, run, training_examples
@@ -30,6 +31,7 @@ __all__ = [
     "check_code_is_trusted",
     "limit",
     "limit_config",
+    "measured_seconds",
     "missing",
     "plan",
     "run",

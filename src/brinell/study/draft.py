@@ -12,6 +12,11 @@ _SPARE: Final = 0.7
 """Of the time that is planned: reading, writing, encoding files and the report take the rest."""
 _ATTACKS: Final = 0.5
 """Of the planned time that attacks may take."""
+_PROBES: Final = 0.15
+"""Of the planned time that the masking probe may take."""
+_PROBED: Final = 100
+_FEWEST_PROBED: Final = 10
+"""Examples under which the probe says too little to be worth its time."""
 _MOST_EPOCHS: Final = 8
 _MOST_EXAMPLES: Final = 1000
 _FEWEST_EXAMPLES: Final = 20
@@ -49,8 +54,8 @@ class Work:
     """Of trainings whose epochs stay as they are."""
     example: float
     """Of each test example."""
-    fixed: float
-    """Of probes."""
+    probe: float
+    """Of each example that is probed."""
 
 
 @dataclass(frozen=True)
@@ -61,19 +66,24 @@ class Sizes:
     train_examples: int | None
     """`None` for all."""
     test_examples: int
+    probe_examples: int = _PROBED
+    """0 for no probe."""
 
 
 def fit_sizes(look: Look, work: Work, hours: float) -> Sizes:
     """Epochs and examples whose passes take about so long: attacks get half of the time at most, training the rest."""
-    passes = _SPARE * hours * 3600 / look.seconds - work.fixed
+    passes = _SPARE * hours * 3600 / look.seconds
+    probed = min(_PROBED, int(_PROBES * passes / work.probe)) if work.probe else _PROBED
+    probed = probed if probed >= _FEWEST_PROBED else 0
+    passes -= probed * work.probe
     examples = int(min(_MOST_EXAMPLES, look.test_examples, max(_ATTACKS * passes / work.example, 0)))
     examples = max(_round(examples), min(_FEWEST_EXAMPLES, look.test_examples))
     left = passes - examples * work.example
     epochs = int((left - work.trainings) / work.epoch)
     if epochs >= 1:
-        return Sizes(min(epochs, _MOST_EPOCHS), None, examples)
+        return Sizes(min(epochs, _MOST_EPOCHS), None, examples, probed)
     part = _round(int(left / (work.epoch + work.trainings) * look.train_examples))
-    return Sizes(1, min(max(part, 100), look.train_examples), examples)
+    return Sizes(1, min(max(part, 100), look.train_examples), examples, probed)
 
 
 def sections(
@@ -90,6 +100,7 @@ def sections(
     variants["bits-5"] = {"from": "baseline", "compress": inq}
     variants["pruned-bits-5"] = {"from": "pruned", "compress": inq}
     radii = [f"{look.epsilon * factor:g}/255" for factor in (0.5, 1, 2)]
+    probed = {"epsilon": radii[1], "examples": min(sizes.probe_examples, sizes.test_examples)}
     split = {} if sizes.train_examples is None else {"train": {"examples": sizes.train_examples}}
     return {
         "name": name,
@@ -100,7 +111,7 @@ def sections(
             "fgsm": {"kind": "fgsm", "sweep": {"epsilon": radii}},
             "pgd": {"kind": "pgd", "steps": 10, "sweep": {"epsilon": radii}},
         },
-        "probes": {"masking": {"epsilon": radii[1], "examples": min(_FEW, sizes.test_examples)}},
+        "probes": {"masking": probed if sizes.probe_examples else False},
     }
 
 
@@ -143,7 +154,9 @@ def write_draft(study: Mapping[str, Any], look: Look, hours: float, command: str
         "attacks:",
         *(f"  {attack}: {_flow(entry)}" for attack, entry in attacks.items()),
         "",
-        "# Whether a variant only hides its gradients, so that its robustness is apparent.",
+        "# Whether a variant only hides its gradients, so that its robustness is apparent."
+        if probes["masking"]
+        else "# masking: {} shows whether a variant only hides its gradients; it takes more time than there is.",
         f"probes: {_flow(probes)}",
     ]
     return "\n".join(lines) + "\n"

@@ -42,6 +42,8 @@ class RunStarted:
     plan: StudyPlan
     everything: int
     left: tuple[Task, ...]
+    damaged: tuple[str, ...] = ()
+    """Files and folders of the run that are left out because they are damaged or foreign, and made again."""
 
 
 Event = RunStarted | TaskProgress | TaskResult
@@ -129,7 +131,8 @@ class _Computing:
         left = missing(everything, store, planned.classes)
         tell = _noted(store, TimeRemaining(left), self.observe)
         unsupported = {name: failure.message for name, failure in store.failures().items() if failure.unsupported}
-        tell(RunStarted(store.root, planned, len(everything), left))
+        damaged = tuple(place for task in left for place in task.damaged(store))
+        tell(RunStarted(store.root, planned, len(everything), left, damaged))
         names = file_names(planned)
         for key, name in names.items():
             name_variant(store, key, name)

@@ -44,7 +44,7 @@ def crossed(condition: Condition, row: dict[str, Any]) -> bool:
     """Whether a row crosses the condition.
 
     A row that was not measured whole does, and one that the second run lacks: nobody can say that it did not change.
-    What only the second run has is new, and does not.
+    What only the second run has is new, and does not. With a level a tested change must be significant as well.
     """
     if row["lacking"] is not None:
         return True
@@ -54,4 +54,6 @@ def crossed(condition: Condition, row: dict[str, Any]) -> bool:
     if condition.percent:
         grown = math.inf if change > 0 else -math.inf
         change = 0.0 if row["change"] == 0 else 100 * change / abs(row["before"]) if row["before"] else grown
+    if condition.level is not None and row.get("p_value") is not None and row["p_value"] >= condition.level:
+        return False
     return condition.holds(change)

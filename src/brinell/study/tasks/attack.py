@@ -69,6 +69,12 @@ class AttackTask(Task):
         saved = (judging_passes(self.trials) - judging_passes(trials)) * (self.block.stop - self.block.start)
         return replace(self, trials=trials, passes=self.passes - saved)
 
+    def damaged(self, store: RunStore) -> Iterator[str]:
+        """The files of its trials' rows."""
+        for trial in self.trials:
+            if store.has_rows(trial.key, self.block.name):
+                yield f"trials/{trial.key}/{self.block.name}.parquet"
+
     def run(self, context: WorkerContext, progress: Progress) -> None:
         """Judge the block on every variant of its trials, and keep the rows."""
         trial, block = self.trial, self.block
@@ -85,7 +91,7 @@ class AttackTask(Task):
     def unfinished(self, store: RunStore) -> Iterator[str]:
         """The records of those trials that have no rows."""
         for trial, name in zip(self.trials, self.records, strict=True):
-            if not store.has_rows(trial.key, self.block.name):
+            if not store.has_whole_rows(trial.key, self.block.name):
                 yield name
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Self
 
-from brinell.core import PlannedProbe, Progress, StoreError
+from brinell.core import PlannedProbe, Progress
 from brinell.probes import PROBES, ProbeInput
 from brinell.store import RunStore
 from brinell.study.environment import machine
@@ -32,14 +33,13 @@ class ProbeTask(Task):
         return PROBES[self.probe.kind].exclusive
 
     def missing(self, store: RunStore, classes: int) -> Self | None:
-        """The task, unless its record can be read."""
-        if not store.has_probe(self.probe.key):
-            return self
-        try:
-            store.read_probe(self.probe.key)
-        except StoreError:
-            return self
-        return None
+        """The task, unless its record and arrays are there and whole."""
+        return None if store.has_whole_probe(self.probe.key) else self
+
+    def damaged(self, store: RunStore) -> Iterator[str]:
+        """The record."""
+        if store.has_probe(self.probe.key):
+            yield f"probes/{self.probe.key}.json"
 
     def run(self, context: WorkerContext, progress: Progress) -> None:
         """Run the probe, and keep its record and arrays."""

@@ -55,6 +55,10 @@ class Task(ABC):
     def missing(self, store: RunStore, classes: int) -> Self | None:
         """The part of the task whose results `store` does not hold; `None` if it is done."""
 
+    def damaged(self, store: RunStore) -> Iterable[str]:
+        """Of the part that is `missing`, the files that `store` holds all the same, by their paths in the run."""
+        return ()
+
     @abstractmethod
     def run(self, context: WorkerContext, progress: Progress) -> None:
         """Do it, and write the results to the store.

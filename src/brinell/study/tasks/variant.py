@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Self
@@ -35,8 +36,13 @@ class VariantTask(Task):
         return 0
 
     def missing(self, store: RunStore, classes: int) -> Self | None:
-        """The task, unless the variant's folder exists."""
-        return None if store.has_variant(self.variant.key) else self
+        """The task, unless the variant's files are there and whole."""
+        return None if store.has_whole_variant(self.variant.key) else self
+
+    def damaged(self, store: RunStore) -> Iterable[str]:
+        """The variant's folder, where there is one."""
+        if store.variant(self.variant.key).exists():
+            yield f"variants/{self.variant.key}"
 
     def run(self, context: WorkerContext, progress: Progress) -> None:
         """Make the variant. Training goes on from its last checkpoint, in the variant's scratch folder."""
@@ -77,7 +83,9 @@ def variant_passes(variant: PlannedVariant, training_examples: int) -> float:
     adversarial: Adversarial | None = getattr(spec, "adversarial", None) or getattr(train, "adversarial", None)
     steps = adversarial.fraction * adversarial.steps if adversarial else 0.0
     taught = teacher or bool(train and train.distillation)
-    return spec.epochs * training_examples * (_GRADIENT * (1 + steps) + taught)
+    held_out = min(train.holdout if train else 0, training_examples)
+    learnt = training_examples - held_out  # what is held out is classified after each epoch
+    return spec.epochs * (learnt * (_GRADIENT * (1 + steps) + taught) + held_out)
 
 
 def _from_model(
