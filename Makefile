@@ -9,7 +9,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) install --constraint constraints.txt torch
-	$(PIP) install --constraint constraints.txt --editable '.[dev,docs,amc,onnx,openvino,sparse,ray,peers]'
+	$(PIP) install --constraint constraints.txt --editable '.[dev,docs,amc,onnx,openvino,sparse,ray,limits,peers]'
 	touch $@
 
 demo: $(VENV)/.installed

@@ -73,6 +73,7 @@ def test_an_end_that_cannot_be_made_is_the_extreme_one() -> None:
 
 def test_several_numbers_come_near_the_best_of_a_grid_that_is_five_times_as_large() -> None:
     """Sparsity and bits: bytes fall with both, and the sum of the damages is bounded."""
+    pytest.importorskip("optuna", reason="the extra limits is not installed")
 
     def problem(sparsity: float, bits: int) -> Outcome:
         damage = 0.02 / (1 - sparsity) + 0.5 * 2.0**-bits
@@ -87,6 +88,7 @@ def test_several_numbers_come_near_the_best_of_a_grid_that_is_five_times_as_larg
 
 
 def test_the_tree_search_repeats_itself_for_a_seed_and_bears_failures() -> None:
+    pytest.importorskip("optuna", reason="the extra limits is not installed")
     numbers = [SearchedNumber(("a",), 0.1, 1.0), SearchedNumber(("b",), choices=("x", "y"))]
 
     def problem(a: float, b: str) -> Outcome:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 
 from brinell.core import StoreError
-from brinell.store import RunStore, read_footer, write_table
+from brinell.store import read_footer, write_table
 from brinell.store.content_hash import FIELD
 from brinell.store.integrity import FORMAT, write_object
 from brinell.store.variant_files import write_manifest
@@ -29,12 +28,9 @@ def renew_hash(path: Path) -> None:
     else:
         value = json.loads(path.read_text())
         value.pop(FIELD, None)
+        if parts == ("study.json",):
+            value["format"] = FORMAT
         write_object(root, parts, value)
-
-
-def write_raw_plan(store: RunStore, plan: dict[str, Any]) -> None:
-    """Write `study.json`, which need not be a plan, with its content hash."""
-    write_object(store.root, ("study.json",), {**plan, "format": FORMAT})
 
 
 def _parts(path: Path) -> tuple[Path, tuple[str, ...]]:

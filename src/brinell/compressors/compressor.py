@@ -30,6 +30,9 @@ class Compressor(Spec):
     has_teacher: ClassVar[bool] = False
     """Whether each of its training steps takes a forward pass of a teacher, too."""
 
+    integer_arithmetic: ClassVar[bool] = False
+    """Whether the network that it makes computes in 8-bit integers, which the energy probe counts as such."""
+
     @final
     def compress(
         self,

@@ -45,6 +45,7 @@ class Int8(Compressor):
     kind = "int8"
     revision = 2  # attacks did not get the gradients of the fake-quantised network of revision 1
     has_surrogates: ClassVar[bool] = False
+    integer_arithmetic: ClassVar[bool] = True
 
     calibration: Calibration = "minmax"
     """How ranges of activations are found: `minmax`, `percentile` or `entropy`."""

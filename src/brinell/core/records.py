@@ -153,7 +153,7 @@ class PlannedProbe(_Record):
 
     key: Key
     kind: str
-    """`masking`, `activation_maps`, `latency`, `energy` or `gallery`."""
+    """A kind of `brinell.probes.PROBES`."""
     variant: Key
     """Key of the variant that is asked."""
     spec: dict[str, Any]

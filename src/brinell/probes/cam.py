@@ -47,7 +47,7 @@ class CAM:
         """
         seen = _Seen()
         with seen.watching(network), torch.inference_mode():
-            logits = network(images)
+            logits = _call(network, images.clone())
         if (pooled := _pooled(network, seen, logits)) is not None:
             name, weights = pooled
             return cls(network, "cam", name, weights)
@@ -62,15 +62,17 @@ class CAM:
         """Maps of the predicted class."""
         seen = _Seen({self.layer})
         with seen.watching(self.network), torch.set_grad_enabled(self.method == "grad_cam"):
-            logits = self.network(images.detach().requires_grad_())
+            logits = _call(self.network, images.detach().requires_grad_().clone())
             predictions = logits.argmax(1)
             maps = seen.outputs[self.layer]
             if self.weights is not None:
                 chosen = self.weights[predictions]
             else:
                 score = logits.gather(1, predictions[:, None]).sum()
+                if not score.requires_grad:
+                    raise UnsupportedError("activation_maps: the network's logits have no gradient by its maps")
                 chosen = torch.autograd.grad(score, maps)[0].mean((2, 3))
-        weighted = (chosen[:, :, None, None] * maps).sum(1).detach()
+        weighted = (chosen[:, :, None, None] * maps).sum(1).detach().float()
         return CAMResult(predictions, weighted if self.method == "cam" else weighted.clamp_min(0))
 
 
@@ -98,6 +100,15 @@ class _Seen:
             return _copied(output)
 
         return keep
+
+
+def _call(network: nn.Module, images: Tensor) -> Tensor:
+    try:
+        logits: Tensor = network(images)
+    except RuntimeError as error:  # one of another type than float32, for instance
+        reason = str(error).partition("\n")[0]
+        raise UnsupportedError(f"activation_maps: the network does not take its images: {reason}") from None
+    return logits
 
 
 def _copied(value: Any) -> Any:

@@ -12,6 +12,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from brinell.compressors import COMPRESSORS
 from brinell.costs import LayerCost, layers, measure
 from brinell.probes.meters import Meter, find_meter
 from brinell.probes.probe import Probe, ProbeInput, ProbeResult
@@ -104,7 +105,9 @@ class Energy(Probe):
 def per_image(asked: ProbeInput) -> float:
     """Joules an image, by the model; a network of 8-bit integers computes with those, and moves them."""
     module, shape = asked.variant.deployed("reference"), asked.variant.input_shape
-    integer = any(step.kind == "int8" for step in asked.variant.lineage)
+    integer = any(
+        step.kind in COMPRESSORS and COMPRESSORS[step.kind].integer_arithmetic for step in asked.variant.lineage
+    )
     weight_bytes = asked.weight_bytes
     if weight_bytes is None:
         weight_bytes = 1e6 * measure(module, shape).memory_mb / (4 if integer else 1)

@@ -29,13 +29,23 @@ class Verification:
         module: the reference.
         input_shape: of its images.
         rounded: whether activations are rounded to a few levels.
+
+    Raises:
+        UnsupportedError: the network takes no float32, or draws random numbers.
     """
 
     def __init__(self, module: nn.Module, input_shape: Sequence[int], *, rounded: bool | None = None) -> None:
         self.input_shape = tuple(input_shape)
         self.images = verification_images(input_shape, _IMAGES)
-        with torch.inference_mode():
-            self.logits: Tensor = module(self.images).detach().float().clone()
+        try:
+            with torch.inference_mode():
+                self.logits: Tensor = module(self.images.clone()).detach().float().clone()
+                again = module(self.images.clone()).float()
+        except RuntimeError as error:  # one of another type than float32, for instance
+            reason = str(error).partition("\n")[0]
+            raise UnsupportedError(f"runtime: the network does not take images of float32: {reason}") from None
+        if not torch.allclose(again, self.logits, rtol=_CLOSE, atol=_CLOSE, equal_nan=True):
+            raise UnsupportedError("runtime: the network draws random numbers, which a runtime would draw only once")
         binary = any(isinstance(part, BinaryLayer) for part in module.modules())
         self.rounded = binary if rounded is None else rounded
 

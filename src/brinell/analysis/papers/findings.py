@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Literal
 
 import polars as pl
 
@@ -13,9 +13,6 @@ from brinell.analysis.papers.published import Attacked, Breaks, Claim, Compare, 
 from brinell.analysis.papers.reproduction import Reproduction
 
 Verdict = Literal["holds", "does not hold", "only by masked gradients", "undecided", "not tested"]
-
-BLIND: Final = frozenset({"local_search", "gen_attack"})
-"""Attacks that follow no gradient, from which masking hides nothing."""
 
 FINDING_SCHEMA = {
     "claim": pl.String,
@@ -77,7 +74,7 @@ def finding(claim: Claim, ours: Reproduction) -> Finding:
     if verdict == "not tested":
         return Finding(claim, verdict, found)
     evaluation = ours.evaluation
-    praised = {ours.labels[row] for row in _praised(claim) if row in ours.labels}
+    praised = {ours.labels[row] for row in _praised(claim, ours.paper.score_based_attacks) if row in ours.labels}
     probed = {item.variant: item.record.masked for item in evaluation.probes.masking}
     masked = {label for label in praised if probed.get(label)}
     unprobed = praised - probed.keys() if verdict == "holds" else set()
@@ -97,17 +94,17 @@ def _verdict(outcomes: set[Outcome]) -> Verdict:
     return "undecided" if "undecided" in outcomes else "holds"
 
 
-def _praised(claim: Claim) -> Sequence[str]:
+def _praised(claim: Claim, score_based: Collection[str]) -> Sequence[str]:
     """Rows whose robustness against gradients the claim asserts."""
     match claim:
-        case Breaks() if claim.after is not None and claim.attack.kind not in BLIND:
+        case Breaks() if claim.after is not None and claim.attack.kind not in score_based:
             return claim.rows
-        case Stands() if claim.attack.kind not in BLIND:
+        case Stands() if claim.attack.kind not in score_based:
             return claim.rows
-        case OfCharacter() if claim.character != "brittle" and claim.attack.kind not in BLIND:
+        case OfCharacter() if claim.character != "brittle" and claim.attack.kind not in score_based:
             return claim.rows
         case Compare() if any(
-            isinstance(reads, Attacked | Transferred) and reads.attack.kind not in BLIND for reads in claim.reads
+            isinstance(reads, Attacked | Transferred) and reads.attack.kind not in score_based for reads in claim.reads
         ):
             return {"more": claim.rows, "less": claim.than}.get(claim.verdict, ())
     return ()

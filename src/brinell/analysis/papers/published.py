@@ -192,6 +192,8 @@ class Paper(_Value):
     title: str
     name: str
     training: str
+    score_based_attacks: frozenset[str] = frozenset()
+    """Kinds of its attacks that follow no gradient, from which masking hides nothing."""
     rows: Mapping[str, str]
     tables: tuple[Printed, ...]
     findings: tuple[Claim, ...]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, Generic, Literal, TypeVar
 
 import polars as pl
 from numpy.typing import NDArray
-from pydantic import ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from brinell.analysis.coverage import State, failure_of, settled
 from brinell.analysis.records.record import Record
@@ -121,9 +121,15 @@ class Gallery(Record):
     examples: tuple[GalleryExample, ...]
 
 
-R = TypeVar("R", bound=Record)
+class OtherRecord(BaseModel):
+    """The record of a probe that another package adds; its fields are attributes, unchecked."""
 
-KINDS: Final[Mapping[str, type[Record]]] = {
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+
+R = TypeVar("R", bound=BaseModel)
+
+KINDS: Final[Mapping[str, type[BaseModel]]] = {
     "masking": Masking,
     "activation_maps": ActivationMaps,
     "latency": Latency,
@@ -150,6 +156,8 @@ class Probes:
     latency: tuple[Found[Latency], ...] = ()
     energy: tuple[Found[Energy], ...] = ()
     gallery: tuple[Found[Gallery], ...] = ()
+    others: Mapping[str, tuple[Found[OtherRecord], ...]] = field(default_factory=dict)
+    """By kind, answers of probes that other packages add."""
 
 
 PROBE_SCHEMA = {"variant": pl.String, "kind": pl.String, "state": pl.String, "reason": pl.String}
@@ -160,20 +168,23 @@ def probes(store: RunStore, plan: StudyPlan, labels: Mapping[str, str], problems
     """Read every answer that is there."""
     found: dict[str, list[Found[Any]]] = {kind: [] for kind in KINDS}
     for probe in plan.probes:
-        if probe.kind not in KINDS or probe.variant not in labels:
+        if probe.variant not in labels:
             continue
+        kind = KINDS.get(probe.kind, OtherRecord)
         try:
             if not store.has_probe(probe.key):
                 continue
-            record = KINDS[probe.kind].model_validate(store.read_probe(probe.key))
+            record = kind.model_validate(store.read_probe(probe.key))
         except ValidationError as error:
             where = f"probes/{probe.key}.json"
-            problems.append(f"{where} is left out: {explain(error, '', KINDS[probe.kind]).splitlines()[0]}")
+            problems.append(f"{where} is left out: {explain(error, '', kind).splitlines()[0]}")
         except BrinellError as error:
             problems.append(f"A probe is left out: {first_line(store, error)}")
         else:
-            found[probe.kind].append(Found(labels[probe.variant], record, _arrays(store, probe)))
-    return Probes(**{kind: tuple(records) for kind, records in found.items()})
+            found.setdefault(probe.kind, []).append(Found(labels[probe.variant], record, _arrays(store, probe)))
+    answers: dict[str, Any] = {kind: tuple(records) for kind, records in found.items()}
+    others = {kind: answers.pop(kind) for kind in list(answers) if kind not in KINDS}
+    return Probes(**answers, others=others)
 
 
 def unanswered(

@@ -37,6 +37,7 @@ def to_onnx(module: nn.Module, input_shape: Sequence[int], *, own_domain: str | 
     onnx = require("onnx", extra="onnx")
     plain = frozen_copy(module, torch.device("cpu"))
     images = comparison_images(torch.full((1, *input_shape), 0.5))
+    _check_takes(plain, images)
     folded = fold_batch_norms(plain)
     if difference(folded, plain, images) is not None:
         folded = plain
@@ -66,6 +67,20 @@ def to_onnx(module: nn.Module, input_shape: Sequence[int], *, own_domain: str | 
         if differs is not None:
             raise UnsupportedError(f"onnx: the graph of {type(module).__name__} is not what it computes: {differs}")
     return graph
+
+
+@torch.no_grad()
+def _check_takes(module: nn.Module, images: torch.Tensor) -> None:
+    """Refuse a network of another type than float32.
+
+    Raises:
+        UnsupportedError: what PyTorch says of it.
+    """
+    try:
+        module(images.clone())
+    except RuntimeError as error:
+        reason = str(error).partition("\n")[0]
+        raise UnsupportedError(f"onnx: the network does not take images of float32: {reason}") from None
 
 
 def _simplified(onnx: Any, path: Path) -> bytes:
