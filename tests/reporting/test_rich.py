@@ -96,11 +96,12 @@ def test_files_hold_no_variables_of_the_page(drawn: dict[str, Figure], name: str
         assert variant in svg
 
 
-def test_costs_are_bytes_operations_and_energy(drawn: dict[str, Figure]) -> None:
+def test_costs_are_bytes_operations_latency_and_energy(drawn: dict[str, Figure]) -> None:
     figure = drawn["robust-accuracy-against-cost"]
     assert [panel.title for panel in figure.panels] == [
         "Against the file's bytes",
         "Against operations",
+        "Against latency",
         "Against energy",
     ]
     assert "Energy is modelled" in figure.made
