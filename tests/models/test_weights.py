@@ -196,3 +196,22 @@ def test_normalisation_is_inside_and_no_part_of_checkpoints() -> None:
     by_hand = torch.stack([(images[:, 0] - 0.5) / 0.5, (images[:, 1] - 0.25) / 2.0], 1).flatten(1)
     assert torch.equal(model(images), by_hand)
     assert not model.state_dict()
+
+
+@pytest.mark.parametrize(
+    ("dtype", "kind"), [(torch.complex64, "complex"), (torch.bool, "Boolean"), (torch.int8, "integer")]
+)
+def test_numbers_of_another_kind_are_refused(tmp_path: Path, dtype: torch.dtype, kind: str) -> None:
+    state = bare()
+    name = next(iter(state))
+    torch.save({**state, name: state[name].to(dtype)}, tmp_path / "weights.pt")
+    with pytest.raises(ModelError, match=f"{name} holds {kind} numbers in the file and floating-point ones"):
+        load_weights(ResNet8().module(0), tmp_path / "weights.pt")
+
+
+def test_two_names_of_one_tensor_are_refused(tmp_path: Path) -> None:
+    state = bare()
+    name = next(iter(state))
+    torch.save({**state, f"module.{name}": state[name] + 1}, tmp_path / "weights.pt")
+    with pytest.raises(ModelError, match=f"holds both {name} and module.{name}, which stand for the same tensor"):
+        load_weights(ResNet8().module(0), tmp_path / "weights.pt")

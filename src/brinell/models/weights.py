@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -51,8 +51,8 @@ def load_weights(model: nn.Module, path: Path) -> None:
     architecture = getattr(model, "architecture", None)
     spare = tuple(getattr(architecture, "spare", ()))
     published = getattr(architecture, "published_names", {})
-    own = _without_prefixes(_read(path), model)
-    named = {_own_name(name, published): tensor for name, tensor in own.items()}
+    own = _without_prefixes(_read(path), model, path)
+    named = _renamed(own, [_own_name(name, published) for name in own], path)
     tensors = {name: tensor for name, tensor in named.items() if not name.startswith(spare)}
     target = model.model if isinstance(model, Normalized) else model
     if isinstance(model, Normalized) and any(name.startswith("model.") for name in tensors):
@@ -61,7 +61,17 @@ def load_weights(model: nn.Module, path: Path) -> None:
     target.load_state_dict(tensors)
 
 
-def _without_prefixes(tensors: Mapping[str, Tensor], model: nn.Module) -> dict[str, Tensor]:
+def _renamed(tensors: Mapping[str, Tensor], names: Sequence[str], path: Path) -> dict[str, Tensor]:
+    """The tensors under `names`, of which no two may be equal: one tensor would be lost."""
+    old: dict[str, str] = {}
+    for before, after in zip(tensors, names, strict=True):
+        if after in old:
+            raise ModelError(f"weights: {path} holds both {old[after]} and {before}, which stand for the same tensor")
+        old[after] = before
+    return dict(zip(names, tensors.values(), strict=True))
+
+
+def _without_prefixes(tensors: Mapping[str, Tensor], model: nn.Module, path: Path) -> dict[str, Tensor]:
     """The tensors under the names that the model may have; a prefix that belongs to its own names stays."""
     wanted = model.state_dict()
     named = dict(tensors)
@@ -69,10 +79,10 @@ def _without_prefixes(tensors: Mapping[str, Tensor], model: nn.Module) -> dict[s
         before = list(named)
         for prefix in _PREFIXES:
             if not any(name.startswith(prefix) for name in wanted):
-                named = {name.removeprefix(prefix): tensor for name, tensor in named.items()}
+                named = _renamed(named, [name.removeprefix(prefix) for name in named], path)
         for prefix in _OUTER_PREFIXES:
             if all(name.startswith(prefix) for name in named) and not any(name.startswith(prefix) for name in wanted):
-                named = {name.removeprefix(prefix): tensor for name, tensor in named.items()}
+                named = _renamed(named, [name.removeprefix(prefix) for name in named], path)
         if list(named) == before or not named:
             return named
 
@@ -116,6 +126,11 @@ def _check(tensors: Mapping[str, Tensor], target: nn.Module, path: Path, name: s
         for key in wanted
         if key in tensors and tensors[key].shape != wanted[key].shape
     ]
+    problems += [
+        f"{key} holds {_kind(tensors[key])} numbers in the file and {_kind(wanted[key])} ones in the model"
+        for key in wanted
+        if key in tensors and _kind(tensors[key]) != _kind(wanted[key])
+    ]
     if problems:
         shown = "; ".join(problems[:3]) + (f"; and {len(problems) - 3} more" if len(problems) > 3 else "")
         raise ModelError(
@@ -124,6 +139,15 @@ def _check(tensors: Mapping[str, Tensor], target: nn.Module, path: Path, name: s
         )
     if not all(torch.isfinite(tensor).all() for tensor in tensors.values() if tensor.is_floating_point()):
         raise ModelError(f"weights: {path} holds NaN or infinite values")
+
+
+def _kind(tensor: Tensor) -> str:
+    """Numbers of one kind become another's only with a loss, such as a complex number's imaginary part."""
+    if tensor.is_complex():
+        return "complex"
+    if tensor.is_floating_point():
+        return "floating-point"
+    return "Boolean" if tensor.dtype == torch.bool else "integer"
 
 
 def _listed(names: Mapping[str, Tensor]) -> str:
