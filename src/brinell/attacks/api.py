@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, overload
 
 import numpy as np
 import torch
@@ -13,9 +14,9 @@ from brinell.attacks.harness.attack import Attack
 from brinell.attacks.harness.crafting import BatchSize, choose_device_for
 from brinell.attacks.harness.fast_forms import Scores
 from brinell.attacks.harness.frozen_network import FrozenNetwork
-from brinell.attacks.harness.outcome import Outcome, outcome
+from brinell.attacks.harness.outcome import Outcome, outcomes
 from brinell.attacks.harness.trial import clean_predictions, run_trial
-from brinell.core import ConfigurationError, Progress, no_progress
+from brinell.core import ConfigurationError, Point, Progress, no_progress
 from brinell.data import check_images
 from brinell.runtimes import CompiledNetwork, Runtime
 from brinell.variants import Variant, views_of
@@ -25,13 +26,14 @@ class BrinellWarning(UserWarning):
     """Something that makes a result doubtful, though not impossible."""
 
 
-@torch.inference_mode(False)
+@overload
 def attack(
     model: nn.Module | Variant | Scores,
     images: Tensor,
     labels: Tensor,
     attack: Attack,
     *,
+    points: None = None,
     targets: Tensor | None = None,
     seed: int = 0,
     example_ids: Tensor | None = None,
@@ -41,7 +43,43 @@ def attack(
     batch_size: BatchSize = "auto",
     device: str | torch.device | None = None,
     progress: Progress | None = None,
-) -> Outcome:
+) -> Outcome: ...
+@overload
+def attack(
+    model: nn.Module | Variant | Scores,
+    images: Tensor,
+    labels: Tensor,
+    attack: Attack,
+    *,
+    points: Sequence[Point | float],
+    targets: Tensor | None = None,
+    seed: int = 0,
+    example_ids: Tensor | None = None,
+    view: str | None = None,
+    runtime: str | Runtime | None = None,
+    trace_every: int | None = None,
+    batch_size: BatchSize = "auto",
+    device: str | torch.device | None = None,
+    progress: Progress | None = None,
+) -> list[Outcome]: ...
+@torch.inference_mode(False)
+def attack(
+    model: nn.Module | Variant | Scores,
+    images: Tensor,
+    labels: Tensor,
+    attack: Attack,
+    *,
+    points: Sequence[Point | float] | None = None,
+    targets: Tensor | None = None,
+    seed: int = 0,
+    example_ids: Tensor | None = None,
+    view: str | None = None,
+    runtime: str | Runtime | None = None,
+    trace_every: int | None = None,
+    batch_size: BatchSize = "auto",
+    device: str | torch.device | None = None,
+    progress: Progress | None = None,
+) -> Outcome | list[Outcome]:
     """Attack a network with one attack and judge the result on the deployed network.
 
     Args:
@@ -49,6 +87,7 @@ def attack(
         images: `(N, C, H, W)`, float in [0, 1].
         labels: `(N,)`, integers.
         attack: The attack.
+        points: Radii, or radii with numbers of steps, to read from one pass; what a sweep shares is computed once.
         targets: Target classes `(N,)`; without them the attack is untargeted or draws targets.
         seed: Seed of the attack.
         example_ids: Ids `(N,)` that key the noise; by default 0 to N-1.
@@ -62,7 +101,8 @@ def attack(
         progress: Callback, called with the number of examples done.
 
     Returns:
-        Accuracies, and success, distance, prediction and adversarial example of each image.
+        Accuracies, and success, distance, prediction and adversarial example of each image; with `points` one such
+        outcome for each, in their order.
 
     Raises:
         DataError, ModelError, ConfigurationError, UnsupportedError: See `brinell.attacks.run_trial`.
@@ -73,6 +113,10 @@ def attack(
         >>> outcome = brinell.attack(brinell.models.build("resnet8"), images, labels, PGD(epsilon=8 / 255, steps=2))
         >>> outcome.adversarials.shape
         torch.Size([4, 1, 8, 8])
+        >>> attack, model = PGD(epsilon=8 / 255), brinell.models.build("resnet8")
+        >>> found = brinell.attack(model, images, labels, attack, points=[2 / 255, (8 / 255, 5)])
+        >>> [outcome.point.steps for outcome in found]
+        [10, 5]
     """
     if not isinstance(attack, Attack):
         shown = getattr(attack, "__name__", type(attack).__name__)
@@ -87,6 +131,7 @@ def attack(
     ids = torch.arange(len(labels)) if example_ids is None else example_ids
     clean = clean_predictions(judged, images, labels, ids, seed=seed, batch_size=batch_size)
     warn_at_chance(clean["rank"] == 0, int(clean["prediction"].max()) + 1)
+    read_at = (attack.point,) if points is None else tuple(_point(attack, point) for point in points)
     result = run_trial(
         judged,
         source,
@@ -94,6 +139,7 @@ def attack(
         labels,
         ids,
         attack,
+        points=read_at,
         targets=targets,
         seed=seed,
         clean=clean,
@@ -105,7 +151,13 @@ def attack(
     )
     for warning in result.computation.warnings:
         warnings.warn(warning, BrinellWarning, stacklevel=2)
-    return outcome(result, targeted=targets is not None, dtype=images.dtype)
+    found = outcomes(result, read_at, targeted=targets is not None, dtype=images.dtype)
+    return found[0] if points is None else found
+
+
+def _point(attack: Attack, given: Point | float) -> Point:
+    """A radius has the attack's own number of steps."""
+    return Point(*given) if isinstance(given, tuple) else Point(float(given), attack.point.steps)
 
 
 def _view(variant: Variant, attack: Attack, view: str | None, *, traced: bool) -> nn.Module:

@@ -11,6 +11,7 @@ from brinell.core.errors import (
     UnsupportedError,
     require,
 )
+from brinell.core.html_table import html_table
 from brinell.core.keys import block_name, content_key, file_digest
 from brinell.core.problems import StrictModel, choices, explain, refusal, refuse
 from brinell.core.progress import Progress, no_progress
@@ -64,6 +65,7 @@ __all__ = [
     "derive_seed",
     "explain",
     "file_digest",
+    "html_table",
     "keep_freed_memory",
     "no_progress",
     "ratio",

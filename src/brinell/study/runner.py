@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal
 
 from brinell.analysis.labels import file_names
-from brinell.core import ConfigurationError, StudyPlan
+from brinell.core import ConfigurationError, StudyPlan, html_table
 from brinell.store import RunStore, name_variant
 from brinell.study.environment import cores, environment
 from brinell.study.executors import Executor, Serial, TaskProgress
@@ -51,7 +52,7 @@ Observer = Callable[[Event], None]
 """Told everything that happens, from one thread; must be quick."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Run(os.PathLike[str]):
     """A run's folder, and how the tasks ended that this call began with."""
 
@@ -61,6 +62,24 @@ class Run(os.PathLike[str]):
 
     def __fspath__(self) -> str:
         return str(self.root)
+
+    def __repr__(self) -> str:
+        """The folder, the study's extent and how the tasks ended, in one line."""
+        return f"Run({', '.join(f'{name}: {value}' for name, value in self._figures().items())})"
+
+    def _repr_html_(self) -> str:
+        """A small table, for notebooks."""
+        return html_table(self._figures())
+
+    def _figures(self) -> dict[str, str]:
+        ended = Counter(ending.status for ending in self.endings)
+        return {
+            "folder": str(self.root),
+            "study": self.plan.name,
+            "variants": f"{len(self.plan.variants)}",
+            "trials": f"{len(self.plan.trials)}",
+            "tasks of this call": ", ".join(f"{count} {status}" for status, count in sorted(ended.items())) or "none",
+        }
 
     def ended(self, status: Status) -> tuple[TaskResult, ...]:
         """The tasks that ended so."""

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
-from brinell.core import ModelError
+from brinell.core import ModelError, html_table
 from brinell.models import Architecture
 from brinell.nn import copy_module, deploy, freeze, frozen_names, set_requires_grad
 from brinell.nn.onnx_graph import OnnxNetwork
@@ -31,7 +31,7 @@ class Step:
     figures: Mapping[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Variant:
     """A network that ships: `tensors` is the state of its deployed module.
 
@@ -55,6 +55,25 @@ class Variant:
 
     def __post_init__(self) -> None:
         RUNTIMES.member(self.runtime, "runtime")
+
+    def __repr__(self) -> str:
+        """What it is in one line; tensors are in the attributes."""
+        return f"Variant({', '.join(f'{name}: {value}' for name, value in self._figures().items())})"
+
+    def _repr_html_(self) -> str:
+        """A small table, for notebooks."""
+        return html_table(self._figures())
+
+    def _figures(self) -> dict[str, str]:
+        kind = type(self.skeleton).__name__ if self.architecture is None else type(self.architecture).kind
+        return {
+            "network": kind,
+            "made by": " > ".join(step.kind for step in self.lineage) or "nothing",
+            "input": "\u00d7".join(map(str, self.input_shape)),
+            "classes": f"{self.classes}",
+            "values": f"{sum(tensor.numel() for tensor in self.tensors.values()):,}",
+            "runtime": self.runtime,
+        }
 
     @classmethod
     def of(cls, module: nn.Module, *, input_shape: tuple[int, int, int], classes: int) -> Variant:

@@ -14,7 +14,7 @@ from brinell.attacks.harness.crafting import BatchSize, check_request, choose_de
 from brinell.attacks.harness.fast_forms import Scores
 from brinell.attacks.harness.frozen_network import FrozenNetwork, frozen
 from brinell.attacks.harness.oracle import Oracle, harness
-from brinell.attacks.harness.outcome import Outcome, outcome
+from brinell.attacks.harness.outcome import Outcome, outcomes
 from brinell.attacks.harness.results import Columns, TrialResult, chunk_rows, joined
 from brinell.attacks.harness.trial import clean_predictions
 from brinell.core import Point, Progress, derive_seed, no_progress
@@ -179,10 +179,10 @@ def transfer(
         batch_size=batch_size,
         progress=progress or no_progress,
     )
-    outcomes = {}
+    found = {}
     for name, judge in judges.items():
         network = FrozenNetwork(judge.deployed() if isinstance(judge, Variant) else judge, choose_device_for(device))
         clean = clean_predictions(network, images, labels, ids, seed=seed, batch_size=batch_size)
         result = judge_crafted(network, crafted, clean=clean, rounded=False, keep_images=True)
-        outcomes[name] = outcome(result, targeted=targets is not None, dtype=images.dtype)
-    return outcomes
+        (found[name],) = outcomes(result, (attack.point,), targeted=targets is not None, dtype=images.dtype)
+    return found
