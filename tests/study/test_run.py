@@ -145,7 +145,7 @@ def test_running_again_computes_nothing(done, tiny_study):
     assert result.endings == ()
     assert [type(event) for event in events] == [RunStarted]
     assert stamps(done) == before
-    assert repr(result).startswith(f"Run(folder: {done}, study: tiny, variants: 3, trials: ")
+    assert repr(result).startswith(f"Run(folder: {done}, study: tiny, variants: 2, trials: ")
     assert repr(result).endswith("tasks of this call: none)")
     assert "<tr><th>study</th><td>tiny</td></tr>" in result._repr_html_()
 
