@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 import pytest
 
 from analysis.test_changes import break_examples
-from brinell.cli.check_formats import Check, Checks, Format, formatted
+from brinell.cli.display.check_formats import Check, Checks, Format, formatted
 from brinell.store import RunStore
 from reporting.fake_run import FAKES, half_finished, write_fake_run
 

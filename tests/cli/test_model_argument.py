@@ -13,8 +13,8 @@ from PIL import Image
 from safetensors.torch import save_file
 
 import brinell as library
-from brinell.cli.data_argument import read_data, with_shape
-from brinell.cli.model_argument import names_apart, parse_shape, read_model
+from brinell.cli.arguments.data_argument import read_data, with_shape
+from brinell.cli.arguments.model_argument import names_apart, parse_shape, read_model
 from brinell.core import ConfigurationError, StoreError
 from brinell.models import CustomNetwork
 from brinell.store import RunStore, name_variant

@@ -6,8 +6,8 @@ import pytest
 import yaml
 from rich.console import Console
 
-from brinell.cli.console import duration
-from brinell.cli.progress import Display
+from brinell.cli.display.console import duration
+from brinell.cli.display.progress import Display
 from brinell.store import RunStore
 from brinell.study import AttackTask, RunStarted, Study, TaskProgress, TaskResult, TimeRemaining, missing, plan, tasks
 from study.conftest import TINY

@@ -19,12 +19,12 @@ from torch import nn
 
 from brinell import costs
 from brinell.compressors import Prune
-from brinell.compressors.budget import Budget
+from brinell.compressors.budgets.budget import Budget
+from brinell.compressors.budgets.resolved_budget import ResolvedBudget
 from brinell.compressors.granularities import Cost, Granularity, Term, prunable_units
 from brinell.compressors.rates import AMC, ChosenRates, RateProblem, Uniform
 from brinell.compressors.rates.amc_agent import _truncated
 from brinell.compressors.rates.amc_environment import LayerWalk, feasible
-from brinell.compressors.resolved_budget import ResolvedBudget
 from brinell.core import ConfigurationError, StoreError, no_progress
 from brinell.data import Dataset
 from brinell.models import ResNet8

@@ -9,7 +9,7 @@ from torch import nn
 import brinell
 from brinell.attacks import BrinellWarning
 from brinell.compressors import DNS, INQ, ABCNet, DeepCompression, Int8, Prune, XNORNet
-from brinell.compressors.coverage import coverage
+from brinell.compressors.checks.coverage import coverage
 from brinell.data import Dataset
 from brinell.models import build
 from brinell.training import Train

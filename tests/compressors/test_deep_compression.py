@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from brinell import container
 from brinell.compressors import DeepCompression
-from brinell.compressors.float_layers import float_weights
+from brinell.compressors.checks.float_layers import float_weights
 from brinell.compressors.weight_sharing import kmeans, share, unshare
 from brinell.core import ConfigurationError
 from brinell.data import Dataset

@@ -10,8 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from brinell.compressors import DNS, Compressor
+from brinell.compressors.checks.float_layers import float_weights
 from brinell.compressors.dns_mask import POINTS, Surgery
-from brinell.compressors.float_layers import float_weights
 from brinell.core import ConfigurationError
 from brinell.data import Dataset
 from brinell.nn import deploy

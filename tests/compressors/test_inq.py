@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from brinell import container
 from brinell.compressors import DNS, INQ, Prune
-from brinell.compressors.float_layers import float_weights
+from brinell.compressors.checks.float_layers import float_weights
 from brinell.compressors.inq import SHARES
 from brinell.compressors.power_of_two import closest_exponents, exponents, nearest_power
 from brinell.core import ConfigurationError

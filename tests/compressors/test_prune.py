@@ -12,11 +12,11 @@ from torch import nn
 
 from brinell import costs
 from brinell.compressors import Prune
-from brinell.compressors.budget import Budget
-from brinell.compressors.float_layers import float_weights
+from brinell.compressors.budgets.budget import Budget
+from brinell.compressors.budgets.resolved_budget import ResolvedBudget
+from brinell.compressors.checks.float_layers import float_weights
+from brinell.compressors.checks.recount import count_bytes
 from brinell.compressors.granularities import Cost, Term
-from brinell.compressors.recount import count_bytes
-from brinell.compressors.resolved_budget import ResolvedBudget
 from brinell.compressors.training_stages import largest
 from brinell.core import ConfigurationError, ModelError
 from brinell.data import Dataset

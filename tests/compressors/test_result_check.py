@@ -12,8 +12,8 @@ from torch import nn
 import brinell
 from brinell.attacks import BrinellWarning
 from brinell.compressors import DNS, INQ, Compressor, DeepCompression, Prune, XNORNet
-from brinell.compressors.recount import count_macs, count_nonzero, sum_counts
-from brinell.compressors.result_check import dead_layers, first_constant_layer
+from brinell.compressors.checks.recount import count_macs, count_nonzero, sum_counts
+from brinell.compressors.checks.result_check import dead_layers, first_constant_layer
 from brinell.core import ModelError, Progress
 from brinell.costs import measure
 from brinell.data import Dataset

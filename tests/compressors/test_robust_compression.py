@@ -10,7 +10,7 @@ from torch import Tensor
 
 from brinell import container
 from brinell.compressors import DNS, INQ, RobustCompression
-from brinell.compressors.float_layers import float_weights
+from brinell.compressors.checks.float_layers import float_weights
 from brinell.core import ConfigurationError, no_progress
 from brinell.data import Dataset
 from brinell.training import Adversarial, Distillation, Train, histories

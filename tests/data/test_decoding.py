@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 
 from brinell.core import DataError
-from brinell.data import decoding
-from brinell.data.decoding import decode_image
+from brinell.data.reading import decoding
+from brinell.data.reading.decoding import decode_image
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (5, 7, 3), dtype=np.uint8)
 

@@ -76,7 +76,7 @@ def test_one_file_is_split_by_a_seeded_share(tmp_path: Path) -> None:
 
 
 def test_several_files_are_read_a_few_rows_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("brinell.data.image_table._ROWS", 2)
+    monkeypatch.setattr("brinell.data.reading.image_table._ROWS", 2)
     rows()[:3].write_parquet(tmp_path / "train-0.parquet")
     rows()[3:].write_parquet(tmp_path / "train-1.parquet")
     rows()[:1].write_parquet(tmp_path / "test.parquet")

@@ -23,7 +23,7 @@ from brinell.cli import (
     sizes,
     status,
 )
-from brinell.cli.console import errors, flowing, out, say_error
+from brinell.cli.display.console import errors, flowing, out, say_error
 from brinell.core import BrinellError
 
 app = typer.Typer(

@@ -11,8 +11,8 @@ import polars as pl
 import typer
 from rich.table import Table
 
-from brinell.cli.check_formats import Check, Checks, Format, FormatOption, formatted
-from brinell.cli.console import Debug, add_row, out, say_error
+from brinell.cli.display.check_formats import Check, Checks, Format, FormatOption, formatted
+from brinell.cli.display.console import Debug, add_row, out, say_error
 from brinell.cli.requirements import NOT_MET_STATUS, requirement_check
 from brinell.core import ConfigurationError, DataError
 from brinell.core.conditions import Condition

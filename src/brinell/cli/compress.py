@@ -7,12 +7,12 @@ from typing import Annotated
 
 import typer
 
-from brinell.cli.console import Debug, Settings, out
-from brinell.cli.data_argument import Data, load_data
-from brinell.cli.model_argument import HELP as MODEL_HELP
-from brinell.cli.model_argument import Model, Weights, read_model
-from brinell.cli.options import Seed, read_settings
-from brinell.cli.progress_bar import bar
+from brinell.cli.arguments.data_argument import Data, load_data
+from brinell.cli.arguments.model_argument import HELP as MODEL_HELP
+from brinell.cli.arguments.model_argument import Model, Weights, read_model
+from brinell.cli.arguments.options import Seed, read_settings
+from brinell.cli.display.console import Debug, Settings, out
+from brinell.cli.display.progress_bar import bar
 
 HELP = f"""Compress a network, and write it to a .brinell file.
 

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from brinell.cli.console import Debug, out
-from brinell.cli.console import Settings as Changes
-from brinell.cli.model_argument import GRAMMAR, InputShape, Weights, parse_shape, read_model
-from brinell.cli.options import read_settings
+from brinell.cli.arguments.model_argument import GRAMMAR, InputShape, Weights, parse_shape, read_model
+from brinell.cli.arguments.options import read_settings
+from brinell.cli.display.console import Debug, out
+from brinell.cli.display.console import Settings as Changes
 from brinell.core import ConfigurationError, choices
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from brinell.cli.console import Debug, Settings, flowing, out
+from brinell.cli.display.console import Debug, Settings, flowing, out
 
 HELP = "Turn a network in another format into a .brinell file."
 

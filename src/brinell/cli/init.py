@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from brinell.cli.console import Debug, Settings, out
-from brinell.cli.data_argument import Data, load_data, with_shape
-from brinell.cli.model_argument import HELP as MODEL_HELP
-from brinell.cli.model_argument import Model, ModelArgument, Weights, read_model
-from brinell.cli.options import read_settings
+from brinell.cli.arguments.data_argument import Data, load_data, with_shape
+from brinell.cli.arguments.model_argument import HELP as MODEL_HELP
+from brinell.cli.arguments.model_argument import Model, ModelArgument, Weights, read_model
+from brinell.cli.arguments.options import read_settings
+from brinell.cli.display.console import Debug, Settings, out
 from brinell.core import ConfigurationError
 
 if TYPE_CHECKING:

@@ -7,11 +7,11 @@ from typing import Annotated
 
 import typer
 
-from brinell.cli.console import Debug, Settings, out
-from brinell.cli.data_argument import Data, with_shape
-from brinell.cli.model_argument import HELP as MODEL_HELP
-from brinell.cli.model_argument import Model, Weights, read_model
-from brinell.cli.options import read_settings
+from brinell.cli.arguments.data_argument import Data, with_shape
+from brinell.cli.arguments.model_argument import HELP as MODEL_HELP
+from brinell.cli.arguments.model_argument import Model, Weights, read_model
+from brinell.cli.arguments.options import read_settings
+from brinell.cli.display.console import Debug, Settings, out
 from brinell.core import ConfigurationError
 
 HELP = f"""Find the smallest network of each family of compression that keeps conditions.
@@ -48,7 +48,7 @@ def limit(
     """See `HELP`."""
     import yaml
 
-    from brinell.cli.progress import Display
+    from brinell.cli.display.progress import Display
     from brinell.cli.run import conclude
     from brinell.study import Study, limit_config
     from brinell.study import run as compute

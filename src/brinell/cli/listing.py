@@ -14,7 +14,7 @@ from pydantic.fields import FieldInfo
 from rich.table import Table
 from rich.text import Text
 
-from brinell.cli.console import Debug, out
+from brinell.cli.display.console import Debug, out
 from brinell.core import Registry
 
 HELP = """List the attacks, compressors, models, data sets, probes, runtimes or studies that exist; with a KIND, its

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from brinell.cli.check_formats import Format, FormatOption
-from brinell.cli.console import Debug, RunFolder, err, out, say_error
+from brinell.cli.display.check_formats import Format, FormatOption
+from brinell.cli.display.console import Debug, RunFolder, err, out, say_error
 from brinell.cli.requirements import check_requirements
 from brinell.core import BrinellError
 from brinell.store import RunStore

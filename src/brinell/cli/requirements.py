@@ -10,8 +10,8 @@ import polars as pl
 import typer
 
 from brinell.analysis import Evaluation
-from brinell.cli.check_formats import Check, Checks, Format, Outcome, formatted
-from brinell.cli.console import out, say_error
+from brinell.cli.display.check_formats import Check, Checks, Format, Outcome, formatted
+from brinell.cli.display.console import out, say_error
 
 _OUTCOMES: Final[dict[str, Outcome]] = {"met": "passed", "not met": "failed", "undecided": "undecided"}
 NOT_MET_STATUS: Final = 3

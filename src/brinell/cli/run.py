@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from brinell.cli.check_formats import Format, FormatOption
-from brinell.cli.console import Debug, Settings, err, out, say_error
-from brinell.cli.options import RuntimeName
+from brinell.cli.arguments.options import RuntimeName
+from brinell.cli.display.check_formats import Format, FormatOption
+from brinell.cli.display.console import Debug, Settings, err, out, say_error
 
 if TYPE_CHECKING:
     from brinell.study import Run, Study
@@ -61,8 +61,8 @@ def run(
     debug: Debug = False,
 ) -> None:
     """See `HELP`."""
+    from brinell.cli.display.progress import Display
     from brinell.cli.dry_run import print_plan
-    from brinell.cli.progress import Display
     from brinell.study import Study, check_code_is_trusted
     from brinell.study import run as compute
 
@@ -92,8 +92,8 @@ def run(
 
 def conclude(study: Study, result: Run, kind: Format = Format.text) -> None:
     """The table, the report's path, and what did not end well."""
+    from brinell.cli.display.run_summary import print_table
     from brinell.cli.requirements import check_requirements
-    from brinell.cli.run_summary import print_table
     from brinell.reporting import draw
     from brinell.reporting.limit_sentences import limit_sentences
 

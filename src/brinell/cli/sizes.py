@@ -7,10 +7,10 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from brinell.cli.console import Debug, add_row, out
-from brinell.cli.console import Settings as Changes
-from brinell.cli.model_argument import GRAMMAR, InputShape, Weights, names_apart, parse_shape, read_model
-from brinell.cli.options import read_settings
+from brinell.cli.arguments.model_argument import GRAMMAR, InputShape, Weights, names_apart, parse_shape, read_model
+from brinell.cli.arguments.options import read_settings
+from brinell.cli.display.console import Debug, add_row, out
+from brinell.cli.display.console import Settings as Changes
 from brinell.core import BrinellError, StoreError
 
 HELP = f"""Compare the size of .brinell files with what they could be.

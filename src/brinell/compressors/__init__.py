@@ -2,7 +2,7 @@
 
 from brinell.compressors.abc_net import ABCNet
 from brinell.compressors.api import compress
-from brinell.compressors.budget import Budget
+from brinell.compressors.budgets.budget import Budget
 from brinell.compressors.compressor import Compressor
 from brinell.compressors.deep_compression import DeepCompression
 from brinell.compressors.distill import Distill

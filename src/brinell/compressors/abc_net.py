@@ -11,8 +11,8 @@ from torch import nn
 
 from brinell.compressors.abc_calibration import calibrate
 from brinell.compressors.binarization import binary_candidates, binary_figures, check_bits, choose_binary
+from brinell.compressors.checks.coverage import coverage
 from brinell.compressors.compressor import Compressor
-from brinell.compressors.coverage import coverage
 from brinell.compressors.training_stages import Stages, stages
 from brinell.core import Fraction, OmitDefaultFromKey, Progress, derive_seed
 from brinell.data import Dataset

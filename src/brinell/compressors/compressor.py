@@ -10,8 +10,8 @@ from typing import Any, ClassVar, final
 import torch
 from pydantic import field_validator
 
-from brinell.compressors.parent_check import check_fit, check_parent
-from brinell.compressors.result_check import check_result, warn_of_coverage
+from brinell.compressors.checks.parent_check import check_fit, check_parent
+from brinell.compressors.checks.result_check import check_result, warn_of_coverage
 from brinell.core import Progress, Spec, no_progress
 from brinell.data import Dataset
 from brinell.models import Architecture

@@ -9,10 +9,10 @@ import torch
 from pydantic import BeforeValidator, Field, SerializeAsAny
 from torch import nn
 
-from brinell.compressors.budget import Budget
+from brinell.compressors.budgets.budget import Budget
+from brinell.compressors.checks.coverage import coverage
+from brinell.compressors.checks.float_layers import FLOAT_LAYERS, trainable_weights
 from brinell.compressors.compressor import Compressor
-from brinell.compressors.coverage import coverage
-from brinell.compressors.float_layers import FLOAT_LAYERS, trainable_weights
 from brinell.compressors.prune import Prune
 from brinell.compressors.rates import Rates, Uniform, read_rates
 from brinell.compressors.training_stages import part, stages

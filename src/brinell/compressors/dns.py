@@ -10,11 +10,11 @@ import torch
 from pydantic import BeforeValidator, Field, model_validator
 from torch import Tensor, nn
 
+from brinell.compressors.checks.coverage import coverage
+from brinell.compressors.checks.float_layers import FLOAT_LAYERS, float_weights, trainable_weights
+from brinell.compressors.checks.recount import count_nonzero, require_at_most, sum_counts
 from brinell.compressors.compressor import Compressor
-from brinell.compressors.coverage import coverage
 from brinell.compressors.dns_mask import POINTS, Surgery
-from brinell.compressors.float_layers import FLOAT_LAYERS, float_weights, trainable_weights
-from brinell.compressors.recount import count_nonzero, require_at_most, sum_counts
 from brinell.compressors.training_stages import largest, stages
 from brinell.core import ConfigurationError, Fraction, Progress, choices
 from brinell.data import Dataset

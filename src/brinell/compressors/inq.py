@@ -11,9 +11,9 @@ import torch
 from pydantic import Field, field_validator
 from torch import Tensor, nn
 
+from brinell.compressors.checks.coverage import coverage
+from brinell.compressors.checks.float_layers import trainable_weights
 from brinell.compressors.compressor import Compressor
-from brinell.compressors.coverage import coverage
-from brinell.compressors.float_layers import trainable_weights
 from brinell.compressors.power_of_two import closest_exponents, exponents, nearest_power
 from brinell.compressors.training_stages import largest, stages
 from brinell.core import Fraction, ModelError, OmitDefaultFromKey, Progress, derive_seed

@@ -12,13 +12,11 @@ from pydantic import BeforeValidator, Field, SerializeAsAny
 from torch import nn
 
 from brinell import container, costs
-from brinell.compressors.budget import Budget
-from brinell.compressors.compressor import Compressor
-from brinell.compressors.coverage import coverage
-from brinell.compressors.float_layers import float_weights
-from brinell.compressors.granularities import Counts, Granularity, PrunableUnits, Sketch, prunable_units
-from brinell.compressors.rates import RateProblem, Rates, Uniform, read_rates
-from brinell.compressors.recount import (
+from brinell.compressors.budgets.budget import Budget
+from brinell.compressors.budgets.resolved_budget import ResolvedBudget
+from brinell.compressors.checks.coverage import coverage
+from brinell.compressors.checks.float_layers import float_weights
+from brinell.compressors.checks.recount import (
     count_bytes,
     count_macs,
     count_nonzero,
@@ -26,7 +24,9 @@ from brinell.compressors.recount import (
     require_at_most,
     sum_counts,
 )
-from brinell.compressors.resolved_budget import ResolvedBudget
+from brinell.compressors.compressor import Compressor
+from brinell.compressors.granularities import Counts, Granularity, PrunableUnits, Sketch, prunable_units
+from brinell.compressors.rates import RateProblem, Rates, Uniform, read_rates
 from brinell.compressors.training_stages import Stages, stages
 from brinell.core import Progress, derive_seed
 from brinell.data import Dataset

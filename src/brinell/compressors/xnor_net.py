@@ -9,8 +9,8 @@ import torch
 from torch import nn
 
 from brinell.compressors.binarization import binary_candidates, binary_figures, check_bits, choose_binary
+from brinell.compressors.checks.coverage import coverage
 from brinell.compressors.compressor import Compressor
-from brinell.compressors.coverage import coverage
 from brinell.compressors.training_stages import stages
 from brinell.core import OmitDefaultFromKey, Progress
 from brinell.data import Dataset

@@ -11,7 +11,7 @@ from brinell.data.digits import Digits
 from brinell.data.huggingface import HuggingFace
 from brinell.data.image_files import ImageFiles
 from brinell.data.imagenet import ImageNet
-from brinell.data.mapped_images import MappedImages
+from brinell.data.reading.mapped_images import MappedImages
 from brinell.data.source import Source
 
 DATASETS: Registry[Source] = Registry(

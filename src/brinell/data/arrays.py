@@ -11,10 +11,10 @@ import torch
 from pydantic import Field
 
 from brinell.core import DataError, Fraction, NotInKey, content_key
-from brinell.data.array_files import Array, ArrayArchive, open_archive
 from brinell.data.dataset import Dataset
-from brinell.data.files import cache_folder, content_digests
-from brinell.data.image_cache import cached_images
+from brinell.data.reading.array_files import Array, ArrayArchive, open_archive
+from brinell.data.reading.files import cache_folder, content_digests
+from brinell.data.reading.image_cache import cached_images
 from brinell.data.resizing import check_labels
 from brinell.data.source import Source, check_split
 from brinell.data.splits import SPLIT_NAMES

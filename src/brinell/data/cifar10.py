@@ -12,8 +12,8 @@ from pydantic import model_validator
 
 from brinell.core import DataError, NotInKey, file_digest, require
 from brinell.data.dataset import Dataset
-from brinell.data.images import decode
-from brinell.data.parquet import find_parquet, read_parquet
+from brinell.data.reading.images import decode
+from brinell.data.reading.parquet import find_parquet, read_parquet
 from brinell.data.source import Source, check_split
 
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Final
 
 from brinell.core import DataError
-from brinell.data.decoding import decode_image
-from brinell.data.files import read_regular
-from brinell.data.image_listing import SUFFIXES
+from brinell.data.reading.decoding import decode_image
+from brinell.data.reading.files import read_regular
+from brinell.data.reading.image_listing import SUFFIXES
 
 _MOST: Final = 50
 """Folders of which the first image is looked at."""

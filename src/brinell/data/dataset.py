@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from brinell.core import DataError, derive_seed
-from brinell.data.mapped_images import MappedImages
+from brinell.data.reading.mapped_images import MappedImages
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,11 +13,11 @@ from pydantic import Field, model_validator
 
 from brinell.core import DataError, Fraction, NotInKey, content_key
 from brinell.data.dataset import Dataset
-from brinell.data.decoding import decode_image
-from brinell.data.files import cache_folder, content_digests
-from brinell.data.image_cache import OnError, cached_images
-from brinell.data.image_listing import class_order, number_classes
-from brinell.data.image_table import HubTable, ImageTable, ParquetTable, find_column, hub_splits
+from brinell.data.reading.decoding import decode_image
+from brinell.data.reading.files import cache_folder, content_digests
+from brinell.data.reading.image_cache import OnError, cached_images
+from brinell.data.reading.image_listing import class_order, number_classes
+from brinell.data.reading.image_table import HubTable, ImageTable, ParquetTable, find_column, hub_splits
 from brinell.data.resizing import ResizedSource, check_labels
 from brinell.data.source import check_split
 from brinell.data.splits import SPLIT_NAMES

@@ -10,12 +10,12 @@ import torch
 from pydantic import Field, model_validator
 
 from brinell.core import DataError, Fraction, NotInKey, content_key
-from brinell.data.class_folders import check_same_classes, list_class_folders
 from brinell.data.dataset import Dataset
-from brinell.data.decoding import decode_image
-from brinell.data.files import cache_folder, check_regular, content_digests, read_regular
-from brinell.data.image_cache import OnError, cached_images
-from brinell.data.image_listing import Listing, class_order, has_images, list_csv, list_folder, number_classes
+from brinell.data.reading.class_folders import check_same_classes, list_class_folders
+from brinell.data.reading.decoding import decode_image
+from brinell.data.reading.files import cache_folder, check_regular, content_digests, read_regular
+from brinell.data.reading.image_cache import OnError, cached_images
+from brinell.data.reading.image_listing import Listing, class_order, has_images, list_csv, list_folder, number_classes
 from brinell.data.resizing import ResizedSource
 from brinell.data.source import check_split
 from brinell.data.splits import SPLIT_NAMES

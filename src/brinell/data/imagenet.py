@@ -13,12 +13,12 @@ from PIL import Image
 from pydantic import Field, model_validator
 
 from brinell.core import DataError, NotInKey, file_digest
-from brinell.data.class_folders import check_same_classes, list_class_folders
 from brinell.data.dataset import Dataset
-from brinell.data.decoding import check_pixels
-from brinell.data.files import read_regular
-from brinell.data.images import decode
-from brinell.data.parquet import find_parquet, read_parquet
+from brinell.data.reading.class_folders import check_same_classes, list_class_folders
+from brinell.data.reading.decoding import check_pixels
+from brinell.data.reading.files import read_regular
+from brinell.data.reading.images import decode
+from brinell.data.reading.parquet import find_parquet, read_parquet
 from brinell.data.source import Source, check_split
 
 _SPLITS: Final = {"train": ("train",), "test": ("validation", "val", "test"), "validation": ("validation", "val")}

@@ -9,7 +9,7 @@ from PIL import Image
 from pydantic import Field, model_validator
 
 from brinell.core import DataError
-from brinell.data.decoding import check_pixels
+from brinell.data.reading.decoding import check_pixels
 from brinell.data.source import Source
 
 Interpolation = Literal["nearest", "box", "bilinear", "hamming", "bicubic", "lanczos"]

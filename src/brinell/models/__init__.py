@@ -8,26 +8,26 @@ from torch import nn
 from brinell.core import Registry
 from brinell.models.alexnet import AlexNet
 from brinell.models.architecture import Architecture
-from brinell.models.capture import capture_graph
 from brinell.models.cifar_alexnet import CifarAlexNet
 from brinell.models.cifar_mobilenet import CifarMobileNet
 from brinell.models.cifar_resnet import ResNet8, ResNet20, ResNet32, ResNet44, ResNet56, ResNet110
 from brinell.models.cifar_squeezenet import CifarSqueezeNet
-from brinell.models.custom import CustomNetwork
-from brinell.models.exported import ExportedNetwork
 from brinell.models.graph import GraphArchitecture, build_graph
 from brinell.models.imagenet_resnet import ResNet18, ResNet50
 from brinell.models.inception import InceptionV3
-from brinell.models.load_source import load_source
 from brinell.models.mobilenet import MobileNetV1
-from brinell.models.network_source import LoadedNetwork, NetworkSource
 from brinell.models.normalization_check import best_normalization, find_normalization
 from brinell.models.normalized import Normalized
-from brinell.models.onnx import OnnxFile
+from brinell.models.sources.capture import capture_graph
+from brinell.models.sources.custom import CustomNetwork
+from brinell.models.sources.exported import ExportedNetwork
+from brinell.models.sources.load_source import load_source
+from brinell.models.sources.network_source import LoadedNetwork, NetworkSource
+from brinell.models.sources.onnx import OnnxFile
+from brinell.models.sources.timm_network import TimmNetwork
+from brinell.models.sources.torchvision_network import TorchvisionNetwork
 from brinell.models.squeezenet import SqueezeNet10
 from brinell.models.squeezenet1_1 import SqueezeNet11
-from brinell.models.timm_network import TimmNetwork
-from brinell.models.torchvision_network import TorchvisionNetwork
 from brinell.models.weights import load_weights
 
 MODELS: Registry[Architecture] = Registry(

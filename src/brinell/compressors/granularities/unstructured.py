@@ -8,7 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from brinell.compressors.float_layers import FLOAT_LAYERS, float_weights, trainable_weights
+from brinell.compressors.checks.float_layers import FLOAT_LAYERS, float_weights, trainable_weights
 from brinell.compressors.granularities.cost import Term
 from brinell.compressors.granularities.prunable_units import Counts, Sketch
 from brinell.compressors.training_stages import largest

@@ -12,9 +12,9 @@ from torch import nn
 
 from brinell.attacks import ATTACKS, FGSM, Attack
 from brinell.attacks.harness.oracle import Precision
+from brinell.compressors.budgets.resolved_budget import ResolvedBudget
 from brinell.compressors.rates.amc_score import Score, accuracy_score, robust_score
 from brinell.compressors.rates.rates import ChosenRates, RateProblem, Rates
-from brinell.compressors.resolved_budget import ResolvedBudget
 from brinell.core import Fraction, StoreError, content_key, derive_seed, require
 from brinell.data import Dataset
 from brinell.nn import copy_module

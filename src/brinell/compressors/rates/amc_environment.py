@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
+from brinell.compressors.budgets.resolved_budget import ResolvedBudget
 from brinell.compressors.granularities import largest_within
 from brinell.compressors.rates.rates import RateProblem
-from brinell.compressors.resolved_budget import ResolvedBudget
 
 Shares = Mapping[str, float]
 

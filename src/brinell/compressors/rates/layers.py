@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from brinell.compressors.budgets.resolved_budget import ResolvedBudget
 from brinell.compressors.rates.rates import ChosenRates, RateProblem, Rates
-from brinell.compressors.resolved_budget import ResolvedBudget
 from brinell.core import ConfigurationError, Fraction
 
 

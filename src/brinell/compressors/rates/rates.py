@@ -11,8 +11,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from brinell.compressors.budgets.resolved_budget import ResolvedBudget
 from brinell.compressors.granularities import PrunableUnits
-from brinell.compressors.resolved_budget import ResolvedBudget
 from brinell.core import Progress, Spec
 from brinell.costs import LayerCost
 from brinell.data import Dataset

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from rich.progress import Progress as Bars
 
-from brinell.cli.console import err
+from brinell.cli.display.console import err
 from brinell.core import Progress
 
 

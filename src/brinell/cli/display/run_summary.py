@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from brinell.analysis import Evaluation, load
-from brinell.cli.console import add_row, out
+from brinell.cli.display.console import add_row, out
 from brinell.store import RunStore
 
 

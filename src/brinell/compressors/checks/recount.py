@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from brinell import container
-from brinell.compressors.float_layers import FLOAT_LAYERS
+from brinell.compressors.checks.float_layers import FLOAT_LAYERS
 from brinell.core import ModelError
 from brinell.nn import frozen_evaluation
 from brinell.variants import Variant

@@ -16,7 +16,7 @@ from typing import Final, Literal, TypeVar
 import numpy as np
 
 from brinell.core import DataError
-from brinell.data.mapped_images import MappedImages
+from brinell.data.reading.mapped_images import MappedImages
 from brinell.store import atomic_folder
 
 OnError = Literal["raise", "skip"]

@@ -8,8 +8,8 @@ from typing import Any
 from pydantic import Field
 
 from brinell.core import ModelError, require
-from brinell.models.network_source import LoadedNetwork, NetworkSource
 from brinell.models.normalized import IMAGENET_MEAN, IMAGENET_STD
+from brinell.models.sources.network_source import LoadedNetwork, NetworkSource
 from brinell.models.weights import load_weights
 
 

@@ -9,7 +9,7 @@ from typing import Self
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
-from brinell.cli.console import duration
+from brinell.cli.display.console import duration
 from brinell.study import Event, RunStarted, TaskProgress, TaskResult, TimeRemaining
 
 _LINE_EVERY = 30.0

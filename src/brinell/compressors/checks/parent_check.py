@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from brinell.compressors.float_layers import FLOAT_LAYERS
+from brinell.compressors.checks.float_layers import FLOAT_LAYERS
 from brinell.core import ModelError
 from brinell.data import Dataset
 from brinell.training import check_logits

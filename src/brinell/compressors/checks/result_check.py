@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 
 from brinell.attacks import BrinellWarning
-from brinell.compressors.coverage import EXPECTED
-from brinell.compressors.float_layers import FLOAT_LAYERS
+from brinell.compressors.checks.coverage import EXPECTED
+from brinell.compressors.checks.float_layers import FLOAT_LAYERS
 from brinell.core import ModelError, derive_seed
 from brinell.data import Dataset
 from brinell.nn import BinaryLayer

@@ -9,7 +9,7 @@ from typing import Any, Final
 from torch import nn
 from torch.nn.modules.batchnorm import _NormBase
 
-from brinell.compressors.float_layers import FLOAT_LAYERS
+from brinell.compressors.checks.float_layers import FLOAT_LAYERS
 from brinell.nn import BinaryLayer, weight_of
 
 EXPECTED: Final = 0.8

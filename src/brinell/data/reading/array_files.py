@@ -14,7 +14,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 
 from brinell.core import DataError
-from brinell.data.files import check_regular
+from brinell.data.reading.files import check_regular
 
 MOST_BYTES: Final = 1 << 36
 """Of one array, as its header tells."""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from brinell.core import ModelError
 from brinell.models.graph import build_graph
-from brinell.models.network_source import LoadedNetwork, NetworkSource
+from brinell.models.sources.network_source import LoadedNetwork, NetworkSource
 from brinell.nn.graph import read_exported
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from brinell.core import ModelError
-from brinell.models.exported import check_shape
 from brinell.models.graph import build_graph
-from brinell.models.network_source import LoadedNetwork, NetworkSource
+from brinell.models.sources.exported import check_shape
+from brinell.models.sources.network_source import LoadedNetwork, NetworkSource
 from brinell.nn.graph import read_onnx
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from brinell.cli.console import err
+from brinell.cli.display.console import err
 from brinell.core import ConfigurationError
 
 if TYPE_CHECKING:

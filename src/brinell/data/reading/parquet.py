@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from brinell.core import DataError
-from brinell.data.images import Fit, decode
+from brinell.data.reading.images import Fit, decode
 
 
 def find_parquet(root: Path, split: str) -> list[Path]:

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from brinell.core import DataError
-from brinell.data.decoding import check_pixels, known_formats
+from brinell.data.reading.decoding import check_pixels, known_formats
 
 Fit = Callable[[Image.Image], Image.Image]
 

@@ -18,7 +18,7 @@ from pydantic import Field, model_validator
 from torch import nn
 
 from brinell.core import ConfigurationError, ModelError, choices
-from brinell.models.network_source import LoadedNetwork, NetworkSource
+from brinell.models.sources.network_source import LoadedNetwork, NetworkSource
 from brinell.models.weights import load_weights
 
 

@@ -12,8 +12,8 @@ import numpy as np
 import polars as pl
 
 from brinell.core import DataError
-from brinell.data.class_folders import list_class_folders, listed
-from brinell.data.files import check_regular
+from brinell.data.reading.class_folders import list_class_folders, listed
+from brinell.data.reading.files import check_regular
 
 SUFFIXES: Final = frozenset(
     {".jpg", ".jpeg", ".jfif", ".png", ".bmp", ".webp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".avif"}

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from brinell.cli.data_argument import read_data
+from brinell.cli.arguments.data_argument import read_data
 from brinell.core import ConfigurationError
 
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of everything random.")]

@@ -7,8 +7,8 @@ from dataclasses import replace
 import torch
 
 from brinell.core import ModelError, derive_seed
-from brinell.models.capture import capture_graph
-from brinell.models.network_source import LoadedNetwork, NetworkSource
+from brinell.models.sources.capture import capture_graph
+from brinell.models.sources.network_source import LoadedNetwork, NetworkSource
 
 
 def load_source(

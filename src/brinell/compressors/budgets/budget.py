@@ -9,9 +9,9 @@ from typing import Self
 
 from pydantic import Field, model_serializer, model_validator
 
-from brinell.compressors.file_size import ShareOrSize
+from brinell.compressors.budgets.file_size import ShareOrSize
+from brinell.compressors.budgets.resolved_budget import ResolvedBudget
 from brinell.compressors.granularities import Cost, Counts, PrunableUnits, Term, largest_within
-from brinell.compressors.resolved_budget import ResolvedBudget
 from brinell.core import ConfigurationError, Fraction, ModelError, StrictModel
 from brinell.costs import LayerCost
 

@@ -1,0 +1,1 @@
+"""What commands print: tables, progress, summaries, and formats for machines."""

@@ -1,0 +1,1 @@
+"""Budgets of operations, parameters and bytes, and what they come to for a network."""

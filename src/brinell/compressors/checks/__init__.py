@@ -1,0 +1,1 @@
+"""What is checked of every compressor's result: coverage, budgets recounted, agreement with the parent."""

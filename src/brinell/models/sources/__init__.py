@@ -1,0 +1,1 @@
+"""Networks that are not built in: a user's code, exported programs, ONNX files, timm, torchvision."""
