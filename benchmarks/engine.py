@@ -21,7 +21,7 @@ from unittest.mock import patch
 from brinell.core import Block, PlannedTrial, PlannedVariant, Point, StudyPlan
 from brinell.store import RunStore
 from brinell.study import AttackTask, TaskProgress, TimeRemaining, VariantTask, missing, tasks
-from brinell.study.executors import Serial
+from brinell.study.executors.executor import Serial
 from brinell.study.schedule import execute
 
 VARIANTS = 100

@@ -33,9 +33,9 @@ FILES = sorted(SOURCE.rglob("*.py"))
 TREES = {str(path.relative_to(SOURCE)): ast.parse(path.read_text()) for path in FILES}
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 
-LONGEST_FILE = 350
+LONGEST_FILE = 333
 LONGEST_FUNCTION = 60
-MOST_FILES = 40
+MOST_FILES = 20
 
 # Unpickling runs what a file says; so do eval and its like.
 FORBIDDEN_MODULES = {"pickle", "_pickle", "cPickle", "cloudpickle", "dill", "joblib", "marshal", "shelve"}

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from brinell.nn import SURROGATES, ABCConv2d, BinaryLayer, LatentABCConv2d, deploy, staircase
-from brinell.nn.abc_net import bases, combine, spread
+from brinell.nn.binary_layers.abc_net import bases, combine, spread
 
 
 def random(*shape: int, seed: int = 0) -> Tensor:

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from brinell.nn import LatentABCConv2d, LatentBinaryConv2d, sign, staircase
-from brinell.nn import binary_activation as activation
-from brinell.nn.activation_kernel import has_numba
-from brinell.nn.binary_activation import normed_signs, normed_staircase
+from brinell.nn.binary_layers import binary_activation as activation
+from brinell.nn.binary_layers.activation_kernel import has_numba
+from brinell.nn.binary_layers.binary_activation import normed_signs, normed_staircase
 
 compiled = pytest.mark.skipif(not has_numba(), reason="Numba is not installed")
 

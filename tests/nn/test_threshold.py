@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from brinell import models
 from brinell.attacks.harness.oracle import Oracle
 from brinell.nn import ABCConv2d, BinaryConv2d, fold_batch_norms, threshold_binary
-from brinell.nn.threshold import Threshold
+from brinell.nn.binary_layers.threshold import Threshold
 from brinell.variants.structure import ABCLayers, BinaryLayers
 from nn.stirred import stir
 

@@ -13,12 +13,12 @@ import pytest
 import vl_convert
 
 from brinell.analysis import Evaluation, load
-from brinell.reporting.chart import Figure, for_file, for_page
+from brinell.reporting.drawing.chart import Figure, for_file, for_page
+from brinell.reporting.drawing.palette import styles
+from brinell.reporting.drawing.theme import plain
 from brinell.reporting.figures import figures
 from brinell.reporting.figures.attack_curves import DRAWN
 from brinell.reporting.figures.distributions import LETTERS, _lines
-from brinell.reporting.palette import styles
-from brinell.reporting.theme import plain
 from brinell.store import RunStore
 from reporting.fake_run import BASELINE, FAKES, fake_plan, half_finished, many, write_fake_run
 

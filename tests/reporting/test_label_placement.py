@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from brinell.reporting.label_placement import AWAY, LINE, Box, Marker, place
+from brinell.reporting.drawing.label_placement import AWAY, LINE, Box, Marker, place
 
 SIZE = (420.0, 380.0)
 

@@ -15,10 +15,10 @@ from brinell.analysis import Evaluation
 from brinell.core import ConfigurationError, plugins
 from brinell.core.plugins import MemberList
 from brinell.reporting import write
-from brinell.reporting.chart import Figure, Panel
+from brinell.reporting.drawing.chart import Figure, Panel
+from brinell.reporting.drawing.palette import Style
 from brinell.reporting.figures import FIGURES
 from brinell.reporting.layout import SECTIONS, bands, by_section
-from brinell.reporting.palette import Style
 from brinell.reporting.table import Cell, Column, Table
 from brinell.reporting.tables import TABLES
 

@@ -15,13 +15,13 @@ import vl_convert
 from brinell.analysis import Evaluation, load
 from brinell.analysis.records.compressor_logs import compressor_logs
 from brinell.analysis.records.probes import PROBE_SCHEMA, Found, Latency
-from brinell.reporting.chart import Figure, for_file, for_page
+from brinell.reporting.drawing.chart import Figure, for_file, for_page
+from brinell.reporting.drawing.palette import styles
+from brinell.reporting.drawing.theme import plain
 from brinell.reporting.export import exhibit_files
 from brinell.reporting.figures import amc_search, attack_curves, dns_masks, figures, latency, layer_sparsity
 from brinell.reporting.layout import bands
-from brinell.reporting.palette import styles
 from brinell.reporting.tables import tables
-from brinell.reporting.theme import plain
 from brinell.store import RunStore
 from reporting.fake_run import FAKES
 from reporting.rich_run import OPERATED, SEARCHED, write_rich_run

@@ -7,9 +7,9 @@ import itertools
 import polars as pl
 import pytest
 
+from brinell.reporting.drawing.palette import COLOURS, LIGHT, SHAPES, styles
+from brinell.reporting.drawing.theme import CONFIG, plain
 from brinell.reporting.page import GLYPHS
-from brinell.reporting.palette import COLOURS, LIGHT, SHAPES, styles
-from brinell.reporting.theme import CONFIG, plain
 
 
 def variants(count: int) -> pl.DataFrame:

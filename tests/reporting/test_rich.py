@@ -11,15 +11,15 @@ import pytest
 import vl_convert
 
 from brinell.analysis import Evaluation, load
-from brinell.reporting.chart import Figure, for_file, for_page
+from brinell.reporting.drawing.chart import Figure, for_file, for_page
+from brinell.reporting.drawing.palette import styles
+from brinell.reporting.drawing.theme import plain
 from brinell.reporting.figures import figures
 from brinell.reporting.formats import percent
 from brinell.reporting.image_grid import ImageGrid
 from brinell.reporting.image_grids import image_grids
-from brinell.reporting.palette import styles
 from brinell.reporting.table import Cell, Table
 from brinell.reporting.tables import tables
-from brinell.reporting.theme import plain
 from brinell.store import RunStore
 from reporting.fake_run import FAKES
 from reporting.rich_run import rich_plan, write_rich_run

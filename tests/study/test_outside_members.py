@@ -42,7 +42,7 @@ from brinell.core import Fraction, Point
 from brinell.data import Dataset, Source, build
 from brinell.models import Architecture
 from brinell.probes import Probe, ProbeResult
-from brinell.reporting.chart import ROWS, Figure, panel
+from brinell.reporting.drawing.chart import ROWS, Figure, panel
 from brinell.reporting.table import Cell, Column, Table
 from brinell.runtimes import Runtime
 from brinell.variants import Step

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from brinell.core import Block, PlannedTrial
-from brinell.study.task_queue import TaskQueue
+from brinell.study.executors.task_queue import TaskQueue
 from brinell.study.tasks import AttackTask, Task, VariantTask
 from study.test_schedule import VARIANT
 

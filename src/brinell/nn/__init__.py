@@ -1,8 +1,11 @@
 """Mechanism without policy: norms and projections, noise, straight-through functions, binary layers, masks."""
 
-from brinell.nn.abc_net import ABCConv2d, LatentABCConv2d
-from brinell.nn.binary import BinaryConv2d, LatentBinaryConv2d, WeightGradient, xnor_weight
-from brinell.nn.binary_layer import BinaryLayer, numeric_padding
+from brinell.nn.binary_layers.abc_net import ABCConv2d, LatentABCConv2d
+from brinell.nn.binary_layers.binary import BinaryConv2d, LatentBinaryConv2d, WeightGradient, xnor_weight
+from brinell.nn.binary_layers.binary_layer import BinaryLayer, numeric_padding
+from brinell.nn.binary_layers.staircase import staircase
+from brinell.nn.binary_layers.straight_through import SURROGATES, sign
+from brinell.nn.binary_layers.threshold import threshold_binary
 from brinell.nn.channel_slicing import SLICEABLE, depthwise, slice_channels, widths
 from brinell.nn.deploy import deploy
 from brinell.nn.equivalence import (
@@ -21,9 +24,6 @@ from brinell.nn.fuse import fuse_relu
 from brinell.nn.module_utils import frozen_evaluation, in_layout, replace, set_layout, set_requires_grad
 from brinell.nn.noise import gaussian, random_bits, uniform
 from brinell.nn.norms import BallNorm, DistanceNorm, Norm, distance, distances, project, steepest
-from brinell.nn.staircase import staircase
-from brinell.nn.straight_through import SURROGATES, sign
-from brinell.nn.threshold import threshold_binary
 from brinell.nn.tied import kept_ties, share_tensors, tied_layers, weight_of
 
 __all__ = [

@@ -11,7 +11,7 @@ from torch.nn.utils.prune import BasePruningMethod
 from torch.nn.utils.spectral_norm import SpectralNorm, SpectralNormLoadStateDictPreHook
 from torch.nn.utils.weight_norm import WeightNorm
 
-from brinell.nn.binary_layer import BinaryLayer
+from brinell.nn.binary_layers.binary_layer import BinaryLayer
 from brinell.nn.fold_statistics import fold_binary_statistics
 from brinell.nn.frozen_copy import copy_module
 from brinell.nn.module_utils import replace

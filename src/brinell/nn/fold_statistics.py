@@ -7,7 +7,7 @@ import copy
 import torch
 from torch import nn
 
-from brinell.nn.binary_layer import BinaryLayer
+from brinell.nn.binary_layers.binary_layer import BinaryLayer
 
 
 def fold_binary_statistics(module: nn.Module) -> None:

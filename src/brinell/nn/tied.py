@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from torch import nn
 from torch.nn.utils import parametrize
 
-from brinell.nn.binary_layer import BinaryLayer
+from brinell.nn.binary_layers.binary_layer import BinaryLayer
 
 
 def tied_layers(module: nn.Module, kinds: tuple[type[nn.Module], ...]) -> Mapping[str, tuple[str, ...]]:

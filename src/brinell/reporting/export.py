@@ -9,12 +9,13 @@ import polars as pl
 import vl_convert
 
 from brinell.core import content_key
-from brinell.reporting import image_grid, table_svg
-from brinell.reporting.chart import Figure, for_file
+from brinell.reporting import image_grid
+from brinell.reporting.drawing import table_svg
+from brinell.reporting.drawing.chart import Figure, for_file
+from brinell.reporting.drawing.theme import plain
 from brinell.reporting.image_grid import ImageGrid
 from brinell.reporting.latex import float_of, latex
 from brinell.reporting.table import Table
-from brinell.reporting.theme import plain
 
 Exhibit = Figure | Table | ImageGrid
 KINDS = ("svg", "pdf", "csv", "tex")

@@ -9,8 +9,8 @@ from typing import ClassVar
 
 import polars as pl
 
+from brinell.reporting.drawing.palette import LIGHT
 from brinell.reporting.formats import elided
-from brinell.reporting.palette import LIGHT
 
 SIDE, GAP, HEAD, LINE = 96, 18, 40, 15
 """Pixels of a file's pictures, of what is between them, of its heads, and of a line of text."""

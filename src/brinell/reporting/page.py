@@ -13,11 +13,11 @@ from markupsafe import Markup
 
 from brinell.analysis import CLEAN, Evaluation
 from brinell.reporting import script_escape
-from brinell.reporting.chart import Figure, for_page
+from brinell.reporting.drawing.chart import Figure, for_page
+from brinell.reporting.drawing.palette import Style
 from brinell.reporting.export import KINDS, Exhibit, folder_of, slug
 from brinell.reporting.formats import elided, settings
 from brinell.reporting.layout import APART, bands, by_section
-from brinell.reporting.palette import Style
 from brinell.reporting.summary import summary
 
 GLYPHS = {

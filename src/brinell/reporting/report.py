@@ -10,11 +10,11 @@ from brinell.analysis import Evaluation, load
 from brinell.analysis.labels import file_names, labels
 from brinell.analysis.papers import unread
 from brinell.core import StoreError, StudyPlan
+from brinell.reporting.drawing.palette import styles
 from brinell.reporting.export import Exhibit, exhibit_files
 from brinell.reporting.figures import figures
 from brinell.reporting.image_grids import image_grids
 from brinell.reporting.page import command, render, render_nothing
-from brinell.reporting.palette import styles
 from brinell.reporting.tables import tables
 from brinell.store import RunStore, named_variant
 

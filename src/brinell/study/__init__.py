@@ -1,6 +1,6 @@
 """A study from its YAML to a run's folder: configuration, plan, tasks, executors."""
 
-from brinell.study.executors import TaskProgress
+from brinell.study.executors.executor import TaskProgress
 from brinell.study.limit_api import limit, limit_config
 from brinell.study.networks import check_code_is_trusted
 from brinell.study.pass_time import measured_seconds

@@ -14,12 +14,12 @@ from brinell.analysis.labels import file_names
 from brinell.core import ConfigurationError, StudyPlan, html_table
 from brinell.store import RunStore, name_variant
 from brinell.study.environment import cores, environment
-from brinell.study.executors import Executor, Serial, TaskProgress
+from brinell.study.executors.executor import Executor, Serial, TaskProgress
+from brinell.study.executors.processes import Processes
+from brinell.study.executors.ray_cluster import Ray
 from brinell.study.limit_search import check_limits, search_limits
 from brinell.study.networks import check_code_is_trusted
 from brinell.study.plan import plan
-from brinell.study.processes import Processes
-from brinell.study.ray_cluster import Ray
 from brinell.study.schedule import execute
 from brinell.study.splits import Splits
 from brinell.study.study import Study

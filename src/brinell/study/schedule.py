@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from brinell.study.executors import Executor, TaskProgress
+from brinell.study.executors.executor import Executor, TaskProgress
 from brinell.study.tasks import Status, Task, TaskResult
 
 

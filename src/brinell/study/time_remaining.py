@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final, get_args
 
-from brinell.study.executors import TaskProgress
+from brinell.study.executors.executor import TaskProgress
 from brinell.study.tasks import Kind, Task, TaskResult
 
 _JUDGING: Final = 0.3

@@ -4,7 +4,8 @@ from collections.abc import Callable, Mapping
 
 from brinell.analysis import Evaluation
 from brinell.core.plugins import MemberList
-from brinell.reporting.chart import Figure
+from brinell.reporting.drawing.chart import Figure
+from brinell.reporting.drawing.palette import Style
 from brinell.reporting.figures import (
     amc_search,
     attack_curves,
@@ -19,7 +20,6 @@ from brinell.reporting.figures import (
     training,
     vulnerability,
 )
-from brinell.reporting.palette import Style
 
 FIGURES: MemberList[Callable[[Evaluation, Mapping[str, Style]], Figure | None]] = MemberList(
     "brinell.figures",

@@ -9,10 +9,10 @@ import altair as alt
 import polars as pl
 
 from brinell.analysis import Evaluation
-from brinell.reporting.chart import ROWS, Figure, Panel, aim, opacity, panel, scales, shown
 from brinell.reporting.describe import families, span
+from brinell.reporting.drawing.chart import ROWS, Figure, Panel, aim, opacity, panel, scales, shown
+from brinell.reporting.drawing.palette import Style
 from brinell.reporting.formats import whole
-from brinell.reporting.palette import Style
 
 CHOSEN_BY = {True: "drawn at random", False: "the agent's", None: "not noted"}
 

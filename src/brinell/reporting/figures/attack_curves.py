@@ -11,7 +11,8 @@ import numpy as np
 import polars as pl
 
 from brinell.analysis import Evaluation
-from brinell.reporting.chart import (
+from brinell.reporting.describe import families, made_of
+from brinell.reporting.drawing.chart import (
     ROWS,
     Figure,
     Panel,
@@ -24,9 +25,8 @@ from brinell.reporting.chart import (
     scales,
     shown,
 )
-from brinell.reporting.describe import families, made_of
+from brinell.reporting.drawing.palette import Style
 from brinell.reporting.formats import radius, whole
-from brinell.reporting.palette import Style
 
 DRAWN = 60
 """Steps drawn a curve at most; longer traces show those that lie evenly along the axis."""

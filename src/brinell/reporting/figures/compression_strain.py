@@ -11,8 +11,8 @@ import polars as pl
 from brinell.analysis import Evaluation
 from brinell.analysis.limit_results import limit_results
 from brinell.analysis.significance.intervals import wilson
-from brinell.reporting.chart import ROWS, Figure, Panel, aim, log_ticks, panel
-from brinell.reporting.palette import COLOURS, SHAPES, Style
+from brinell.reporting.drawing.chart import ROWS, Figure, Panel, aim, log_ticks, panel
+from brinell.reporting.drawing.palette import COLOURS, SHAPES, Style
 
 _SIDES: Final = (("clean_accuracy", "clean accuracy"), ("attacked_accuracy", "accuracy under the screening attack"))
 

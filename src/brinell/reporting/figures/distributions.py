@@ -11,10 +11,10 @@ import altair as alt
 import polars as pl
 
 from brinell.analysis import UNCOMPRESSED, Evaluation
-from brinell.reporting.chart import ROWS, Figure, Panel, opacity, panel, scales, shown
 from brinell.reporting.describe import made_of
+from brinell.reporting.drawing.chart import ROWS, Figure, Panel, opacity, panel, scales, shown
+from brinell.reporting.drawing.palette import Style
 from brinell.reporting.formats import radius
-from brinell.reporting.palette import Style
 
 LETTERS = 28
 """Of a technique's name in a line."""

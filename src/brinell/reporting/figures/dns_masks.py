@@ -8,9 +8,9 @@ from typing import Any
 import altair as alt
 
 from brinell.analysis import Evaluation
-from brinell.reporting.chart import ROWS, Figure, Panel, aim, opacity, panel, scales, shown
+from brinell.reporting.drawing.chart import ROWS, Figure, Panel, aim, opacity, panel, scales, shown
+from brinell.reporting.drawing.palette import Style
 from brinell.reporting.formats import whole
-from brinell.reporting.palette import Style
 
 CHANGES = (("pruned", [1, 0]), ("spliced", [5, 3]))
 

@@ -9,11 +9,11 @@ import altair as alt
 import polars as pl
 
 from brinell.analysis import Evaluation
-from brinell.reporting.chart import ROWS, Figure, Panel, aim, log_ticks, opacity, panel, scales, shown
+from brinell.reporting.drawing.chart import ROWS, Figure, Panel, aim, log_ticks, opacity, panel, scales, shown
+from brinell.reporting.drawing.palette import Style
 from brinell.reporting.formats import MISSING, NOTHING, elided, listing, three, whole
-from brinell.reporting.palette import Style
 from brinell.reporting.speed_up import latency_frame
-from brinell.reporting.tables.latency import machines
+from brinell.reporting.tables.costs.latency import machines
 
 LINE, ROOM = 34, 60
 """Pixels of a reading, and of what stands round them."""

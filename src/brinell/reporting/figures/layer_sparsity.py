@@ -10,10 +10,10 @@ import altair as alt
 import polars as pl
 
 from brinell.analysis import Evaluation
-from brinell.reporting.chart import ROWS, Figure, Panel, aim, opacity, panel, scales, shown
 from brinell.reporting.describe import families
+from brinell.reporting.drawing.chart import ROWS, Figure, Panel, aim, opacity, panel, scales, shown
+from brinell.reporting.drawing.palette import Style
 from brinell.reporting.formats import percent
-from brinell.reporting.palette import Style
 
 LABEL, NAMED = 92, 20
 """Pixels of a layer's name under the axis, and names there at most."""

@@ -9,10 +9,10 @@ import altair as alt
 import polars as pl
 
 from brinell.analysis import Evaluation
-from brinell.reporting.chart import ROWS, Figure, Panel, aim, breaking_rule, opacity, panel, scales, shown
 from brinell.reporting.describe import families, made_of
+from brinell.reporting.drawing.chart import ROWS, Figure, Panel, aim, breaking_rule, opacity, panel, scales, shown
+from brinell.reporting.drawing.palette import Style
 from brinell.reporting.formats import MISSING
-from brinell.reporting.palette import Style
 
 MARKS = 6
 """Points marked on a curve, so that it can be told by shape."""

@@ -9,10 +9,10 @@ import altair as alt
 import polars as pl
 
 from brinell.analysis import Evaluation, Stress, breaking_strain
-from brinell.reporting.chart import FADED, ROWS, Figure, Panel, aim, opacity, panel, scales, shown
 from brinell.reporting.describe import families, made_of
+from brinell.reporting.drawing.chart import FADED, ROWS, Figure, Panel, aim, opacity, panel, scales, shown
+from brinell.reporting.drawing.palette import Style
 from brinell.reporting.formats import interval, percent, radius
-from brinell.reporting.palette import Style
 
 _SHORT = "format(datum.value, '~g')"
 

@@ -11,7 +11,8 @@ import altair as alt
 import polars as pl
 
 from brinell.analysis import Evaluation, front
-from brinell.reporting.chart import (
+from brinell.reporting.describe import named, span
+from brinell.reporting.drawing.chart import (
     ROWS,
     Figure,
     Panel,
@@ -24,12 +25,11 @@ from brinell.reporting.chart import (
     scales,
     shown,
 )
-from brinell.reporting.describe import named, span
+from brinell.reporting.drawing.label_placement import Marker, place
+from brinell.reporting.drawing.palette import Style
 from brinell.reporting.formats import MISSING, elided, interval, percent, quantity, radius, size, three
-from brinell.reporting.label_placement import Marker, place
-from brinell.reporting.palette import Style
 from brinell.reporting.speed_up import fastest_times
-from brinell.reporting.tables.energy import frame as energy_frame
+from brinell.reporting.tables.costs.energy import frame as energy_frame
 from brinell.reporting.tables.masking import verdict
 
 HEIGHT = 380

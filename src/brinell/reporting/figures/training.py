@@ -8,8 +8,8 @@ from typing import Any
 import altair as alt
 
 from brinell.analysis import Evaluation
-from brinell.reporting.chart import ROWS, Figure, Panel, aim, opacity, panel, scales, shown
-from brinell.reporting.palette import Style
+from brinell.reporting.drawing.chart import ROWS, Figure, Panel, aim, opacity, panel, scales, shown
+from brinell.reporting.drawing.palette import Style
 
 
 def figure(evaluation: Evaluation, styles: Mapping[str, Style]) -> Figure | None:

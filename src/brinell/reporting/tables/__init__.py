@@ -10,13 +10,9 @@ from brinell.reporting.tables import (
     breaking_steps,
     character,
     comparison,
-    compression,
     compressor_notes,
     computation,
-    coverage,
-    energy,
     findings,
-    latency,
     limits,
     masking,
     models,
@@ -24,10 +20,10 @@ from brinell.reporting.tables import (
     requirements,
     top5,
     transfer,
-    untouched_weights,
     variants,
     worst_case,
 )
+from brinell.reporting.tables.costs import compression, coverage, energy, latency, untouched_weights
 
 TABLES: MemberList[Callable[[Evaluation], Table | list[Table]]] = MemberList(
     "brinell.tables",

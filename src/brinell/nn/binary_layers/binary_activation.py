@@ -12,9 +12,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from brinell.nn.activation_kernel import has_numba, kernels
-from brinell.nn.staircase import staircase
-from brinell.nn.straight_through import sign
+from brinell.nn.binary_layers.activation_kernel import has_numba, kernels
+from brinell.nn.binary_layers.staircase import staircase
+from brinell.nn.binary_layers.straight_through import sign
 
 _WIDTH: Final = 512
 """Numbers of a row of the tables that the kernels work on, about; several rows fit a processor's first cache."""

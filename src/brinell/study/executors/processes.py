@@ -15,9 +15,9 @@ import torch
 
 from brinell.core import ConfigurationError, StoreError
 from brinell.store import Failure, RunStore
-from brinell.study.executors import TaskProgress, Tell
-from brinell.study.run_task import run_task
-from brinell.study.task_queue import TaskQueue
+from brinell.study.executors.executor import TaskProgress, Tell
+from brinell.study.executors.run_task import run_task
+from brinell.study.executors.task_queue import TaskQueue
 from brinell.study.tasks import Task, TaskResult
 from brinell.study.worker_context import WorkerContext
 

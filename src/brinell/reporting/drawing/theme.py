@@ -6,7 +6,7 @@ import json
 import re
 from typing import Any
 
-from brinell.reporting.palette import LIGHT
+from brinell.reporting.drawing.palette import LIGHT
 
 FONT = '-apple-system, "Segoe UI", Inter, Roboto, "Helvetica Neue", "Liberation Sans", Arial, sans-serif'
 EXTENT = 40

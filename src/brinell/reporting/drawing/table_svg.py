@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
-from brinell.reporting.palette import LIGHT
+from brinell.reporting.drawing.palette import LIGHT
 from brinell.reporting.table import Cell, Table
 
 SIZE, LINE, GAP, MARGIN = 12, 16, 22, 18

@@ -9,9 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from brinell.nn.binary_activation import normed_signs
-from brinell.nn.binary_layer import BinaryLayer
-from brinell.nn.straight_through import sign, signs
+from brinell.nn.binary_layers.binary_activation import normed_signs
+from brinell.nn.binary_layers.binary_layer import BinaryLayer
+from brinell.nn.binary_layers.straight_through import sign, signs
 
 WeightGradient = Literal["product", "paper", "clip"]
 """Rules for the gradient of latent weights (`xnor_weight`)."""

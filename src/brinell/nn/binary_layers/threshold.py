@@ -12,8 +12,8 @@ from typing import Final
 import torch
 from torch import Tensor, nn
 
-from brinell.nn.abc_net import ABCConv2d
-from brinell.nn.binary import BinaryConv2d
+from brinell.nn.binary_layers.abc_net import ABCConv2d
+from brinell.nn.binary_layers.binary import BinaryConv2d
 from brinell.nn.frozen_copy import copy_module
 from brinell.nn.module_utils import replace
 

@@ -8,9 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from brinell.nn.binary_activation import normed_staircase
-from brinell.nn.binary_layer import BinaryLayer
-from brinell.nn.straight_through import signs
+from brinell.nn.binary_layers.binary_activation import normed_staircase
+from brinell.nn.binary_layers.binary_layer import BinaryLayer
+from brinell.nn.binary_layers.straight_through import signs
 
 RIDGE: Final = 1e-6
 """Added to the diagonal of the bases' mean products (1 there): two equal bases share what one would have."""

@@ -12,10 +12,10 @@ import torch
 
 from brinell.core import ConfigurationError, Progress, StoreError
 from brinell.store import RunStore
-from brinell.study.executors import TaskProgress, Tell
-from brinell.study.processes import lost
-from brinell.study.run_task import run_task
-from brinell.study.task_queue import TaskQueue
+from brinell.study.executors.executor import TaskProgress, Tell
+from brinell.study.executors.processes import lost
+from brinell.study.executors.run_task import run_task
+from brinell.study.executors.task_queue import TaskQueue
 from brinell.study.tasks import Task, TaskResult
 from brinell.study.worker_context import WorkerContext
 

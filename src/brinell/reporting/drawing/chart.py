@@ -10,8 +10,8 @@ from typing import Any, ClassVar
 import altair as alt
 import polars as pl
 
-from brinell.reporting.palette import Style
-from brinell.reporting.theme import CONFIG
+from brinell.reporting.drawing.palette import Style
+from brinell.reporting.drawing.theme import CONFIG
 
 HIDDEN, FOCUS, AT = "hidden", "focus", "at"
 """Signals that the page sets on every chart: variants not shown, the one pointed at, the strength chosen."""

@@ -8,8 +8,8 @@ from typing import Protocol, Self
 
 import torch
 
-from brinell.study.run_task import run_task
-from brinell.study.task_queue import TaskQueue
+from brinell.study.executors.run_task import run_task
+from brinell.study.executors.task_queue import TaskQueue
 from brinell.study.tasks import Task, TaskResult
 from brinell.study.worker_context import WorkerContext
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 import torch
 from torch import Tensor
 
-from brinell.nn.straight_through import SURROGATES
+from brinell.nn.binary_layers.straight_through import SURROGATES
 
 _CHUNK: Final = 1 << 16
 """Elements at a time on a CPU: few enough to stay in its cache while all bases pass over them."""

@@ -1,0 +1,1 @@
+"""Layers of signs: XNOR-Net's and ABC-Net's, their gradients, and their thresholds."""

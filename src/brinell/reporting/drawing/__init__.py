@@ -1,0 +1,1 @@
+"""What figures share: charts, colors, themes, the placement of labels."""
