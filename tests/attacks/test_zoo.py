@@ -60,7 +60,7 @@ def test_logits_and_gradients_are_those_of_the_network(odd: OddNetwork) -> None:
     oracle, images = Oracle(odd.make()[0], CPU), images_for(odd).float()
     with harness(0, oracle.network), warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        tolerance = 1e-2 if odd.coarse else 1e-5
+        tolerance = 3e-2 if odd.coarse else 1e-5  # of 8 bits of mantissa, and of sums of such
         for form in (oracle.logits(images), oracle.network.deployed(images)(images)):
             assert torch.allclose(form, scores.float(), atol=1e-4, rtol=1e-4)
         if slope is None:
