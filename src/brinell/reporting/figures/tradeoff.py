@@ -82,6 +82,7 @@ def figure(evaluation: Evaluation, styles: Mapping[str, Style]) -> Figure | None
     picked = radius(min(radii, key=lambda epsilon: abs(epsilon - reference.epsilon)), reference.norm)
     attacks = list(dict.fromkeys(name for names in known["attacks"] for name in names))
     modelled = " Energy is modelled, from counted operations and bytes." if _modelled(evaluation) else ""
+    timed = " Latency is the median of the fastest runtime." if evaluation.probes.latency else ""
     line, every = evaluation.line, [row for _, rows in parts for row in rows]
     return Figure(
         name="robust-accuracy-against-cost",
@@ -91,8 +92,7 @@ def figure(evaluation: Evaluation, styles: Mapping[str, Style]) -> Figure | None
         "example). Hollow: accuracy without an attack. Up and to the left is better; the thin line is the "
         "Pareto front.",
         made=f"Worst case over {named(attacks)} on {span(known['examples'])}, Wilson 95% intervals. Bytes are the "
-        f"whole .brinell file; NCC counts multiply-accumulates, and 1/48 of the binary operations; latency is the "
-        f"median of the fastest runtime.{modelled}",
+        f"whole .brinell file; NCC counts multiply-accumulates, and 1/48 of the binary operations.{timed}{modelled}",
         alt="Clean and robust accuracy over what a variant costs, one point for each variant.",
         panels=tuple(_panel(_title(cost), cost, rows, line, styles, legend=False) for cost, rows in parts),
         sheet=tuple(
