@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import filecmp
 import os
 from pathlib import Path
 
@@ -25,7 +26,7 @@ def name_variant(store: RunStore, key: str, name: str) -> None:
     if file is None:
         target.unlink(missing_ok=True)
         return
-    if target.exists() and target.samefile(file):
+    if target.exists() and (target.samefile(file) or filecmp.cmp(target, file, shallow=False)):  # or a run was copied
         return
     with atomic_path(target) as temporary:
         try:
