@@ -22,7 +22,8 @@ from torch import Tensor, nn
 import brinell
 from brinell.attacks.harness.oracle import Oracle, Precision
 from brinell.core import keep_freed_memory
-from brinell.nn import binary_activation, fold_batch_norms, fuse_relu, set_layout
+from brinell.nn import fold_batch_norms, fuse_relu, set_layout
+from brinell.nn.binary_layers import binary_activation
 from brinell.nn.fuse import can_fuse
 from brinell.variants.structure import ABCLayers, BinaryLayers, StructureChange
 

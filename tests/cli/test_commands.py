@@ -11,7 +11,7 @@ import pytest
 from brinell.attacks import ATTACKS
 from brinell.compressors import COMPRESSORS
 from brinell.data import DATASETS
-from brinell.models import NETWORKS
+from brinell.models import MODELS, NETWORK_SOURCES
 from brinell.store import Failure, Running, RunStore
 from brinell.study import shipped
 from store.rewriting import renew_hash
@@ -92,7 +92,7 @@ def test_names_that_look_like_markup_are_shown(brinell, done, tmp_path):
     [
         ("attacks", ATTACKS),
         ("compressors", COMPRESSORS),
-        ("models", NETWORKS),
+        ("models", [*MODELS, *NETWORK_SOURCES]),
         ("datasets", DATASETS),
         ("studies", shipped()),
     ],

@@ -45,7 +45,7 @@ def test_running_again_says_that_all_is_done(brinell, study, done, tmp_path):
 def test_dry_run_prints_and_writes_nothing(brinell, study, tmp_path):
     said = brinell("run", study, "--out", tmp_path / "run", "--dry-run", "--set", "attacks.pgd.sweep.steps=[1, 2, 4]")
     assert said.status == 0
-    training, fgsm, pgd, clean = 1297 * 3, 2 * 3 + 2 * 2, 4 * 3 + 3 * 2, 2
+    training, fgsm, pgd, clean = 1200 * 3 + 97, 2 * 3 + 2 * 2, 4 * 3 + 3 * 2, 2
     passes = 2 * (training + 40 * (fgsm + pgd + clean))
     assert f"2 variants, 6 trials, 0 probes, 14 tasks, about {passes:,} forward passes" in said.out
     assert f"{tmp_path / 'run'} lacks 14 tasks" in said.out

@@ -16,7 +16,8 @@ import yaml
 from PIL import Image
 
 from brinell.core import ConfigurationError, DataError
-from brinell.data import DATASETS, Arrays, HuggingFace, ImageFiles, MappedImages, build, decoding, image_files
+from brinell.data import DATASETS, Arrays, HuggingFace, ImageFiles, MappedImages, build, image_files
+from brinell.data.reading import decoding
 from brinell.data.stratified import stratified_share
 
 RANDOM = np.random.default_rng(0)
