@@ -20,7 +20,7 @@ from reporting.fake_run import ATTACKS, FAKES, Fake, _radii, _rows, fake_plan, m
 STEPS = (1, 5, 20)
 GENERATIONS = (50, 100, 200)
 SIDE = 32
-PROBES = ("masking", "activation_maps", "latency", "energy", "gallery")
+PROBES = ("masking", "corruptions", "activation_maps", "latency", "energy", "gallery")
 TRAINING = {
     "epoch": "int32",
     "stage": "string",
@@ -123,6 +123,8 @@ def _probe(probe: PlannedProbe, fake: Fake) -> tuple[dict[str, Any], dict[str, n
     chance = np.random.default_rng(derive_seed(0, "probe", fake.name))
     if probe.kind == "masking":
         return _masking(fake), None
+    if probe.kind == "corruptions":
+        return _corruptions(fake), None
     if probe.kind == "latency":
         readings = [
             {"runtime": runtime, "batch": batch, "median_ms": ms, "low_ms": 0.9 * ms, "high_ms": 1.2 * ms, "runs": 50}
@@ -151,6 +153,19 @@ def _probe(probe: PlannedProbe, fake: Fake) -> tuple[dict[str, Any], dict[str, n
     examples = [{"example_id": n, "label": n, "clean_prediction": n, "prediction": n + 1} for n in range(6)]
     record = {"attack": "pgd", "epsilon": 8 / 255, "steps": 20, "examples": examples}
     return record, {"clean": clean, "adversarial": np.clip(clean + noise, 0, 1)}
+
+
+def _corruptions(fake: Fake) -> dict[str, Any]:
+    """Noise takes a tenth of the clean accuracy a severity, blur a twentieth."""
+    losses = {"gaussian_noise": 0.1, "zoom_blur": 0.05}
+    readings = [
+        {"corruption": name, "severity": severity, "accuracy": fake.clean * (1 - loss * severity)}
+        for name, loss in losses.items()
+        for severity in range(1, 6)
+    ]
+    mean = fake.clean * (1 - 0.075 * 3)
+    about = {"settings": "CIFAR-10-C", "examples": 200, "clean_accuracy": fake.clean, "mean_accuracy": mean}
+    return {**about, "readings": readings}
 
 
 def _masking(fake: Fake) -> dict[str, Any]:

@@ -71,6 +71,7 @@ def test_every_figure_is_there(drawn: dict[str, Figure]) -> None:
         "attack-curves",
         "distributions",
         "security-curves",
+        "corruptions",
         "vulnerability",
         "latency",
         "training",
@@ -88,7 +89,7 @@ def test_every_panel_compiles_and_follows_the_picker(drawn: dict[str, Figure]) -
             assert "indexof(hidden, datum.variant)" in str(compiled["data"]), figure.name
 
 
-@pytest.mark.parametrize("name", ["security-curves", "vulnerability", "training", "latency", "search"])
+@pytest.mark.parametrize("name", ["security-curves", "corruptions", "vulnerability", "training", "latency", "search"])
 def test_files_hold_no_variables_of_the_page(drawn: dict[str, Figure], name: str) -> None:
     svg = vl_convert.vegalite_to_svg(plain(for_file(drawn[name])), allowed_base_urls=[])
     assert "var(--" not in svg
@@ -251,7 +252,7 @@ def test_half_of_everything_is_drawn_and_the_rest_is_missing(tmp_path: Path) -> 
     assert set(found.unanswered["state"]) == {"missing"}
     problems: list[str] = []
     drawn = [*figures(found, styles(found.variants)), *image_grids(found, problems)]
-    assert len(drawn) == 12
+    assert len(drawn) == 13
     assert not problems
     tabled = {table.name: table for table in tables(found)}
     assert any(cell.text.startswith("probe:") for row in tabled["coverage"].rows for cell in row[:1])
@@ -355,3 +356,14 @@ def test_coverage_that_is_damaged_is_a_problem_and_no_crash(tmp_path: Path) -> N
     (store.variant(key) / "figures.json").write_text(json.dumps(figures))
     renew_hash(store.variant(key) / "figures.json")
     assert any("What inq noted is not drawn" in problem for problem in load(store).problems)
+
+
+def test_corruptions_are_read_by_group_and_severity(drawn: dict[str, Figure], tabled: dict[str, Table]) -> None:
+    table, clean = tabled["corruption-accuracy"], {fake.name: fake.clean for fake in FAKES}
+    for name in NAMES:
+        assert cell(table, name, "Mean corruption accuracy").sort == pytest.approx(clean[name] * 0.775)
+        assert cell(table, name, "Noise").sort == pytest.approx(clean[name] * 0.7)
+        assert cell(table, name, "Blur").sort == pytest.approx(clean[name] * 0.85)
+        assert cell(table, name, "Weather").missing
+    rows = drawn["corruptions"].frame.filter(pl.col("variant") == NAMES[0])
+    assert rows.select("corruption", "severity").n_unique() == len(rows) == 10

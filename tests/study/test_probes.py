@@ -15,6 +15,7 @@ from study.conftest import changed
 
 EVERYTHING = {
     "masking": {"examples": 12, "epsilon": "16/255"},
+    "corruptions": {"examples": 6, "corruptions": ["fog", "contrast"], "severities": [1, 5]},
     "activation_maps": {"examples": 10, "variants": ["base"]},
     "gallery": {"attack": "pgd", "examples": 3},
     "latency": {"batches": [1, 2], "runs": 5},
@@ -56,6 +57,8 @@ def test_every_variant_is_asked_everything_once(asking):
     assert [(probe.kind, names[probe.variant]) for probe in found.probes] == [
         ("masking", "base"),
         ("masking", "pruned"),
+        ("corruptions", "base"),
+        ("corruptions", "pruned"),
         ("activation_maps", "base"),
         ("gallery", "base"),
         ("gallery", "pruned"),
@@ -64,7 +67,7 @@ def test_every_variant_is_asked_everything_once(asking):
         ("energy", "base"),
         ("energy", "pruned"),
     ]
-    assert len({probe.key for probe in found.probes}) == 9
+    assert len({probe.key for probe in found.probes}) == 11
     assert StudyPlan.model_validate_json(found.model_dump_json()) == found
 
 
@@ -72,9 +75,9 @@ CHANGES = [
     ("epsilon", "probes.masking.epsilon", 0.1, {"masking"}),
     ("examples", "probes.masking.examples", 13, {"masking"}),
     ("runs", "probes.energy.runs", 3, {"energy"}),
-    ("order of the test split", "data.test.seed", 5, {"masking", "activation_maps", "gallery"}),
+    ("order of the test split", "data.test.seed", 5, {"masking", "corruptions", "activation_maps", "gallery"}),
     ("the gallery's attack", "attacks.pgd.epsilon", "15/255", {"gallery"}),
-    ("seed", "seeds", {"attacks": [3]}, {"masking", "gallery"}),
+    ("seed", "seeds", {"attacks": [3]}, {"masking", "corruptions", "gallery"}),
     ("names", "name", "other", set()),
     ("more test examples", "data.test.examples", 60, set()),
 ]
@@ -110,6 +113,7 @@ def test_a_run_answers_and_resumes_probe_by_probe(asking, tmp_path, monkeypatch)
     found = evaluation.probes
     assert {kind: len(getattr(found, kind)) for kind in EVERYTHING} == {
         "masking": 2,
+        "corruptions": 2,
         "activation_maps": 1,
         "gallery": 2,
         "latency": 2,
@@ -122,8 +126,16 @@ def test_a_run_answers_and_resumes_probe_by_probe(asking, tmp_path, monkeypatch)
     assert "transfer from the reference" not in {item.check for item in found.masking[0].record.evidence}
     assert found.gallery[0].arrays()["adversarial"].shape == (3, 8, 8, 1)
     assert (found.gallery[0].record.attack, found.gallery[0].record.steps) == ("pgd", 3)
+    record = found.corruptions[0].record
+    assert [(reading.corruption, reading.severity) for reading in record.readings] == [
+        ("fog", 1),
+        ("fog", 5),
+        ("contrast", 1),
+        ("contrast", 5),
+    ]
+    assert record.mean_accuracy == pytest.approx(sum(reading.accuracy for reading in record.readings) / 4)
     assert set(found.activation_maps[0].arrays()) >= {"image", "map_0", "map_1", "map_5"}
-    lost = store.plan().probes[2]
+    lost = store.plan().probes[4]
     before = {path: path.stat().st_mtime_ns for path in store.probe_path(lost.key).parent.iterdir()}
     store.probe_path(lost.key).unlink()
     (again,) = run(study, out=tmp_path / "run", threads=1).endings
@@ -168,6 +180,12 @@ BAD = [
     ("probes.masking", 3, "probes.masking: expected a mapping, not 3"),
     ("probes.masking.kind", "latency", "probes.masking.kind: there is no 'latency'; accepted: masking"),
     ("probes.gallery.attack", "pdg", "probes.gallery.attack: there is no 'pdg'; did you mean 'pgd'?"),
+    ("probes.corruptions.severities", [6], "probes.corruptions.severities.0: "),
+    (
+        "probes.corruptions.corruptions",
+        ["fogg"],
+        "probes.corruptions.corruptions: there is no 'fogg'; did you mean 'fog'?",
+    ),
     ("probes.latency.runs", 0, "probes.latency.runs: "),
     ("probes", [1], "probes: expected a mapping"),
 ]

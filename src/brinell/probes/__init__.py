@@ -3,6 +3,7 @@
 from brinell.core import Registry
 from brinell.probes import masking
 from brinell.probes.activation_maps import ActivationMaps
+from brinell.probes.corruptions import Corruptions
 from brinell.probes.energy import Energy
 from brinell.probes.gallery import Gallery
 from brinell.probes.latency import Latency
@@ -13,11 +14,14 @@ from brinell.probes.probe import Probe, ProbeInput, ProbeResult
 Asked = ProbeInput
 Answer = ProbeResult
 
-PROBES: Registry[Probe] = Registry("probe", Masking, ActivationMaps, Gallery, Latency, Energy, group="brinell.probes")
+PROBES: Registry[Probe] = Registry(
+    "probe", Masking, Corruptions, ActivationMaps, Gallery, Latency, Energy, group="brinell.probes"
+)
 
 __all__ = [
     "PROBES",
     "ActivationMaps",
+    "Corruptions",
     "Energy",
     "Gallery",
     "Latency",

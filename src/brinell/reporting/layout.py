@@ -24,6 +24,7 @@ SECTIONS: Final = (
     "iterations",
     "distributions",
     "security-curves",
+    "corruptions",
     "transfer",
     "activation-maps",
     "gallery",

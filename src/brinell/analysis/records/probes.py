@@ -103,6 +103,24 @@ class Energy(Record):
     energy_j: tuple[float, float]
 
 
+class CorruptionReading(Record):
+    """Accuracy under one corruption at one severity."""
+
+    corruption: str
+    severity: int
+    accuracy: float
+
+
+class Corruptions(Record):
+    """Accuracy on corrupted images; `settings` names the published set whose severities were used."""
+
+    settings: str
+    examples: int
+    clean_accuracy: float
+    mean_accuracy: float
+    readings: tuple[CorruptionReading, ...]
+
+
 class GalleryExample(Record):
     """One adversarial."""
 
@@ -131,6 +149,7 @@ R = TypeVar("R", bound=BaseModel)
 
 KINDS: Final[Mapping[str, type[BaseModel]]] = {
     "masking": Masking,
+    "corruptions": Corruptions,
     "activation_maps": ActivationMaps,
     "latency": Latency,
     "energy": Energy,
@@ -152,6 +171,7 @@ class Probes:
     """Answers by kind, in the plan's order."""
 
     masking: tuple[Found[Masking], ...] = ()
+    corruptions: tuple[Found[Corruptions], ...] = ()
     activation_maps: tuple[Found[ActivationMaps], ...] = ()
     latency: tuple[Found[Latency], ...] = ()
     energy: tuple[Found[Energy], ...] = ()
