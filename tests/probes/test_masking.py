@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -17,7 +18,7 @@ import brinell
 from brinell.compressors import XNORNet
 from brinell.core import DataError
 from brinell.nn import BinaryConv2d
-from brinell.probes import Masking, ProbeInput, masking
+from brinell.probes import Masking, ProbeInput, masking, masking_checks
 from brinell.training import Train, fit
 from brinell.variants import Variant
 from oracles import two_classes
@@ -176,6 +177,78 @@ def test_the_record_holds_the_evidence(scale: float) -> None:
     reasons = [item["says"] for item in record["evidence"] if item["suspicious"]]
     assert all(reason in record["summary"] for reason in reasons)
     assert "transfer from the reference" in {item["check"] for item in record["evidence"]}
+
+
+class Brightness(nn.Module):
+    """Class 0 for images whose mean is above `level`."""
+
+    def __init__(self, level: float) -> None:
+        super().__init__()
+        self.level = nn.Parameter(torch.tensor(level))
+
+    def forward(self, images: Tensor) -> Tensor:
+        gap = 1e3 * (images.mean((1, 2, 3)) - self.level)
+        return torch.stack((gap, -gap), 1)
+
+
+@pytest.mark.parametrize("epsilon", [0.05 / 255, 0.2 / 255, 0.7 / 255, 4 / 255, 0.3, 0.6, 1.0])
+def test_the_worst_case_is_exact_at_any_radius(epsilon: float) -> None:
+    """A change of 0.8 radii breaks the first 120 images, more than are searched, one of 3 radii the others."""
+    chance = torch.Generator().manual_seed(0)
+    gaps = torch.cat((torch.full((120,), 0.8), torch.full((30,), 3.0))) * epsilon
+    base = 0.5 + 0.3 * torch.rand(150, 3, 4, 4, generator=chance)
+    level = 0.5 if epsilon < 0.1 else 0.05
+    images = (base - base.mean((1, 2, 3), keepdim=True) + (level + gaps.clamp_max(0.4))[:, None, None, None]).clamp(
+        0, 1
+    )
+    network, labels = Brightness(level), torch.zeros(150, dtype=torch.int64)
+    verdict = masking.verify(network, images, labels, epsilon=epsilon)
+    fallen = images.mean((1, 2, 3)) - (images - (images - epsilon).clamp_min(0)).mean((1, 2, 3)) < level
+    assert fallen[:120].all()
+    assert verdict.robust_accuracy == pytest.approx(float((~fallen).double().mean()))
+    assert verdict.robust_accuracy <= verdict.reported <= verdict.clean_accuracy == 1.0
+
+
+def test_a_worst_case_above_a_figure_that_it_saw_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(masking_checks, "_counts", lambda point, far, epsilon: np.zeros(far.shape, dtype=bool))
+    monkeypatch.setattr(masking, "CHECKS", masking_checks.CHECKS[:-1])  # the searches know their own images
+    problem = two_classes()
+    with pytest.raises(
+        AssertionError, match=r"the worst case, 100\.0%, is above 0\.0%, which an attack within the radius"
+    ):
+        masking.verify(
+            problem.network, problem.images, problem.labels, epsilon=float(problem.radius["linf"].max()) * 1.1
+        )
+
+
+def test_a_module_in_training_mode_is_judged_as_in_evaluation_mode() -> None:
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Conv2d(1, 8, 3), nn.BatchNorm2d(8), nn.Dropout(0.5), nn.Flatten(), nn.Linear(288, 10))
+    images, _ = brinell.data.build("digits", split="test", examples=40).tensors()
+    with torch.no_grad():
+        labels = network.eval()(images).argmax(1)
+    verdicts = [masking.verify(network.train(mode), images, labels, epsilon=2 / 255) for mode in (False, True)]
+    assert verdicts[0] == verdicts[1]
+    assert network.training
+    assert all(layer.training for layer in network)
+
+
+def test_square_breaks_what_has_no_gradient_and_is_evidence() -> None:
+    """Behind a staircase every gradient is zero, so that PGD stays where it begins: with too few pixels a step down."""
+    images = torch.full((40, 3, 4, 4), 0.5 + 0.5 / 255)
+    images += torch.linspace(0, 1 / 255, 40)[:, None, None, None]
+    network = nn.Sequential(Staircase(), Brightness(0.5 - 0.65 / 16))
+    verdict = masking.verify(network, images, torch.zeros(40, dtype=torch.int64), epsilon=4 / 255)
+    found = {item.check: item for item in verdict.evidence}["Square"]
+    assert (found.found, found.suspicious) == (1.0, True)
+    assert verdict.robust_accuracy == 0.0
+
+
+class Staircase(nn.Module):
+    """Sixteen levels a channel."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        return (images * 16).floor() / 16
 
 
 class Scale(nn.Module):
