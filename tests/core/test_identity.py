@@ -50,7 +50,7 @@ IDENTITY = {
     *("crop", "interpolation", "channels", "test_share", "split_seed", "class_names", "subset", "image_column"),
     *("label_column", "images", "labels", "layout"),
     *("graph", "file", "module", "factory", "arguments", "weights", "pretrained"),
-    *("examples", "shown", "attack", "batches", "runs"),
+    *("examples", "shown", "attack", "batches", "runs", "corruptions", "severities"),
 }
 """Fields that decide a result, and so enter the key. `batch_size` is `Train`'s: a step's gradient is its batch's."""
 
