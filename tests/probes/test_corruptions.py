@@ -12,15 +12,15 @@ from pydantic import ValidationError
 from scipy import ndimage
 from torch import nn
 
+from brinell.analysis.records.corruption_groups import GROUPS
 from brinell.core import ConfigurationError
 from brinell.probes import PROBES, Corruptions, ProbeInput
-from brinell.probes.image_corruptions import CORRUPTIONS, GROUPS, corrupt, severity_set
+from brinell.probes.image_corruptions import CORRUPTIONS, corrupt, severity_set
 from brinell.probes.image_corruptions.blurs import soft_disk
 from brinell.probes.image_corruptions.random_numbers import RandomNumbers
 from brinell.probes.image_corruptions.resampling import enlarge, smear, smooth
 from brinell.probes.image_corruptions.severities import CIFAR10_C, IMAGENET_C
 from brinell.probes.image_corruptions.weather import height_map
-from brinell.reporting import corruption_groups
 from brinell.variants import Variant
 
 PUBLISHED = {
@@ -53,7 +53,6 @@ def test_the_fifteen_of_the_paper_in_its_four_groups() -> None:
         "digital": 4,
     }
     assert [name for members in GROUPS.values() for name in members] == list(CORRUPTIONS)
-    assert GROUPS == corruption_groups.GROUPS  # a copy, since reports do not load PyTorch
     assert all(len(settings) == 5 for table in (CIFAR10_C, IMAGENET_C) for settings in table.values())
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any
 
 import polars as pl
 
 from brinell.analysis.evaluation import Evaluation
 from brinell.analysis.labels import labels
-from brinell.analysis.requirements import MET, NOT_MET, UNDECIDED, measured_cost, verdict
+from brinell.analysis.requirements import MET, WORST_FIRST, measured_cost, verdict
 from brinell.core import BrinellError, PlannedLimit, TriedVariant
 from brinell.core.conditions import Condition
 from brinell.core.requirements import parse_requirement
@@ -40,7 +40,6 @@ LIMIT_SCHEMA = {
 under the screening attack, at the smallest radius of the conditions. `clean_verdict` is on the conditions without an
 attack, `screening_verdict` on all of them by the screening attack, `verdict` by everything, null where the network was
 not confirmed. `smallest` marks the cheapest of its family that is confirmed."""
-_ORDER: Final = (NOT_MET, UNDECIDED, MET)
 
 
 def screening_conditions(conditions: Sequence[Condition], screen: str | None) -> list[Condition]:
@@ -55,7 +54,7 @@ def judge(evaluation: Evaluation, conditions: Sequence[Condition], variant: str)
     """The worst verdict of the conditions on a variant, and the row of each (`REQUIREMENT_SCHEMA`)."""
     known = evaluation.variants.filter(pl.col("variant") == variant)
     rows = [verdict(evaluation, condition, variant, known["baseline"][0]) for condition in conditions]
-    return min((row["verdict"] for row in rows), key=_ORDER.index, default=MET), rows
+    return min((row["verdict"] for row in rows), key=WORST_FIRST.index, default=MET), rows
 
 
 def limit_results(evaluation: Evaluation) -> pl.DataFrame:

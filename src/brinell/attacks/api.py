@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from brinell.attacks.harness.attack import Attack
-from brinell.attacks.harness.crafting import BatchSize, choose_device_for
+from brinell.attacks.harness.crafting import BatchSize, attacked_view, choose_device_for
 from brinell.attacks.harness.fast_forms import Scores
 from brinell.attacks.harness.frozen_network import FrozenNetwork
 from brinell.attacks.harness.outcome import Outcome, outcomes
@@ -19,7 +19,7 @@ from brinell.attacks.harness.trial import clean_predictions, run_trial
 from brinell.core import ConfigurationError, Point, Progress, no_progress
 from brinell.data import check_images
 from brinell.runtimes import CompiledNetwork, Runtime
-from brinell.variants import Variant, views_of
+from brinell.variants import Variant
 
 
 class BrinellWarning(UserWarning):
@@ -127,7 +127,7 @@ def attack(
     compiled = isinstance(judged.source, CompiledNetwork) and attack.needs == "scores" and view is None
     source = judged
     if isinstance(model, Variant) and not compiled:
-        source = FrozenNetwork(_view(model, attack, view, traced=trace_every is not None), device)
+        source = FrozenNetwork(attacked_view(model, attack, view, traced=trace_every is not None), device)
     ids = torch.arange(len(labels)) if example_ids is None else example_ids
     clean = clean_predictions(judged, images, labels, ids, seed=seed, batch_size=batch_size)
     warn_at_chance(clean["rank"] == 0, int(clean["prediction"].max()) + 1)
@@ -158,15 +158,6 @@ def attack(
 def _point(attack: Attack, given: Point | float) -> Point:
     """A radius has the attack's own number of steps."""
     return Point(*given) if isinstance(given, tuple) else Point(float(given), attack.point.steps)
-
-
-def _view(variant: Variant, attack: Attack, view: str | None, *, traced: bool) -> nn.Module:
-    """What adversarials are crafted on."""
-    if view is not None:
-        return variant.view(view)
-    natural = variant.view()
-    chosen = attack.default_view(views_of(natural), traced=traced)
-    return natural if chosen == "natural" else variant.view(chosen)
 
 
 def warn_at_chance(correct: np.ndarray[Any, Any], classes: int) -> None:

@@ -70,8 +70,7 @@ def attack(
     out.print(f"attack success rate  {outcome.attack_success_rate:7.2%}  (of those classified correctly)")
     if chosen.point.epsilon is None:
         far = outcome.distances[chosen.distance_norm][outcome.success & outcome.clean_correct].double()
-        out.print(
-            f"median {chosen.distance_norm:4s} distance {far.median().item():7.4f}  (of those attacked with success)"
-        )
+        median = f"{far.median().item():7.4f}" if len(far) else "   none"
+        out.print(f"median {chosen.distance_norm:4s} distance {median}  (of those attacked with success)")
     out.print(f"forward passes       {outcome.forwards.double().mean().item():7.1f}  an image")
     out.print(f"backward passes      {outcome.backwards.double().mean().item():7.1f}  an image")

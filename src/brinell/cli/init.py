@@ -6,7 +6,6 @@ import importlib.util
 import re
 import shlex
 import tempfile
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -119,12 +118,13 @@ def _look(variant: Variant, train: Dataset, test: Dataset) -> Look:
     from brinell.container import write
     from brinell.costs import layers, measure
     from brinell.study.draft import Look
+    from brinell.study.pass_time import seconds_of_pass
 
     module = variant.deployed()
     images, labels = test.take(min(_EXAMPLES, len(test))).tensors()
     with torch.inference_mode():
         accuracy = _accuracy(module, images, labels)
-        seconds = _time(module, images[:_BATCH])
+    seconds = seconds_of_pass(module, images[:_BATCH], _TIMED_SECONDS)
     costs = measure(variant)
     with tempfile.TemporaryDirectory() as folder:
         file_bytes = write(variant, Path(folder, "network.brinell"), effort="fast")
@@ -147,16 +147,6 @@ def _accuracy(module: nn.Module, images: Tensor, labels: Tensor) -> float:
 
     predictions = torch.cat([module(part).argmax(1) for part in images.split(_BATCH)])
     return float((predictions == labels).double().mean())
-
-
-def _time(module: nn.Module, images: Tensor) -> float:
-    """Seconds of a pass of one image, the fastest of batches for a second or two."""
-    fastest, began = float("inf"), time.perf_counter()
-    while time.perf_counter() - began < _TIMED_SECONDS:
-        start = time.perf_counter()
-        module(images)
-        fastest = min(fastest, (time.perf_counter() - start) / len(images))
-    return fastest
 
 
 def _radius(variant: Variant, images: Tensor, labels: Tensor, accuracy: float) -> int:

@@ -1,7 +1,8 @@
 """Searches for the cheapest setting that keeps conditions: bracketing for one number, Optuna for several. No torch."""
 
 from brinell.limits.bracketing import Bracketing
-from brinell.limits.search import Outcome, Search, search_for
+from brinell.limits.choose_search import search_for
+from brinell.limits.search import Outcome, Search
 from brinell.limits.search_space import SearchedNumber, filled, searched_numbers
 from brinell.limits.tree_search import TreeSearch
 

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
-
-from brinell.limits.search_space import SearchedNumber
 
 
 @dataclass(frozen=True)
@@ -35,14 +32,3 @@ class Search(ABC):
     @abstractmethod
     def tell(self, values: tuple[Any, ...], outcome: Outcome) -> None:
         """What came of the values that were proposed last."""
-
-
-def search_for(numbers: Sequence[SearchedNumber], *, seed: int, budget: int) -> Search:
-    """Bracketing for one number whose values have an order, a tree search otherwise; `budget` proposals at most."""
-    from brinell.limits.bracketing import Bracketing
-    from brinell.limits.tree_search import TreeSearch
-
-    ordered = all(isinstance(value, (int, float)) for number in numbers for value in number.choices)
-    if len(numbers) == 1 and ordered:
-        return Bracketing(numbers[0])
-    return TreeSearch(numbers, seed=seed, budget=budget)

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from brinell.attacks import FGSM, PGD, Attack, Columns, FrozenNetwork, GenAttack, Square, run_trial
 from brinell.core import ZERO_GRADIENT_SHARE, Point
 from brinell.nn import SURROGATES, BinaryLayer
+from brinell.variants import set_surrogate
 
 STEPS: Final = 20
 _TOLERANCE: Final = 0.05
@@ -213,9 +214,7 @@ def _surrogates(case: MaskingCase, base: Right) -> Iterator[Evidence]:
     if not any(isinstance(layer, BinaryLayer) for layer in case.view.modules()):
         return
     for name in SURROGATES:
-        for layer in case.view.modules():
-            if isinstance(layer, BinaryLayer):
-                layer.surrogate = name
+        set_surrogate(case.view, name)
         yield _stronger(f"the surrogate gradient {name}", base, case.right(plain_pgd(case))[0])
 
 
@@ -243,18 +242,15 @@ def _gradient_free(case: MaskingCase, base: Right) -> Iterator[Evidence]:
         return
     logits = case.logits(case.images[left])
     targets = logits.scatter(1, case.labels[left][:, None], -torch.inf).argmax(1)
-    searches: tuple[tuple[str, Attack, Tensor | None], ...] = (
-        ("Square", Square(epsilon=case.epsilon, steps=_QUERIES), None),
-        (
-            "gradient-free search",
-            GenAttack(epsilon=case.epsilon, steps=60, mutation_rate=0.1, mutation_range=1.0),
-            targets,
-        ),
-    )
-    for name, search, aims in searches:
-        share = case.search(left, search, aims)
-        words = f"{'Square' if name == 'Square' else 'a gradient-free search'} breaks {share:.0%} of what every "
-        yield Evidence(name, share, _FREE_SHARE, share > _FREE_SHARE, f"{words}gradient attack left standing")
+    square = Square(epsilon=case.epsilon, steps=_QUERIES)
+    genetic = GenAttack(epsilon=case.epsilon, steps=60, mutation_rate=0.1, mutation_range=1.0)
+    yield _searched("Square", "Square", case.search(left, square, None))
+    yield _searched("gradient-free search", "a gradient-free search", case.search(left, genetic, targets))
+
+
+def _searched(check: str, subject: str, share: float) -> Evidence:
+    words = f"{subject} breaks {share:.0%} of what every gradient attack left standing"
+    return Evidence(check, share, _FREE_SHARE, share > _FREE_SHARE, words)
 
 
 CHECKS: Final[tuple[Callable[[MaskingCase, Right], Iterator[Evidence]], ...]] = (

@@ -68,7 +68,7 @@ def load_network(model: Model, where: str, test: Dataset, *, trained: bool) -> S
     """
     if model.source is None:
         return _built_in(model, model.architecture, where, test)
-    with _within(f"{where}."):
+    with within_place(f"{where}."):
         return _from_source(model.source, where, test, trained)
 
 
@@ -104,7 +104,7 @@ def _built_in(model: Model, architecture: Architecture, where: str, test: Datase
         raise ConfigurationError(
             f"{where}.in_channels: expected {channels} for {test.name}, not {architecture.in_channels}"
         )
-    with _within(f"{where}."):
+    with within_place(f"{where}."):
         module = load_module(model, test.input_shape, seed=0)
     weights = None if model.weights is None else file_digest(model.weights)
     identity = {"architecture": architecture.identity(), "weights": weights}
@@ -127,7 +127,7 @@ def _digest(module: nn.Module) -> str:
 
 
 @contextmanager
-def _within(where: str) -> Iterator[None]:
+def within_place(where: str) -> Iterator[None]:
     """Put the place before the message of what goes wrong inside."""
     try:
         yield

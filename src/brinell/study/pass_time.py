@@ -36,11 +36,11 @@ def measured_seconds(study: Study, splits: Splits, tasks: Sequence[Task]) -> flo
     return total
 
 
-def seconds_of_pass(module: nn.Module, images: torch.Tensor) -> float:
-    """Seconds of a forward pass of one image, in the fastest of some batches."""
+def seconds_of_pass(module: nn.Module, images: torch.Tensor, seconds: float = _SECONDS) -> float:
+    """Seconds of a forward pass of one image, in the fastest of the batches that are computed in `seconds`."""
     fastest, began = float("inf"), time.perf_counter()
     with torch.inference_mode():
-        while time.perf_counter() - began < _SECONDS:
+        while time.perf_counter() - began < seconds:
             start = time.perf_counter()
             module(images)
             fastest = min(fastest, (time.perf_counter() - start) / len(images))

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from brinell.compressors import Compressor
-from brinell.core import BrinellError, ConfigurationError, PlannedVariant, content_key
+from brinell.core import ConfigurationError, PlannedVariant, content_key
 from brinell.data import Dataset
 from brinell.models import Architecture
 from brinell.study.config import CompressedVariant, ModelVariant
 from brinell.study.config.lineage import baselines, parents_first
-from brinell.study.networks import StudyNetwork, load_network
+from brinell.study.networks import StudyNetwork, load_network, within_place
 from brinell.study.splits import Splits
 from brinell.study.study import Study
 from brinell.variants import Variant
@@ -87,7 +86,7 @@ def _of_model(name: str, entry: ModelVariant, network: StudyNetwork, seed: int, 
 
 
 def _of_parent(name: str, compressor: Compressor, parent: VariantPlan, seed: int, splits: Splits) -> VariantPlan:
-    with _within(f"variants.{name}.compress."):
+    with within_place(f"variants.{name}.compress."):
         architecture = compressor.architecture_from(parent.architecture)
     key = content_key(
         "variant",
@@ -123,17 +122,8 @@ def _check_becoming(
         return
     module = networks[parent.model].module
     variant = Variant.of(module, input_shape=splits.test.input_shape, classes=splits.test.classes)
-    with _within(f"variants.{name}.compress."):
+    with within_place(f"variants.{name}.compress."):
         entry.compressor.check(variant)
-
-
-@contextmanager
-def _within(where: str) -> Iterator[None]:
-    """Put the place before the message of what goes wrong inside."""
-    try:
-        yield
-    except BrinellError as error:
-        raise type(error)(f"{where}{error}") from None
 
 
 def _learnt_from(train: Dataset) -> list[Any]:

@@ -18,8 +18,8 @@ from brinell.core.requirements import COUNTED, PROBED, parse_requirement
 MET: Final = "met"
 NOT_MET: Final = "not met"
 UNDECIDED: Final = "undecided"
-_ORDER: Final = (NOT_MET, UNDECIDED, MET)
-"""The worst first: a requirement on several readings has the worst of their verdicts."""
+WORST_FIRST: Final = (NOT_MET, UNDECIDED, MET)
+"""A requirement on several readings has the worst of their verdicts."""
 
 REQUIREMENT_SCHEMA = {
     "requirement": pl.String,
@@ -95,7 +95,7 @@ def verdict(evaluation: Evaluation, condition: Condition, variant: str, baseline
     values = bounded_values(evaluation, condition, variant)
     if not values:
         return {**known, "verdict": UNDECIDED, "reason": "not measured"}
-    worst = min(values, key=lambda value: (_ORDER.index(decide(condition, value)), _margin(condition, value)))
+    worst = min(values, key=lambda value: (WORST_FIRST.index(decide(condition, value)), _margin(condition, value)))
     found = decide(condition, worst)
     reason = _doubt(evaluation, condition, variant, baseline, found)
     return {**known, **vars(worst), "verdict": UNDECIDED if reason else found, "reason": reason}

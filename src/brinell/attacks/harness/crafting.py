@@ -17,7 +17,7 @@ from brinell.attacks.harness.results import AUTO
 from brinell.attacks.harness.targets import check_targets, drawn_targets
 from brinell.attacks.harness.through_surrogates import craft_through_surrogates
 from brinell.core import ConfigurationError, DataError, Point, Progress, UnsupportedError, no_progress
-from brinell.variants import EverySurrogate
+from brinell.variants import EverySurrogate, Variant, views_of
 
 BatchSize = int | Literal["auto"]
 
@@ -190,3 +190,12 @@ def choose_device_for(device: str | torch.device | None) -> torch.device:
     if device is not None:
         return torch.device(device)
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def attacked_view(variant: Variant, attack: Attack, view: str | None, *, traced: bool = False) -> nn.Module:
+    """What adversarials are crafted on: the view of that name, by default the attack's own choice."""
+    if view is not None:
+        return variant.view(view)
+    natural = variant.view()
+    chosen = attack.default_view(views_of(natural), traced=traced)
+    return natural if chosen == "natural" else variant.view(chosen)

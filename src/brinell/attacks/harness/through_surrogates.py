@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -52,7 +52,8 @@ def _runs(attack: Attack, oracle: Oracle, seed: int) -> Iterator[tuple[str, Atta
         other = "margin" if getattr(attack, "loss", "") != "margin" else "cross_entropy"
         losses.append(attack.model_copy(update={"loss": other}))
     first = True
-    for surrogate in (name for name in ORDER if name in oracle.surrogates):
+    known = [name for name in ORDER if name in oracle.surrogates]
+    for surrogate in dict.fromkeys([*known, *oracle.surrogates]):  # one that ORDER does not name comes last
         for place, variant in enumerate(losses):
             yield surrogate, variant, seed if first else derive_seed(seed, "surrogate", surrogate, place)
             first = False
@@ -61,11 +62,11 @@ def _runs(attack: Attack, oracle: Oracle, seed: int) -> Iterator[tuple[str, Atta
 class _Share:
     """Progress of one of several runs as a share of all."""
 
-    def __init__(self, report: object, number: int, runs: int) -> None:
+    def __init__(self, report: Callable[[float, float], None], number: int, runs: int) -> None:
         self.report, self.number, self.runs = report, number, runs
 
     def __call__(self, done: float, total: float) -> None:
-        self.report(self.number * total + done, self.runs * total)  # type: ignore[operator]
+        self.report(self.number * total + done, self.runs * total)
 
 
 @dataclass

@@ -10,7 +10,15 @@ from torch import Tensor, nn
 
 from brinell.attacks.harness.attack import Attack, Chunk
 from brinell.attacks.harness.computation import Computation
-from brinell.attacks.harness.crafting import BatchSize, check_request, choose_device_for, chunks, is_skipped, prepared
+from brinell.attacks.harness.crafting import (
+    BatchSize,
+    attacked_view,
+    check_request,
+    choose_device_for,
+    chunks,
+    is_skipped,
+    prepared,
+)
 from brinell.attacks.harness.fast_forms import Scores
 from brinell.attacks.harness.frozen_network import FrozenNetwork, frozen
 from brinell.attacks.harness.oracle import Oracle, harness
@@ -19,7 +27,7 @@ from brinell.attacks.harness.results import Columns, TrialResult, chunk_rows, jo
 from brinell.attacks.harness.trial import clean_predictions
 from brinell.core import Point, Progress, derive_seed, no_progress
 from brinell.data import check_images
-from brinell.variants import Variant, views_of
+from brinell.variants import Variant
 
 
 @dataclass(frozen=True, eq=False)
@@ -168,7 +176,7 @@ def transfer(
     check_images(images, labels)
     ids = torch.arange(len(labels)) if example_ids is None else example_ids
     crafted = craft(
-        source.view(view or attack.default_view(views_of(source.view()))) if isinstance(source, Variant) else source,
+        attacked_view(source, attack, view) if isinstance(source, Variant) else source,
         images,
         labels,
         ids,

@@ -21,9 +21,6 @@ Data = Annotated[
         help="Data set (brinell list datasets), or a folder of images, a .csv file or an .npz file.",
     ),
 ]
-OptionalData = Annotated[
-    str | None, typer.Option("--data", metavar="KIND|FOLDER", help="Data set, or a folder of images, to train on.")
-]
 
 _FILES: Final = {".csv": ("images", "csv"), ".npz": ("arrays", "root"), ".safetensors": ("arrays", "root")}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, Final, Literal
 
 import torch
@@ -35,13 +35,6 @@ _FUNCTIONS: Final[tuple[Callable[[Tensor, Any, RandomNumbers], Tensor], ...]] = 
 )
 CORRUPTIONS: Final = {function.__name__: function for function in _FUNCTIONS}
 """What computes each corruption, in the order of the paper."""
-GROUPS: Final[Mapping[str, tuple[str, ...]]] = {
-    "noise": tuple(CORRUPTIONS)[:3],
-    "blur": tuple(CORRUPTIONS)[3:7],
-    "weather": tuple(CORRUPTIONS)[7:11],
-    "digital": tuple(CORRUPTIONS)[11:],
-}
-"""The paper's four groups."""
 
 
 def severity_set(images: Tensor) -> Literal["CIFAR-10-C", "ImageNet-C"]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import polars as pl
 
 from brinell.analysis import Evaluation
+from brinell.analysis.records.corruption_groups import GROUPS
 from brinell.analysis.records.probes import Corruptions
-from brinell.reporting.corruption_groups import GROUPS
 from brinell.reporting.formats import MISSING, listing, percent, points
 from brinell.reporting.table import Cell, Column, Table, share
 

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any, Final
+from typing import Any
 
 from brinell.analysis import Evaluation
-from brinell.analysis.requirements import MET, NOT_MET, UNDECIDED, requirements
+from brinell.analysis.requirements import WORST_FIRST, requirements
 from brinell.core.requirements import SHARES
 from brinell.reporting.formats import MISSING, percent, points, radius, whole
 from brinell.reporting.table import Cell, Column, Table
-
-_ORDER: Final = (NOT_MET, UNDECIDED, MET)
 
 
 def table(evaluation: Evaluation) -> Table:
     """One row a requirement and variant, what is not met first; no rows where the study has no requirements."""
     frame = requirements(evaluation)
-    rows = sorted(frame.iter_rows(named=True), key=lambda row: _ORDER.index(row["verdict"]))
+    rows = sorted(frame.iter_rows(named=True), key=lambda row: WORST_FIRST.index(row["verdict"]))
     counts = Counter(row["verdict"] for row in rows)
-    numbers = ", ".join(f"{verdict} {counts[verdict]}" for verdict in _ORDER if counts[verdict])
+    numbers = ", ".join(f"{verdict} {counts[verdict]}" for verdict in WORST_FIRST if counts[verdict])
     return Table(
         name="requirements",
         section="requirements",
@@ -47,7 +45,7 @@ def _row(row: dict[str, Any]) -> tuple[Cell, ...]:
     return (
         Cell(MISSING) if variant is None else Cell(variant, variant, variant=variant),
         Cell(row["requirement"], row["requirement"]),
-        Cell(row["verdict"], float(_ORDER.index(row["verdict"]))),
+        Cell(row["verdict"], float(WORST_FIRST.index(row["verdict"]))),
         Cell(_value(row, "value"), row["value"]),
         Cell(bounds),
         Cell(row["reason"] or _reading(row)),

@@ -1,4 +1,4 @@
-"""The four groups of Hendrycks & Dietterich 2019 (figure 1), for reports, which do not load PyTorch."""
+"""The four groups of corruptions of Hendrycks & Dietterich 2019 (figure 1)."""
 
 from __future__ import annotations
 
