@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 
 from brinell.analysis import load, mcnemar
 from brinell.analysis.compare.changes import CHANGE_SCHEMA, COST_METRICS, changes
+from brinell.analysis.compare.probe_changes import probe_changes
+from brinell.analysis.records.probes import KINDS, Found, Probes
 from brinell.core import DataError, PlannedTrial, Point
 from brinell.store import RunStore
 from reporting.fake_run import FAKES, write_fake_run
@@ -309,3 +313,46 @@ def test_other_data_cannot_be_compared(before: RunStore, after: RunStore) -> Non
     after.write_study("", after.plan().model_copy(update={"fingerprint": "1" * 64}), {})
     with pytest.raises(DataError, match="only runs on the same data"):
         changes(before, after)
+
+
+def answers(latencies: dict[str, float], shares: list[float] | None = None) -> Probes:
+    """Latency of the variant `a` by runtime, in milliseconds with quartiles of 1 % around; images that are right."""
+    readings = [
+        {
+            "runtime": name,
+            "batch": batch,
+            "median_ms": ms * batch,
+            "low_ms": 0.99 * ms,
+            "high_ms": 1.01 * ms,
+            "runs": 400,
+        }
+        for name, ms in latencies.items()
+        for batch in (1, 8)
+    ]
+    record = KINDS["latency"].model_validate({"machine": "two cores", "threads": 1, "readings": readings})
+    found = [Found("a", record, dict)]
+    if shares is None:
+        return Probes(latency=tuple(found))
+    correct = np.array([shares, shares]) > 0
+    both = [{"corruption": "fog", "severity": severity, "accuracy": float(correct.mean())} for severity in (1, 2)]
+    about = {"settings": "CIFAR-10-C", "examples": len(shares), "clean_accuracy": 1.0}
+    corrupted = {**about, "mean_accuracy": float(correct.mean()), "readings": both}
+    asked = Found("a", KINDS["corruptions"].model_validate(corrupted), lambda: {"correct": correct})
+    return Probes(latency=tuple(found), corruptions=(asked,))
+
+
+def test_latency_and_corruption_accuracy_are_tested() -> None:
+    before = answers({"reference": 10.0, "openvino": 5.0}, shares=[1, 1, 1, 1, 0, 0])
+    after = answers({"reference": 10.005, "openvino": 5.2}, shares=[1, 1, 1, 1, 0, 1])
+    rows = list(probe_changes(before, after))
+    assert [(row["metric"], row["runtime"], row["verdict"]) for row in rows] == [
+        ("latency_ms", "reference", "no difference"),
+        ("latency_ms", "openvino", "worse"),
+        ("corruption_accuracy", None, "no difference"),
+    ]
+    # By hand: the quartiles are 0.1 apart, so that a median of 400 runs has an error of 0.92904 * 0.1 / 20.
+    error = 1.2533 / 1.3490 * 0.1 / 20 * 2**0.5
+    assert rows[1]["p_value"] == pytest.approx(math.erfc(0.2 / error / 2**0.5))
+    assert rows[2]["change"] == pytest.approx(1 / 6)
+    gone = list(probe_changes(before, Probes()))
+    assert [row["after"] for row in gone] == [None] * 3

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 
 from brinell.analysis import Evaluation, load
+from brinell.analysis.records.probes import KINDS, Found, Probes
 from brinell.analysis.requirements import MET, NOT_MET, UNDECIDED, BoundedValue, decide, requirements
 from brinell.analysis.significance.bounds import difference_bounds, share_bounds
 from brinell.core import ConfigurationError
@@ -145,3 +148,66 @@ def test_the_docs_name_every_metric() -> None:
 def test_what_can_never_be_meant_is_refused(text: str, words: str) -> None:
     with pytest.raises(ConfigurationError, match=words):
         parse_requirement(text)
+
+
+def probed(evaluation: Evaluation, **answers: list[tuple[str, dict[str, Any], dict[str, Any]]]) -> Evaluation:
+    """With answers of probes: variant, record and arrays, by kind."""
+    found = {
+        kind: tuple(
+            Found(name, KINDS[kind].model_validate(record), lambda arrays=arrays: arrays)
+            for name, record, arrays in every
+        )
+        for kind, every in answers.items()
+    }
+    return replace(evaluation, probes=Probes(**found))
+
+
+def latency(*readings: tuple[str, int, float]) -> dict[str, Any]:
+    """By runtime, batch and median."""
+    known = [
+        {"runtime": runtime, "batch": batch, "median_ms": ms, "low_ms": 0.9 * ms, "high_ms": 1.1 * ms, "runs": 30}
+        for runtime, batch, ms in readings
+    ]
+    return {"machine": "2 cores", "threads": 1, "readings": known}
+
+
+def test_latency_is_of_the_runtime_that_is_named(evaluation: Evaluation) -> None:
+    own = latency(("reference", 1, 4.0), ("openvino", 1, 1.0), ("openvino", 8, 5.0))
+    base = latency(("reference", 1, 2.0), ("openvino", 1, 2.0))
+    known = probed(evaluation, latency=[("pruned", own, {}), ("baseline", base, {})])
+    assert verdict(known, "latency_ms on openvino of pruned <= 1.2") == {"pruned": MET}
+    assert verdict(known, "latency_ms of pruned <= 1.2") == {"pruned": NOT_MET}
+    assert verdict(known, "latency_ms on openvino of pruned <= -30%") == {"pruned": MET}
+    assert verdict(known, "latency_ms on sparse of pruned <= 1.2") == {"pruned": UNDECIDED}
+    with pytest.raises(ConfigurationError, match="macs is of no runtime"):
+        parse_requirement("macs on openvino <= 5")
+
+
+def corrupted(correct: list[list[int]]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """A record of `fog` at two severities and of `snow` at one, and what it counted."""
+    points = [("fog", 1), ("fog", 2), ("snow", 1)]
+    array = np.array(correct, dtype=bool)
+    readings = [
+        {"corruption": name, "severity": severity, "accuracy": float(row.mean())}
+        for (name, severity), row in zip(points, array, strict=True)
+    ]
+    about = {"settings": "CIFAR-10-C", "examples": array.shape[1], "clean_accuracy": 1.0}
+    return {**about, "mean_accuracy": float(array.mean()), "readings": readings}, {"correct": array}
+
+
+def test_corruption_accuracy_is_a_mean_that_is_compared_on_the_same_images(evaluation: Evaluation) -> None:
+    base = corrupted([[1] * 40, [1] * 40, [0, 1] * 20])
+    own = corrupted([[1] * 40, [0] * 4 + [1] * 36, [0, 1] * 20])
+    known = probed(evaluation, corruptions=[("pruned", *own), ("baseline", *base)])
+    (row,) = requirements(known, ["corruption_accuracy of pruned >= -0.3"]).iter_rows(named=True)
+    # Four images lose a third of their share: 4 / 3 of an example of 40 that only the baseline gets right.
+    assert row["value"] == pytest.approx(-4 / 3 / 40)
+    assert (row["low"], row["high"]) == pytest.approx(difference_bounds(0, 4 / 3, 40))
+    assert (row["verdict"], row["examples"]) == (MET, 40)
+    (row,) = requirements(known, ["corruption_accuracy under fog of pruned >= 0.8"]).iter_rows(named=True)
+    assert row["value"] == pytest.approx(76 / 80)
+    assert (row["low"], row["high"]) == pytest.approx(share_bounds(38, 40))
+    assert verdict(known, "corruption_accuracy under frost of pruned >= 0.1") == {"pruned": UNDECIDED}
+    assert verdict(known, "corruption_accuracy of inq >= 0.1") == {"inq": UNDECIDED}
+    alone = probed(evaluation, corruptions=[("pruned", own[0], {}), ("baseline", *base)])  # of an earlier version
+    assert verdict(alone, "corruption_accuracy of pruned >= -0.3") == {"pruned": UNDECIDED}

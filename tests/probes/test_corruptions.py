@@ -276,7 +276,10 @@ def asked() -> ProbeInput:
 
 
 def test_accuracy_by_corruption_and_severity(asked: ProbeInput) -> None:
-    record = Corruptions(corruptions=("brightness", "contrast"), severities=(1, 3, 5)).ask(asked).record
+    record, arrays = Corruptions(corruptions=("brightness", "contrast"), severities=(1, 3, 5)).ask(asked)
+    assert arrays is not None
+    assert arrays["correct"].shape == (6, 6)
+    assert arrays["correct"].mean(axis=1).tolist() == [reading["accuracy"] for reading in record["readings"]]
     found = {(reading["corruption"], reading["severity"]): reading["accuracy"] for reading in record["readings"]}
     # Of the dark ones, + .05 lifts none, + .15 lifts .37 and .43, + .3 lifts .25, .33, .37 and .43 over a half.
     assert found == {

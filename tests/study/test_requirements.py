@@ -38,6 +38,8 @@ def test_one_condition_needs_no_list(tiny: dict[str, Any]) -> None:
         (["robust_accuracy under pgd within 8/255 >= 0.1"], "radii that are: 16/255"),
         (["latency_ms <= 3"], "nobody measures latency_ms of pruned; it takes probes: {latency: true}"),
         (["energy_joules <= -5%"], "nobody measures energy_joules of pruned; it takes probes: {energy: true}"),
+        (["latency_ms on openvino <= 3"], "nobody measures latency_ms of pruned"),
+        (["corruption_accuracy >= 0.3"], "it takes probes: {corruptions: true}"),
         ([3], "requirements.0: expected a condition"),
         ({"clean": 0.9}, "requirements: expected a list of conditions"),
     ],
@@ -67,3 +69,19 @@ def test_other_problems_are_reported_with_it(tiny: dict[str, Any]) -> None:
         Study.parse({**tiny, "requirements": ["beauty >= 1"]})
     assert "attacks.pgd.epsilon" in str(error.value)
     assert "requirements.0: 'beauty >= 1': 'beauty' is no metric" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("latency_ms on tensorflow <= 3", "there is no runtime 'tensorflow'; accepted: reference"),
+        ("energy_joules on sparse <= 3", "measured in the study's runtime alone, 'reference'"),
+        ("corruption_accuracy under fogg >= 0.3", "no corruption 'fogg'; did you mean 'fog'"),
+    ],
+)
+def test_a_probe_that_does_not_hold_the_answer_is_refused(tiny: dict[str, Any], text: str, words: str) -> None:
+    tiny["probes"] = {"latency": True, "energy": True, "corruptions": {"corruptions": ["fog", "snow"]}}
+    known = ["latency_ms on reference <= 3", "corruption_accuracy under fog >= 0.3"]
+    assert Study.parse({**tiny, "requirements": known})
+    with pytest.raises(ConfigurationError, match=words):
+        Study.parse({**tiny, "requirements": [text]})

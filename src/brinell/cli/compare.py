@@ -42,7 +42,7 @@ Conditions = Annotated[
     typer.Option(
         "--fail-if",
         metavar="CONDITION",
-        help="METRIC [under ATTACK] [within RADIUS] [of VARIANT] < NUMBER; repeat it for more.",
+        help="METRIC [under ATTACK] [within RADIUS] [on RUNTIME] [of VARIANT] < NUMBER; repeat it for more.",
     ),
 ]
 
@@ -51,7 +51,7 @@ Required = Annotated[
     typer.Option(
         "--require",
         metavar="CONDITION",
-        help="What the second run must meet by itself: METRIC [under ATTACK] [within RADIUS] [of VARIANT] >= NUMBER.",
+        help="What the second run must meet by itself, such as 'clean_accuracy >= 0.9'; the same grammar.",
     ),
 ]
 WRONG_QUESTION = 2
@@ -178,6 +178,8 @@ def _what(row: dict[str, Any]) -> str:
         parts.append(f"at {255 * row['epsilon']:.4g}/255" if linf else f"at {row['epsilon']:.4g} {row['norm']}")
     if row["attack"] is not None and row["steps"] is not None:
         parts.append(f"{row['steps']} steps")
+    if row["runtime"] is not None:
+        parts.append(f"on {row['runtime']}")
     return " ".join(parts)
 
 

@@ -1,9 +1,11 @@
 """Conditions on a metric, such as `worst_case within 2/255 >= -0.02`: read by a grammar, never evaluated as code.
 
-    condition = METRIC [under ATTACK] [within RADIUS [NORM]] [of VARIANT] OPERATOR NUMBER[%] [at p < LEVEL]
+    condition = METRIC [under ATTACK] [within RADIUS [NORM]] [on RUNTIME] [of VARIANT] OPERATOR NUMBER[%]
+                [at p < LEVEL]
     operator  = < | <= | > | >=
 
-ATTACK and VARIANT are names, in quotes where they hold blanks, and may hold `*`. RADIUS is a number or a ratio, in
+ATTACK (or a corruption), RUNTIME and VARIANT are names, in quotes where they hold blanks; ATTACK and VARIANT may hold
+`*`. RADIUS is a number or a ratio, in
 `linf` unless NORM is `l2` or `l1`. What the number is measured against is decided by those who use the condition.
 """
 
@@ -27,10 +29,10 @@ OPERATORS: Final[dict[str, Callable[[float, float], bool]]] = {
     ">": operator.gt,
     ">=": operator.ge,
 }
-GRAMMAR: Final = "METRIC [under ATTACK] [within RADIUS [NORM]] [of VARIANT] < | <= | > | >= NUMBER[%]"
+GRAMMAR: Final = "METRIC [under ATTACK] [within RADIUS [NORM]] [on RUNTIME] [of VARIANT] < | <= | > | >= NUMBER[%]"
 NORMS: Final = ("linf", "l2", "l1")
 _TOKEN: Final = re.compile(r"""\s*(?:"([^"]*)"|'([^']*)'|(<=|>=|<|>)|([^\s<>"']+))""")
-_FILTERS: Final = {"under": "attack", "within": "radius", "of": "variant"}
+_FILTERS: Final = {"under": "attack", "within": "radius", "on": "runtime", "of": "variant"}
 _LEVEL: Final = re.compile(r"\s+at\s+p\s*<\s*(\S+)\s*$")
 _SLACK: Final = 1e-9
 """Relative difference at which two radii are the same: `2/255` as a ratio and in decimals."""
@@ -55,6 +57,8 @@ class Condition:
     radius: float | None = None
     norm: str = "linf"
     """Of the radius."""
+    runtime: str | None = None
+    """What computes the network whose latency or energy is measured."""
     level: float | None = None
     """The p-value that a change has to be under as well."""
 
@@ -126,12 +130,13 @@ def _parsed(written: str, metrics: Sequence[str], place: str) -> Condition:
         variant=filters.get("variant"),
         radius=None if "radius" not in filters else _radius(filters["radius"]),
         norm=norm,
+        runtime=filters.get("runtime"),
         level=level,
     )
 
 
 def _filters(rest: list[_Word], place: str) -> tuple[dict[str, str], str, list[_Word]]:
-    """What `under`, `within` and `of` name, the norm of the radius, and the words after them."""
+    """What `under`, `within`, `on` and `of` name, the norm of the radius, and the words after them."""
     filters: dict[str, str] = {}
     norm = NORMS[0]
     while len(rest) >= 2 and rest[0][1] == "word" and rest[0][0] in _FILTERS:

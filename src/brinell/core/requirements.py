@@ -11,13 +11,19 @@ from typing import Final
 from brinell.core.conditions import Condition, parse_condition
 from brinell.core.errors import ConfigurationError
 
-SHARES: Final = ("clean_accuracy", "robust_accuracy", "worst_case")
+CORRUPTED: Final = "corruption_accuracy"
+"""Mean accuracy on corrupted images."""
+SHARES: Final = ("clean_accuracy", "robust_accuracy", "worst_case", CORRUPTED)
 """Metrics that are shares of examples."""
 COUNTED: Final = ("encoded_bytes", "nominal_bytes", "parameters", "nonzero", "memory_mb", "macs", "xnor_ops", "ncc")
 """Metrics that are counted, and therefore exact."""
-PROBED: Final = {"latency_ms": "latency", "energy_joules": "energy"}
+TIMED: Final = ("latency_ms", "energy_joules")
+"""Metrics that depend on the runtime."""
+COSTS: Final = (*COUNTED, *TIMED)
+"""Metrics that are no shares."""
+PROBED: Final = {"latency_ms": "latency", "energy_joules": "energy", CORRUPTED: "corruptions"}
 """Metrics that a probe measures, and its kind."""
-METRICS: Final = (*SHARES, *COUNTED, *PROBED)
+METRICS: Final = (*SHARES, *COSTS)
 
 
 def parse_requirement(text: str, place: str = "") -> Condition:
@@ -38,8 +44,10 @@ def _problem(condition: Condition) -> str:
     metric, limit = condition.metric, condition.limit
     if condition.level is not None:
         return "a requirement is decided by one-sided 95% bounds; 'at p <' is for compare --fail-if"
-    if condition.attack is not None and metric != "robust_accuracy":
-        return f"{metric} depends on no attack; 'under' is for robust_accuracy"
+    if condition.attack is not None and metric not in ("robust_accuracy", CORRUPTED):
+        return f"{metric} depends on no attack; 'under' is for robust_accuracy and {CORRUPTED}"
+    if condition.runtime is not None and metric not in TIMED:
+        return f"{metric} is of no runtime; 'on' is for {' and '.join(TIMED)}"
     if condition.radius is not None and metric not in ("robust_accuracy", "worst_case"):
         return f"{metric} is read at no radius; 'within' is for robust_accuracy and worst_case"
     if condition.percent and not condition.signed:

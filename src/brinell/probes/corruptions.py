@@ -45,6 +45,7 @@ class Corruptions(Probe):
     """Accuracy on the first `examples` under each corruption at each severity, and its mean.
 
     Every variant sees the same corrupted images. Corruptions are no attacks: nothing here is part of a worst case.
+    The array `correct`, readings by images, says which images are right.
 
     Examples:
         >>> import brinell
@@ -68,19 +69,20 @@ class Corruptions(Probe):
         """Corrupt and classify."""
         network = asked.variant.deployed()
         pairs = [(name, severity) for name in self.corruptions for severity in self.severities]
-        readings = []
+        readings, correct = [], []
         for done, (name, severity) in enumerate(pairs):
             asked.progress("corruptions", done, len(pairs))
-            accuracy = _accuracy(network, asked, name, severity)
-            readings.append(Reading(corruption=name, severity=severity, accuracy=accuracy))
+            correct.append(_correct(network, asked, name, severity))
+            readings.append(Reading(corruption=name, severity=severity, accuracy=_share(correct[-1])))
         return ProbeResult(
             {
                 "settings": severity_set(asked.images),
                 "examples": len(asked.images),
-                "clean_accuracy": _accuracy(network, asked),
+                "clean_accuracy": _share(_correct(network, asked)),
                 "mean_accuracy": sum(reading["accuracy"] for reading in readings) / len(readings),
                 "readings": readings,
-            }
+            },
+            {"correct": torch.stack(correct).numpy()},
         )
 
     def passes(self) -> float:
@@ -88,12 +90,17 @@ class Corruptions(Probe):
         return float(self.examples * (1 + len(self.corruptions) * len(self.severities)))
 
 
-def _accuracy(network: nn.Module, asked: ProbeInput, corruption: str | None = None, severity: int = 0) -> float:
+def _correct(network: nn.Module, asked: ProbeInput, corruption: str | None = None, severity: int = 0) -> Tensor:
+    """Which images the network gets right: `(N,)`, booleans."""
     size = max(1, _PIXELS // asked.images[0].numel())
-    right = 0
+    right = []
     parts: list[tuple[Tensor, ...]] = [values.split(size) for values in (asked.images, asked.labels, asked.ids)]
     for images, labels, ids in zip(*parts, strict=True):
         seen = images if corruption is None else corrupt(images, corruption, severity, ids, seed=asked.seed)
         with torch.inference_mode():
-            right += int((network(seen).argmax(1) == labels).sum())
-    return right / len(asked.labels)
+            right.append(network(seen).argmax(1) == labels)
+    return torch.cat(right)
+
+
+def _share(correct: Tensor) -> float:
+    return int(correct.sum()) / len(correct)

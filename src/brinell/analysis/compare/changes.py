@@ -9,9 +9,11 @@ from typing import Any, Final
 import polars as pl
 
 from brinell.analysis.compare.change_rows import Attacked, change, reading, worst_case
+from brinell.analysis.compare.probe_changes import PROBE_METRICS, machine_notes, probe_changes
 from brinell.analysis.compare.trial_pair import TrialPair
 from brinell.analysis.labels import labels
 from brinell.analysis.records.costs import costs, number
+from brinell.analysis.records.probes import Probes, probes
 from brinell.analysis.rows import first_line, read_rows
 from brinell.core import BrinellError, DataError, PlannedTrial, StudyPlan
 from brinell.store import RunStore
@@ -26,7 +28,7 @@ COST_METRICS: Final = (
     "xnor_ops",
     "ncc",
 )
-METRICS: Final = ("clean_accuracy", "robust_accuracy", "top5_accuracy", "worst_case", *COST_METRICS)
+METRICS: Final = ("clean_accuracy", "robust_accuracy", "top5_accuracy", "worst_case", *COST_METRICS, *PROBE_METRICS)
 
 CHANGE_SCHEMA = {
     "metric": pl.String,
@@ -36,6 +38,7 @@ CHANGE_SCHEMA = {
     "epsilon": pl.Float64,
     "steps": pl.Int32,
     "seed": pl.Int64,
+    "runtime": pl.String,
     "examples": pl.Int64,
     "before": pl.Float64,
     "after": pl.Float64,
@@ -48,8 +51,9 @@ CHANGE_SCHEMA = {
 }
 """One row a metric of `METRICS` and what it was read at. Accuracies are of the `examples` that both runs measured;
 `only_*` count those that one run's network gets right and the other's does not, `p_value` and `verdict` (of the second
-run) are McNemar's. Costs have neither. What one run lacks is null; `lacking` says what the runs have not measured of
-what they planned, and, of a worst case, what the second one does not attack with any more."""
+run) are McNemar's; of what probes measure those of `probe_changes`. Counted costs have neither. What one run lacks is
+null; `lacking` says what the runs have not measured of what they planned, and, of a worst case, what the second one
+does not attack with any more."""
 
 
 @dataclass(frozen=True)
@@ -97,6 +101,12 @@ class _Run:
             found[self.labels[variant.key]] = own
         return found
 
+    def probes(self) -> Probes:
+        problems: list[str] = []
+        found = probes(self.store, self.plan, self.labels, problems)
+        self.notes.extend(f"{self.store.root.name}: {problem}" for problem in problems)
+        return found
+
 
 def changes(before: RunStore, after: RunStore) -> Changes:
     """Compare the run `after` with the run `before`; variants and attacks are the same where their names are.
@@ -112,7 +122,9 @@ def changes(before: RunStore, after: RunStore) -> Changes:
             f"{before.root.name} measured {old.plan.dataset} {old.plan.fingerprint[:8]}, {after.root.name} "
             f"{new.plan.dataset} {new.plan.fingerprint[:8]}: only runs on the same data can be compared"
         )
-    rows = [*_readings(old, new), *_costs(old.costs(), new.costs())]
+    probed = old.probes(), new.probes()
+    rows = [*_readings(old, new), *_costs(old.costs(), new.costs()), *probe_changes(*probed)]
+    notes += machine_notes(*probed)
     only = [(old, new), (new, old)]
     for one, other in only:
         if missing := [name for name in one.labels.values() if name not in other.labels.values()]:

@@ -34,6 +34,8 @@ def select(condition: Condition, frame: pl.DataFrame) -> pl.DataFrame:
         if pattern is not None:
             names = [name for name in chosen[column].unique() if name is not None and accepts(name)]
             chosen = chosen.filter(pl.col(column).is_in(names))
+    if condition.runtime is not None:
+        chosen = chosen.filter(pl.col("runtime") == condition.runtime)
     if condition.radius is not None:
         points = chosen.select("norm", "epsilon").iter_rows()
         chosen = chosen.filter(pl.Series([condition.selects_radius(*point) for point in points], dtype=pl.Boolean))

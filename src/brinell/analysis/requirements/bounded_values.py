@@ -4,32 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
 
 from brinell.analysis.aggregate import CLEAN, WORST
 from brinell.analysis.evaluation import Evaluation
+from brinell.analysis.requirements.bounded_value import BoundedValue
+from brinell.analysis.requirements.corruption_accuracy import corruption_accuracy
 from brinell.analysis.significance.bounds import Z, difference_bounds, share_bounds
 from brinell.core.conditions import Condition
-from brinell.core.requirements import COUNTED, PROBED
-
-
-@dataclass(frozen=True)
-class BoundedValue:
-    """A value, its lower and its upper bound, and what it was read at."""
-
-    value: float
-    low: float
-    high: float
-    examples: int | None = None
-    """Of a share; `None` for what is no share."""
-    attack: str | None = None
-    norm: str | None = None
-    epsilon: float | None = None
-    steps: int | None = None
-    seed: int | None = None
+from brinell.core.requirements import CORRUPTED, COSTS, COUNTED
 
 
 def bounded_values(evaluation: Evaluation, condition: Condition, variant: str) -> list[BoundedValue]:
@@ -37,18 +22,24 @@ def bounded_values(evaluation: Evaluation, condition: Condition, variant: str) -
 
     With a signed condition the values are changes against the variant's baseline, on the same examples.
     """
-    if condition.metric in (*COUNTED, *PROBED):
+    if condition.metric in COSTS:
         own, base = (
-            measured_cost(evaluation, condition.metric, name) for name in (variant, _baseline(evaluation, variant))
+            measured_cost(evaluation, condition.metric, name, condition.runtime)
+            for name in (variant, _baseline(evaluation, variant))
         )
         return _changed(own, base, condition)
+    if condition.metric == CORRUPTED:
+        return corruption_accuracy(evaluation, condition, variant, _baseline(evaluation, variant))
     measured = _differences if condition.signed else _shares
     return list(measured(evaluation, condition, variant))
 
 
-def measured_cost(evaluation: Evaluation, metric: str, variant: str) -> BoundedValue | None:
-    """A metric that is counted or probed; `None` where it is not known."""
-    return _counted(evaluation, metric, variant) if metric in COUNTED else _probed(evaluation, metric, variant)
+def measured_cost(evaluation: Evaluation, metric: str, variant: str, runtime: str | None = None) -> BoundedValue | None:
+    """A metric that is counted, or measured in `runtime` (the study's, if `None`); `None` where it is not known."""
+    if metric in COUNTED:
+        return _counted(evaluation, metric, variant)
+    runtime = runtime or evaluation.plan.config.get("runtime", "reference")
+    return (_latency if metric == "latency_ms" else _energy)(evaluation, variant, runtime)
 
 
 def _baseline(evaluation: Evaluation, variant: str) -> str:
@@ -98,10 +89,9 @@ def _counted(evaluation: Evaluation, metric: str, variant: str) -> BoundedValue 
     return None if value is None else BoundedValue(float(value), float(value), float(value))  # type: ignore[arg-type]
 
 
-def _probed(evaluation: Evaluation, metric: str, variant: str) -> BoundedValue | None:
-    if metric == "latency_ms":
-        return _latency(evaluation, variant)
+def _energy(evaluation: Evaluation, variant: str, runtime: str) -> BoundedValue | None:
     energies = [found.record for found in evaluation.probes.energy if found.variant == variant]
+    energies = [record for record in energies if record.runtime == runtime]
     if not energies:
         return None
     mean, deviation = energies[0].energy_j
@@ -109,9 +99,8 @@ def _probed(evaluation: Evaluation, metric: str, variant: str) -> BoundedValue |
     return BoundedValue(mean, mean - width, mean + width)
 
 
-def _latency(evaluation: Evaluation, variant: str) -> BoundedValue | None:
-    """The smallest batch in the study's own runtime; the bounds are those of the probe."""
-    runtime = evaluation.plan.config.get("runtime", "reference")
+def _latency(evaluation: Evaluation, variant: str, runtime: str) -> BoundedValue | None:
+    """The smallest batch; the bounds are the quartiles of the probe's runs."""
     readings = [
         reading
         for found in evaluation.probes.latency

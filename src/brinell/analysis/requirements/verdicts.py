@@ -10,10 +10,11 @@ import polars as pl
 from brinell.analysis.aggregate import CLEAN
 from brinell.analysis.evaluation import Evaluation
 from brinell.analysis.labels import labels
-from brinell.analysis.requirements.bounded_values import BoundedValue, bounded_values
+from brinell.analysis.requirements.bounded_value import BoundedValue
+from brinell.analysis.requirements.bounded_values import bounded_values
 from brinell.core import ConfigurationError
 from brinell.core.conditions import Condition
-from brinell.core.requirements import COUNTED, PROBED, parse_requirement
+from brinell.core.requirements import CORRUPTED, COSTS, parse_requirement
 
 MET: Final = "met"
 NOT_MET: Final = "not met"
@@ -108,7 +109,7 @@ def _margin(condition: Condition, value: BoundedValue) -> float:
 
 def _doubt(evaluation: Evaluation, condition: Condition, variant: str, baseline: str, verdict: str) -> str | None:
     """Why the bounds do not decide: something is not measured yet, or the gradients may be masked."""
-    if condition.metric in (*COUNTED, *PROBED):
+    if condition.metric in (*COSTS, CORRUPTED):
         return None
     sides = [variant, *([baseline] if condition.signed else [])]
     open_trials = evaluation.coverage.filter(

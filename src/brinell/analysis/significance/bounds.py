@@ -15,23 +15,24 @@ Z: Final = 1.6448536269514722
 _HALVINGS: Final = 60
 
 
-def share_bounds(correct: int, examples: int) -> tuple[float, float]:
+def share_bounds(correct: float, examples: int) -> tuple[float, float]:
     """The lower and the upper one-sided 95 % bound of a share, exact (Clopper and Pearson 1934).
 
-    The share lies under the lower bound in at most 5 % of samples, and over the upper one in at most 5 %. Of no
-    examples the bounds are 0 and 1.
+    `correct` may hold parts of examples, such as a mean over corruptions: the share is then taken for that of as many
+    whole ones. The share lies under the lower bound in at most 5 % of samples, and over the upper one in at most 5 %.
+    Of no examples the bounds are 0 and 1.
     """
-    wrong = examples - correct
+    wrong = max(0.0, examples - correct)
     low = float(betaincinv(correct, wrong + 1, 1 - CONFIDENCE)) if correct else 0.0
     high = float(betaincinv(correct + 1, wrong, CONFIDENCE)) if wrong else 1.0
     return low, high
 
 
-def difference_bounds(only_one: int, only_other: int, examples: int) -> tuple[float, float]:
+def difference_bounds(only_one: float, only_other: float, examples: int) -> tuple[float, float]:
     """The lower and the upper one-sided 95 % bound of the first share less the second, on the same examples.
 
     Args:
-        only_one: Examples that only the first gets right.
+        only_one: Examples that only the first gets right; parts of examples count as in `share_bounds`.
         only_other: Examples that only the second gets right.
         examples: All examples; none: the bounds are -1 and 1.
 
@@ -47,7 +48,7 @@ def difference_bounds(only_one: int, only_other: int, examples: int) -> tuple[fl
     return low, high
 
 
-def _score(only_one: int, only_other: int, examples: int, delta: float) -> float:
+def _score(only_one: float, only_other: float, examples: int, delta: float) -> float:
     """Tango's statistic of the hypothesis that the difference is `delta`; it falls with `delta`, 0 at the estimate."""
     difference = only_one - only_other - examples * delta
     b = (2 * examples - only_one + only_other) * delta - only_one - only_other

@@ -11,6 +11,8 @@ from pydantic_core import InitErrorDetails
 from brinell.core import ConfigurationError, choices, refusal, refuse
 from brinell.core.conditions import Condition
 from brinell.core.requirements import PROBED, parse_requirement
+from brinell.probes import Corruptions, Probe
+from brinell.runtimes import RUNTIMES
 from brinell.study.config.attacks import AttackEntry, TransferEntry
 from brinell.study.config.limits import Limit, limit_problem
 from brinell.study.config.lineage import baselines
@@ -26,6 +28,7 @@ class Measured:
         self.attacks: Mapping[str, AttackEntry] = sections["attacks"]
         self.transfers: Mapping[str, TransferEntry] = sections["transfers"]
         self.probes: Mapping[str, ProbeEntry] = sections["probes"]
+        self.runtime: str = sections.get("runtime", "reference")
         self.baselines = baselines(self.variants)
 
     def problem(self, condition: Condition) -> str:
@@ -47,7 +50,7 @@ class Measured:
             probe = PROBED[condition.metric]
             entry = self.probes.get(probe)
             if entry is not None and _includes(entry.variants, variant):
-                return ""
+                return self._probe_problem(condition, entry.probe)
             return f"nobody measures {condition.metric} of {variant}; it takes probes: {{{probe}: true}}"
         if condition.metric not in ("robust_accuracy", "worst_case"):
             return ""
@@ -63,6 +66,25 @@ class Measured:
         read = ", ".join(_radius(*point) for point in sorted(set(radii))) or "none"
         wanted = "a radius" if condition.radius is None else _radius(condition.norm, condition.radius)
         return f"no attack on {variant} is read at {wanted}; radii that are: {read}"
+
+    def _probe_problem(self, condition: Condition, probe: Probe) -> str:
+        """Why the probe's answer does not hold what the condition is on."""
+        if isinstance(probe, Corruptions):
+            if any(map(condition.selects_attack, probe.corruptions)):
+                return ""
+            return f"no corruption {condition.attack!r}; {choices(str(condition.attack), list(probe.corruptions))}"
+        if condition.runtime in (None, self.runtime):
+            return ""
+        if condition.metric != "latency_ms":
+            return f"{condition.metric} is measured in the study's runtime alone, {self.runtime!r}"
+        stable = [name for name in RUNTIMES if RUNTIMES[name].stable]
+        if condition.runtime not in stable:
+            return f"there is no runtime {condition.runtime!r}; {choices(str(condition.runtime), stable)}"
+        try:
+            RUNTIMES[condition.runtime]().check_installed()
+        except ConfigurationError as error:
+            return str(error)
+        return ""
 
     def _points(self, condition: Condition, variant: str) -> Iterator[tuple[str, float | None]]:
         """Norm and radius of each reading of the variant that the condition is on."""
