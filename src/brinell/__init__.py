@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         nn,
         probes,
         reporting,
+        runs,
         runtimes,
         store,
         study,
@@ -31,15 +32,15 @@ if TYPE_CHECKING:
     from brinell.compressors import compress
     from brinell.container import load, save
     from brinell.reporting import write as report
-    from brinell.study import limit, run
+    from brinell.runs import limit, run
 
 _FUNCTIONS: Final = {
     "attack": ("brinell.attacks", "attack"),
     "compress": ("brinell.compressors", "compress"),
     "save": ("brinell.container", "save"),
     "load": ("brinell.container", "load"),
-    "run": ("brinell.study", "run"),
-    "limit": ("brinell.study", "limit"),
+    "run": ("brinell.runs", "run"),
+    "limit": ("brinell.runs", "limit"),
     "report": ("brinell.reporting", "write"),
 }
 _PACKAGES: Final = (
@@ -55,6 +56,7 @@ _PACKAGES: Final = (
     "nn",
     "probes",
     "reporting",
+    "runs",
     "runtimes",
     "store",
     "study",
@@ -82,6 +84,7 @@ __all__ = [
     "report",
     "reporting",
     "run",
+    "runs",
     "runtimes",
     "save",
     "store",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import textwrap
 from pathlib import Path
 
@@ -15,9 +14,9 @@ from safetensors.torch import save_file
 import brinell as library
 from brinell.cli.arguments.data_argument import read_data, with_shape
 from brinell.cli.arguments.model_argument import names_apart, parse_shape, read_model
-from brinell.core import ConfigurationError, StoreError
+from brinell.core import ConfigurationError
 from brinell.models import CustomNetwork
-from brinell.store import RunStore, name_variant
+from brinell.store import RunStore
 
 CODE = """
     from torch import nn
@@ -113,20 +112,6 @@ def test_variants_of_a_run_are_exported_by_name(brinell, done, tmp_path):
     assert "did you mean 'pruned'? accepted: base, pruned" in brinell("export", done, "prune").err
     assert "name one of its variants" in brinell("export", done).err
     assert "only a run has variants" in brinell("export", file, "pruned").err
-
-
-def test_a_name_is_never_that_of_other_settings(done, tmp_path):
-    store = RunStore(shutil.copytree(done, tmp_path / "run"))
-    base, pruned = (variant.key for variant in store.plan().variants)
-    named = tmp_path / "run" / "variants" / "a.brinell"
-    name_variant(store, base, "a")
-    assert named.samefile(store.variant_file(base, "variant.brinell"))
-    name_variant(store, pruned, "a")
-    assert named.samefile(store.variant_file(pruned, "variant.brinell"))
-    name_variant(store, "0" * 20, "a")
-    assert not named.exists()
-    with pytest.raises(StoreError, match="is no name for an entry of variants"):
-        name_variant(store, base, "../a")
 
 
 @pytest.mark.parametrize(

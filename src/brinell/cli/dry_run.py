@@ -11,7 +11,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from brinell.analysis.labels import labels
-from brinell.cli.display.console import duration, out
+from brinell.cli.display.console import out
+from brinell.core import duration
 from brinell.store import RunStore
 from brinell.study import Kind, Splits, Study, Task, measured_seconds, missing, plan, tasks, training_examples
 

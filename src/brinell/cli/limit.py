@@ -48,8 +48,8 @@ def limit(
     """See `HELP`."""
     import yaml
 
-    from brinell.cli.display.progress import Display
     from brinell.cli.run import conclude
+    from brinell.runs import ProgressDisplay
     from brinell.study import Study, limit_config
     from brinell.study import run as compute
 
@@ -68,6 +68,6 @@ def limit(
         epochs=epochs,
     )
     study = Study.parse(config, source=yaml.safe_dump(config, sort_keys=False))
-    with Display(out) as display:
+    with ProgressDisplay(out) as display:
         result = compute(study, out=folder, threads=threads, observe=display)
     conclude(study, result)

@@ -61,8 +61,8 @@ def run(
     debug: Debug = False,
 ) -> None:
     """See `HELP`."""
-    from brinell.cli.display.progress import Display
     from brinell.cli.dry_run import print_plan
+    from brinell.runs import ProgressDisplay
     from brinell.study import Study, check_code_is_trusted
     from brinell.study import run as compute
 
@@ -73,7 +73,7 @@ def run(
     if dry_run:
         print_plan(value, target)
         return
-    display = Display(out if kind == Format.text else err)
+    display = ProgressDisplay(out if kind == Format.text else err)
     try:
         with display:
             result = compute(

@@ -16,8 +16,8 @@ from rich.table import Table
 from brinell.analysis.coverage import State, settled, variant_states
 from brinell.analysis.labels import labels
 from brinell.cli.display.check_formats import Check, Checks, Format, FormatOption, Outcome, formatted
-from brinell.cli.display.console import Debug, RunFolder, add_row, duration, out
-from brinell.core import StudyPlan
+from brinell.cli.display.console import Debug, RunFolder, add_row, out
+from brinell.core import StudyPlan, duration
 from brinell.store import Failure, RunStore
 
 HELP = """Show how far a run is: what is done, running, failed, blocked or unsupported, and the time left.

@@ -14,7 +14,7 @@ from brinell.core.errors import (
 from brinell.core.html_table import html_table
 from brinell.core.keys import block_name, content_key, file_digest
 from brinell.core.problems import StrictModel, choices, explain, refusal, refuse
-from brinell.core.progress import Progress, no_progress
+from brinell.core.progress import Progress, duration, no_progress
 from brinell.core.records import (
     ROW_SCHEMA,
     TRACE_SCHEMA,
@@ -63,6 +63,7 @@ __all__ = [
     "choices",
     "content_key",
     "derive_seed",
+    "duration",
     "explain",
     "file_digest",
     "html_table",

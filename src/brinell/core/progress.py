@@ -1,4 +1,4 @@
-"""How long work reports that it is alive: one callable, no framework."""
+"""How long work reports how far it is, and how a time is written."""
 
 from __future__ import annotations
 
@@ -14,3 +14,11 @@ class Progress(Protocol):
 
 def no_progress(label: str, done: float, total: float) -> None:
     """A `Progress` that says nothing."""
+
+
+def duration(seconds: float) -> str:
+    """A time for people: `40 s`, `12 min`, `2.5 h`."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = seconds / 60
+    return f"{minutes:.0f} min" if minutes < 90 else f"{minutes / 60:.1f} h"

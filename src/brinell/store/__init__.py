@@ -2,7 +2,7 @@
 
 from brinell.store.atomic import atomic_folder, atomic_path, write_bytes, write_text
 from brinell.store.lock import locked
-from brinell.store.named_variants import name_variant, named_variant
+from brinell.store.named_variants import name_variant, name_variants, named_variant
 from brinell.store.run import RunStore
 from brinell.store.tables import read_footer, read_table, table, write_table
 from brinell.store.task_status import Failure, Running
@@ -15,6 +15,7 @@ __all__ = [
     "atomic_path",
     "locked",
     "name_variant",
+    "name_variants",
     "named_variant",
     "read_footer",
     "read_table",

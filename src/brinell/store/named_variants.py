@@ -1,38 +1,52 @@
-"""Files of a run's variants under the variants' names: what is shipped, beside the folders that keys name."""
+"""Copies of the variants' files under the variants' names: what is shipped, beside the folders that keys name."""
 
 from __future__ import annotations
 
-import filecmp
-import os
+import shutil
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Final
 
 from brinell.store.atomic import atomic_path
+from brinell.store.file_digest import file_sha256
 from brinell.store.layout import NAMED_VARIANT
 from brinell.store.run import RunStore
-from brinell.store.safe_paths import safe_path
+from brinell.store.safe_paths import entries, safe_path
+
+_FILE: Final = "variant.brinell"
+
+
+def name_variants(store: RunStore, names: Mapping[str, str]) -> None:
+    """`name_variant` for all names by key; copies under names that are not among them are removed.
+
+    A file under another name stays where it is no copy of a variant's file: it may be the user's.
+
+    Raises:
+        StoreError: as `name_variant`.
+    """
+    for path in _copies(store, without=frozenset(names.values())):
+        path.unlink()
+    for key, name in names.items():
+        name_variant(store, key, name)
 
 
 def name_variant(store: RunStore, key: str, name: str) -> None:
-    """Put the variant's file, once it is made and whole, at `variants/<name>.brinell` as well.
+    """Put a copy of the variant's file, once it is made and whole, at `variants/<name>.brinell`.
 
-    It is a hard link, or a copy where the file system has none. What stood there of other settings is removed.
+    It is no link: what somebody does to it leaves the run's own file alone. A file of other content there is replaced.
 
     Raises:
         StoreError: `name` cannot be that of a file here, or it cannot be written.
     """
-    made = store.has_whole_variant(key)  # a damaged one is made again, and named then
-    file = safe_path(store.root, "variants", key, "variant.brinell") if made else None
     target = safe_path(store.root, "variants", f"{name}.brinell")
-    if file is None:
+    if not store.has_whole_variant(key):  # a damaged one is made again, and named then
         target.unlink(missing_ok=True)
         return
-    if target.exists() and (target.samefile(file) or filecmp.cmp(target, file, shallow=False)):  # or a run was copied
+    file = safe_path(store.root, "variants", key, _FILE)
+    if target.exists() and not target.samefile(file) and file_sha256(target) == file_sha256(file):
         return
     with atomic_path(target) as temporary:
-        try:
-            os.link(file, temporary)
-        except OSError:
-            temporary.write_bytes(file.read_bytes())
+        shutil.copyfile(file, temporary)
 
 
 def named_variant(store: RunStore, name: str) -> Path | None:
@@ -41,3 +55,14 @@ def named_variant(store: RunStore, name: str) -> Path | None:
         return None
     path = safe_path(store.root, "variants", f"{name}.brinell")
     return path if path.exists() else None
+
+
+def _copies(store: RunStore, without: frozenset[str]) -> list[Path]:
+    """Files under other names than `without` that hold what a variant of the run does."""
+    files = [Path(entry.path) for entry in entries(store.root, "variants") if not entry.temporary]
+    of_keys = [path for path in files if path.parent.name != "variants" and path.name == _FILE]
+    named = [path for path in files if path.parent.name == "variants" and NAMED_VARIANT.fullmatch(path.name)]
+    others = [path for path in named if path.stem not in without]
+    sizes = {path.stat().st_size for path in others}
+    made = {file_sha256(path) for path in of_keys if path.stat().st_size in sizes}
+    return [path for path in others if file_sha256(path) in made]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any, Final
 
 from brinell.core import StoreError
 from brinell.store.atomic import atomic_folder, write_bytes
+from brinell.store.file_digest import file_sha256
 from brinell.store.integrity import object_bytes, parse_object, read_object, unhashed_files
 from brinell.store.safe_paths import entries, exists, safe_path
 from brinell.store.sweep import remove_known
@@ -44,7 +44,7 @@ def _replace(root: Path, key: str, folder: Path) -> None:
 def write_manifest(root: Path, key: str, folder: Path) -> None:
     """Write the manifest of all files that are in `folder`, which is or becomes that of the variant `key`."""
     names = sorted(path.name for path in folder.iterdir() if path.is_file() and path.name != _MANIFEST)
-    files = {name: {"bytes": (folder / name).stat().st_size, "sha256": _digest(folder / name)} for name in names}
+    files = {name: {"bytes": (folder / name).stat().st_size, "sha256": file_sha256(folder / name)} for name in names}
     write_bytes(folder / _MANIFEST, object_bytes({"files": files}, f"variants/{key}/{_MANIFEST}"))
 
 
@@ -78,7 +78,7 @@ def variant_file(root: Path, key: str, name: str) -> Path | None:
         return None
     if not exists(root, "variants", key, name):
         raise StoreError(f"cannot read {path}: the file is missing")
-    if found[1] is not None and _digest(path) != found[1]:
+    if found[1] is not None and file_sha256(path) != found[1]:
         raise StoreError(f"cannot read {path}: its content is not that of which {_MANIFEST} beside it holds the hash")
     return path
 
@@ -125,11 +125,3 @@ def _size(root: Path, key: str, name: str) -> int | None:
     if not exists(root, "variants", key, name):
         return None
     return safe_path(root, "variants", key, name).stat().st_size
-
-
-def _digest(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise StoreError(f"cannot read {path}: {error.strerror or error}") from error

@@ -1,7 +1,7 @@
 """A study from its YAML to a run's folder: configuration, plan, tasks, executors."""
 
 from brinell.study.executors.executor import TaskProgress
-from brinell.study.limit_api import limit, limit_config
+from brinell.study.limit_config import limit_config
 from brinell.study.networks import check_code_is_trusted
 from brinell.study.pass_time import measured_seconds
 from brinell.study.plan import plan
@@ -29,7 +29,6 @@ __all__ = [
     "TimeRemaining",
     "VariantTask",
     "check_code_is_trusted",
-    "limit",
     "limit_config",
     "measured_seconds",
     "missing",

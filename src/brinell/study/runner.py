@@ -12,7 +12,7 @@ from typing import Final, Literal
 
 from brinell.analysis.labels import file_names
 from brinell.core import ConfigurationError, StudyPlan, html_table
-from brinell.store import RunStore, name_variant
+from brinell.store import RunStore, name_variant, name_variants
 from brinell.study.environment import cores, environment
 from brinell.study.executors.executor import Executor, Serial, TaskProgress
 from brinell.study.executors.processes import Processes
@@ -59,6 +59,8 @@ class Run(os.PathLike[str]):
     root: Path
     plan: StudyPlan
     endings: tuple[TaskResult, ...] = ()
+    report: Path | None = None
+    """The page, where it was written."""
 
     def __fspath__(self) -> str:
         return str(self.root)
@@ -97,18 +99,9 @@ def run(
     observe: Observer | None = None,
     trust_code: bool = True,
 ) -> Run:
-    """Compute what the folder `out` (`runs/<name of the study>`) lacks of `study`, and return the run.
+    """Compute what the folder `out` lacks of `study`, without showing or reporting anything.
 
-    `study` is a YAML file, the name of a study that ships, or a `Study`; `overrides` are `dotted.path=value`. A task
-    that fails does not stop the others; the next run tries it again. `executor` `processes` uses `workers` processes
-    (as many as there are cores) with `threads` each (cores / workers, at most 8: small networks get slower beyond), and
-    `ray` as many workers of a cluster, whose nodes must all see `out` and the data; rows are equal for equal `threads`.
-    `trust_code` is whether code that the study names (models of `kind: custom`) may run; `brinell run` asks for it.
-
-    Raises:
-        ConfigurationError, DataError, ModelError: the study is not accepted; nothing was computed.
-        StoreError: the folder holds something that is no run (nothing in it is touched), cannot be written, or another
-            run is using it; nothing computed is lost.
+    As `brinell.run`, which adds progress and the report.
     """
     value = study if isinstance(study, Study) else Study.from_yaml(study, overrides)
     check_code_is_trusted(value, trust_code)
@@ -153,8 +146,7 @@ class _Computing:
         damaged = tuple(place for task in left for place in task.damaged(store))
         tell(RunStarted(store.root, planned, len(everything), left, damaged))
         names = file_names(planned)
-        for key, name in names.items():
-            name_variant(store, key, name)
+        name_variants(store, names)
         with _executor(self.executor, context, self.threads, self.workers) as chosen:
             endings = execute(left, chosen, _naming(store, names, tell), unsupported)
         self.endings |= {ending.task.id: ending for ending in endings}

@@ -54,11 +54,3 @@ def say_error(message: str) -> None:
     for line in message.splitlines():
         err.print("[bold red]error:[/] ", end="", soft_wrap=True)
         err.print(line, markup=False, soft_wrap=True)
-
-
-def duration(seconds: float) -> str:
-    """So long, as a person would say it."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    minutes = seconds / 60
-    return f"{minutes:.0f} min" if minutes < 90 else f"{minutes / 60:.1f} h"

@@ -9,7 +9,7 @@ from typing import Self
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
-from brinell.cli.display.console import duration
+from brinell.core import duration
 from brinell.study import Event, RunStarted, TaskProgress, TaskResult, TimeRemaining
 
 _LINE_EVERY = 30.0
@@ -19,8 +19,8 @@ _DAMAGED_SHOWN = 20
 """Damaged files that are named one by one."""
 
 
-class Display:
-    """An observer of `brinell.study.run`: bars on a terminal, plain lines elsewhere."""
+class ProgressDisplay:
+    """Shows the events of a run: bars on a terminal, plain lines elsewhere. An observer of `brinell.study.run`."""
 
     def __init__(self, console: Console) -> None:
         self.console = console

@@ -6,8 +6,8 @@ import pytest
 import yaml
 from rich.console import Console
 
-from brinell.cli.display.console import duration
-from brinell.cli.display.progress import Display
+from brinell.core import duration
+from brinell.runs import ProgressDisplay
 from brinell.store import RunStore
 from brinell.study import AttackTask, RunStarted, Study, TaskProgress, TaskResult, TimeRemaining, missing, plan, tasks
 from study.conftest import TINY
@@ -69,7 +69,7 @@ def test_the_display_shows_any_course_of_events(everything, terminal, tmp_path):
     planned, found = everything
     with (tmp_path / "out").open("w") as file:
         console = Console(file=file, force_terminal=terminal, width=120)
-        with Display(console) as display:
+        with ProgressDisplay(console) as display:
             display(RunStarted(tmp_path, planned, len(found), missing(found, RunStore(tmp_path), 10)))
             for task in found[:4]:
                 display(TaskProgress(task, "working", 1, 0))

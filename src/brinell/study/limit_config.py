@@ -1,0 +1,76 @@
+"""The study that `brinell.limit` runs: how far one network can be compressed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from brinell.core import ConfigurationError
+from brinell.core.requirements import parse_requirement
+
+BASELINE: Final = "baseline"
+"""Name of the network that is compressed."""
+LIMIT: Final = "smallest"
+"""Name of the search."""
+STEPS: Final = 20
+"""Steps of PGD that confirm."""
+
+
+def limit_config(
+    model: str | Mapping[str, Any],
+    *,
+    data: str | Mapping[str, Any],
+    keep: Sequence[str],
+    weights: str | Path | None = None,
+    train: Mapping[str, Any] | None = None,
+    minimise: str = "bytes",
+    families: Mapping[str, Any] | None = None,
+    budget: int = 24,
+    epochs: int = 2,
+) -> dict[str, Any]:
+    """The mapping of the study that `brinell.limit` runs.
+
+    Raises:
+        ConfigurationError: a condition cannot be read, or there is none.
+    """
+    texts = [keep] if isinstance(keep, str) else list(keep)
+    if not texts:
+        raise ConfigurationError("keep: at least one condition is needed, such as 'clean_accuracy >= -0.01'")
+    conditions = [parse_requirement(text, "keep") for text in texts]
+    attacked = [condition for condition in conditions if condition.radius is not None]
+    radii = sorted({condition.radius or 0.0 for condition in attacked})
+    norm = attacked[0].norm if attacked else "linf"
+    swept = {"norm": norm, "sweep": {"epsilon": radii}}
+    attacks = {"fgsm": {"kind": "fgsm", **swept}, "pgd": {"kind": "pgd", "steps": STEPS, **swept}} if radii else {}
+    entry = {"kind": model} if isinstance(model, str) else dict(model)
+    return {
+        "name": "limit",
+        "data": {"kind": data} if isinstance(data, str) else dict(data),
+        "models": {"model": {**entry, **({} if weights is None else {"weights": str(weights)})}},
+        "variants": {BASELINE: {"model": "model", **({} if train is None else {"train": dict(train)})}},
+        "attacks": attacks,
+        "limits": {
+            LIMIT: {
+                "from": BASELINE,
+                "minimise": minimise,
+                "keep": texts,
+                "families": dict(families or default_families(epochs)),
+                "budget": {"variants": budget},
+            }
+        },
+    }
+
+
+def default_families(epochs: int) -> dict[str, Any]:
+    """Magnitude pruning of weights, and INQ: what every network with convolutions or linear layers can be given."""
+    train = {"epochs": epochs}
+    return {
+        "weights": {
+            "kind": "prune",
+            "granularity": "weight",
+            "budget": {"sparsity": {"search": [0.3, 0.98]}},
+            "train": train,
+        },
+        "powers": {"kind": "inq", "weight_bits": {"search": [2, 7]}, "train": train},
+    }
