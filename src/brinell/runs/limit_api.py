@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import yaml
 
-from brinell.runs.run import run
+from brinell.runs.api import run
 from brinell.study import Observer, Run, Study, limit_config
 
 
