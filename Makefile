@@ -2,9 +2,12 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+JOBS ?= 2
+# One thread a worker: two workers of two threads each are slower on two cores.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test check docs clean
+.PHONY: demo test test-all check docs clean
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -16,7 +19,11 @@ demo: $(VENV)/.installed
 	$(BIN)/brinell run quickstart
 
 test: $(VENV)/.installed check
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(PYTEST)
+
+# The full cross products as well, of which `make test` tries a covering design (tests/covering.py).
+test-all: $(VENV)/.installed check
+	$(PYTEST) -m "cross or not cross"
 
 check: $(VENV)/.installed
 	$(BIN)/ruff check .

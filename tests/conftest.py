@@ -16,6 +16,16 @@ settings.load_profile("brinell")
 torch.set_num_threads(1)  # sums are then added up in one order, so that equal means bit-equal
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out the pairs that only the full cross product tries, unless `-m` names them."""
+    if "cross" in config.option.markexpr:
+        return
+    full = [item for item in items if item.get_closest_marker("cross")]
+    if full:
+        config.hook.pytest_deselected(items=full)
+        items[:] = [item for item in items if not item.get_closest_marker("cross")]
+
+
 @pytest.fixture(autouse=True)
 def seeded() -> None:
     """Every test draws the same numbers in any order and on any worker: a failure is one that can be repeated."""

@@ -13,6 +13,7 @@ import brinell
 from brinell.attacks import ATTACKS, FGSM, Attack, GenAttack, LocalSearch, run_trial
 from brinell.attacks.harness.oracle import Oracle, harness
 from brinell.core import BrinellError
+from covering import covering_pairs
 from zoo import ZOO, OddNetwork, evaluated, images_for, input_gradient
 
 CPU = torch.device("cpu")
@@ -29,6 +30,7 @@ def quick(kind: type[Attack]) -> Attack:
     wanted = {
         "epsilon": 0.1,
         "steps": 2,
+        "queries": 4,
         "max_candidates": 4,
         "population": 3,
         "binary_search_steps": 1,
@@ -75,8 +77,16 @@ def test_logits_and_gradients_are_those_of_the_network(odd: OddNetwork) -> None:
     assert gradient.isfinite().all()
 
 
-@pytest.mark.parametrize("kind", [ATTACKS[kind] for kind in ATTACKS], ids=lambda kind: kind.kind)
-@pytest.mark.parametrize("odd", WORKING, ids=name_of)
+@pytest.mark.parametrize(
+    ("odd", "kind"),
+    covering_pairs(
+        WORKING,
+        [ATTACKS[kind] for kind in ATTACKS],
+        each=2,
+        group=lambda kind: kind.needs,
+        name=lambda value: value.name if isinstance(value, OddNetwork) else value.kind,
+    ),
+)
 def test_every_attack_is_judged_by_the_network(odd: OddNetwork, kind: type[Attack]) -> None:
     module, labels = attacked(odd)
     images = images_for(odd)

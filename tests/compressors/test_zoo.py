@@ -26,6 +26,7 @@ from brinell.core import BrinellError
 from brinell.data import Dataset, from_tensors
 from brinell.training import Train
 from brinell.variants import Variant
+from covering import covering_pairs
 from zoo import ZOO, OddNetwork, evaluated, images_for
 
 TINY = Train(epochs=1, batch_size=12, learning_rate=0.001)
@@ -44,10 +45,10 @@ COMPRESSORS: dict[str, Compressor] = {
     "int8": Int8(calibration_examples=13),
 }
 WORKING = [odd for odd in ZOO if odd.refused is None]
-PAIRS = [
-    (odd, kind) for place, odd in enumerate(WORKING) for turn, kind in enumerate(COMPRESSORS) if (place + turn) % 6 == 0
-]
-"""Each network with a sixth of the compressors, in turn, so that every compressor meets a sixth of the networks."""
+
+
+def name_of(value: OddNetwork | str) -> str:
+    return value if isinstance(value, str) else value.name
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +89,7 @@ def _compressed(odd: OddNetwork, compressor: Compressor, data: Dataset, path: Pa
         assert odd.random or torch.equal(again(images.clone()), child(images.clone()))
 
 
-@pytest.mark.parametrize(("odd", "kind"), PAIRS, ids=lambda value: value if isinstance(value, str) else value.name)
+@pytest.mark.parametrize(("odd", "kind"), covering_pairs(WORKING, [*COMPRESSORS], each=2, name=name_of))
 def test_a_network_is_compressed_or_refused(odd: OddNetwork, kind: str, train_data: Dataset, tmp_path: Path) -> None:
     _compressed(odd, COMPRESSORS[kind], train_data, tmp_path / "v")
 
