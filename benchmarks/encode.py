@@ -20,7 +20,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from brinell.container import read, sizes, write
+from brinell.container import compare_sizes, read, write
 from brinell.variants import Variant
 
 CONVOLUTIONS = ((3, 64, 11), (64, 192, 5), (192, 384, 3), (384, 256, 3), (256, 256, 3))
@@ -68,7 +68,7 @@ def loaded(path: Path) -> dict[str, float]:
 
 
 def least_bytes(path: Path) -> dict[str, float]:
-    return {"entropy_bytes": sizes(read(path, model=skeleton()), path, general_purpose=())["entropy_bytes"]}
+    return {"entropy_bytes": compare_sizes(read(path, model=skeleton()), path, general_purpose=())["entropy_bytes"]}
 
 
 def _resident() -> int:

@@ -35,7 +35,7 @@ from brinell.core import (
     block_name,
     content_key,
 )
-from brinell.store import RunStore, table, write_text
+from brinell.store import RunStore, frame_of_schema, write_text
 
 WANTED = {"seconds": 60.0, "peak_gb": 2.0, "page_mb": 10.0, "opens_s": 2.0}
 RADII = (1 / 255, 2 / 255, 4 / 255, 8 / 255)
@@ -152,7 +152,7 @@ def rows(each: PlannedTrial, chance: np.random.Generator) -> Any:
     }
     zeros = np.zeros(count * number)
     held = {name: zeros for name, kind in ROW_SCHEMA.items() if not kind.endswith("?") and name not in columns}
-    return table({**held, **columns}, ROW_SCHEMA)
+    return frame_of_schema({**held, **columns}, ROW_SCHEMA)
 
 
 def traces(each: PlannedTrial, chance: np.random.Generator) -> Any:
@@ -170,7 +170,7 @@ def traces(each: PlannedTrial, chance: np.random.Generator) -> Any:
                 found, (0, step, epsilon, count, correct, count * (1 + step / 9), 0, 0), strict=True
             ):
                 found[name].append(value)
-    return table(found, TRACE_SCHEMA)
+    return frame_of_schema(found, TRACE_SCHEMA)
 
 
 def answer(kind: str, chance: np.random.Generator) -> tuple[dict[str, Any], dict[str, np.ndarray]]:

@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 
 from brinell.core import ROW_SCHEMA
-from brinell.store import table
+from brinell.store import frame_of_schema
 
 
 def rows(
@@ -35,4 +35,4 @@ def rows(
         "status": ["attacked"] * count,
         **{name: value if isinstance(value, (list, tuple)) else [value] * count for name, value in columns.items()},
     }
-    return table(given, ROW_SCHEMA)
+    return frame_of_schema(given, ROW_SCHEMA)

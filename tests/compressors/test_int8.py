@@ -19,7 +19,7 @@ from brinell.data import Dataset
 from brinell.models import build
 from brinell.nn import fold_batch_norms
 from brinell.nn.onnx_graph import FakeQuantized, OnnxNetwork
-from brinell.nn.onnx_graph.quantizing import whole_scales
+from brinell.nn.onnx_graph.quantizing import exact_scales
 from brinell.training import Train, accuracy
 from brinell.variants import OnnxGraph, Variant
 
@@ -166,9 +166,9 @@ def test_powers_of_two_run_in_int8_without_changing_a_weight(sample: Dataset, ex
 
 def test_whole_scales_are_the_smallest_weights() -> None:
     weight = np.float32([[0.25, -16, 0], [3, -381, 0], [0, 0, 0]])
-    assert whole_scales(weight).tolist() == [0.25, 3, 1]
-    assert whole_scales(np.float32([[0.25, 32]])) is None  # 128 steps
-    assert whole_scales(np.float32([[0.25, 0.3]])) is None
+    assert exact_scales(weight).tolist() == [0.25, 3, 1]
+    assert exact_scales(np.float32([[0.25, 32]])) is None  # 128 steps
+    assert exact_scales(np.float32([[0.25, 0.3]])) is None
     with pytest.raises(ConfigurationError, match="exact_weights needs per_channel"):
         Int8.parse({"exact_weights": True, "per_channel": False})
     assert "exact_weights" not in Int8().identity()

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 import brinell
 from brinell.compressors import DNS, INQ, ABCNet, Compressor, DeepCompression, FineTune, Prune, XNORNet
-from brinell.container import inspect, sizes
+from brinell.container import compare_sizes, inspect
 from brinell.costs import layers, measure
 from brinell.data import Dataset
 from brinell.training import Train
@@ -132,7 +132,7 @@ def test_general_purpose_and_nominal_sizes_count_it_once(sharing: str, tmp_path:
     found = []
     for each in ("none", sharing):
         brinell.save(variant_of(each), tmp_path / each)
-        found.append(sizes(variant_of(each), tmp_path / each, general_purpose=["deflate"]))
+        found.append(compare_sizes(variant_of(each), tmp_path / each, general_purpose=["deflate"]))
     saved = found[0]["general_purpose"]["deflate"] - found[1]["general_purpose"]["deflate"]
     assert saved > 0.8 * 4 * SHARED_WEIGHTS  # random numbers hardly compress
     assert found[0]["nominal_bytes"] - found[1]["nominal_bytes"] == 4 * SHARED_WEIGHTS

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from brinell.container.bit_vector import DTYPES, MANTISSA, BitVector, Layout
+from brinell.container.bit_patterns import DTYPES, MANTISSA, BitPatterns, Layout
 from brinell.container.byte_planes import words_of
 from brinell.container.codings import CODINGS, CodeBook, Dense, Int8, NestedBits, PowerOfTwo, SignBits, Sparse
 from brinell.core import StoreError
@@ -18,7 +18,7 @@ ZERO = 0
 
 
 @st.composite
-def vectors(draw: st.DrawFn) -> BitVector:
+def vectors(draw: st.DrawFn) -> BitPatterns:
     """Bit patterns of a type: any at all, or drawn from a few (which zero may be among), or powers of two, or +-s."""
     dtype = draw(st.sampled_from(sorted(DTYPES)))
     layout = Layout(dtype, 0, 1)
@@ -42,33 +42,33 @@ def vectors(draw: st.DrawFn) -> BitVector:
         pool = st.sampled_from([ZERO, *(exponent << shift for exponent in near)])
     rows, columns = draw(st.integers(1, 6)), draw(st.integers(0, 60))
     bits = draw(arrays.arrays(layout.word, rows * columns, elements=pool, fill=st.nothing()))
-    return BitVector(Layout(dtype, rows * columns, rows if columns else 1), bits)
+    return BitPatterns(Layout(dtype, rows * columns, rows if columns else 1), bits)
 
 
 @st.composite
-def nested(draw: st.DrawFn, layout: Layout, magnitude: int) -> BitVector:
+def nested(draw: st.DrawFn, layout: Layout, magnitude: int) -> BitPatterns:
     """Bases of +-s of which each is positive wherever the one before it is."""
     bases, count = draw(st.integers(2, 7)), draw(st.integers(1, 60))
     levels = draw(arrays.arrays(np.uint8, count, elements=st.integers(0, bases)))
     negative = levels < bases - np.arange(bases)[:, None]
     bits = np.where(negative, magnitude | layout.sign, magnitude).astype(layout.word).reshape(-1)
-    return BitVector(Layout(layout.dtype, bases * count, bases), bits)
+    return BitPatterns(Layout(layout.dtype, bases * count, bases), bits)
 
 
 @st.composite
-def steps(draw: st.DrawFn) -> BitVector:
+def steps(draw: st.DrawFn) -> BitPatterns:
     """Whole numbers of 8 bits times a scale a filter."""
     rows, columns = draw(st.integers(1, 4)), draw(st.integers(16, 60))
     low = draw(st.integers(-255, 0))
     whole = draw(arrays.arrays(np.int16, (rows, columns), elements=st.integers(low, low + 255)))
     scale = draw(arrays.arrays(np.float32, (rows, 1), elements=st.floats(2.0**-20, 2.0**20, width=32)))
     values = whole.astype(np.float32) * scale
-    return BitVector(Layout("float32", rows * columns, rows), values.reshape(-1).view("<u4"))
+    return BitPatterns(Layout("float32", rows * columns, rows), values.reshape(-1).view("<u4"))
 
 
 @settings(deadline=None)
 @given(vectors())
-def test_every_layout_decodes_to_what_it_encoded(vector: BitVector) -> None:
+def test_every_layout_decodes_to_what_it_encoded(vector: BitPatterns) -> None:
     tried = 0
     for kind in CODINGS:
         for coding, streams in CODINGS[kind].encode(vector):
@@ -82,11 +82,11 @@ def test_every_layout_decodes_to_what_it_encoded(vector: BitVector) -> None:
 
 
 def layouts(kind: type, values: list[float] | torch.Tensor, dtype: torch.dtype = torch.float32) -> list:
-    return list(kind.encode(BitVector.of([torch.as_tensor(values, dtype=dtype)])))
+    return list(kind.encode(BitPatterns.of([torch.as_tensor(values, dtype=dtype)])))
 
 
 def test_negative_zero_is_a_value_and_zero_is_not() -> None:
-    vector = BitVector.of([torch.tensor([0.0, -0.0, 1.0])])
+    vector = BitPatterns.of([torch.tensor([0.0, -0.0, 1.0])])
     assert vector.mask.tolist() == [False, True, True]
     assert len(vector.levels) == 2
 
@@ -95,7 +95,7 @@ def test_negative_zero_is_a_value_and_zero_is_not() -> None:
 def test_gaps_of_any_length(positions: list[int]) -> None:
     values = torch.zeros(1001)
     values[positions] = torch.arange(1.0, len(positions) + 1)
-    vector = BitVector.of([values])
+    vector = BitPatterns.of([values])
     for coding, streams in Sparse.encode(vector):
         assert np.array_equal(coding.decode(streams, vector.layout), vector.bits)
 
@@ -103,11 +103,11 @@ def test_gaps_of_any_length(positions: list[int]) -> None:
 def test_gaps_across_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("brinell.container.positions.CHUNK", 7)
     monkeypatch.setattr("brinell.container.byte_planes.CHUNK", 5)
-    monkeypatch.setattr("brinell.container.bit_vector.CHUNK", 11)
+    monkeypatch.setattr("brinell.container.bit_patterns.CHUNK", 11)
     draw = torch.Generator().manual_seed(0)
     for density in (0.01, 0.1, 0.5):
         values = torch.randint(1, 9, (5000,), generator=draw) * (torch.rand(5000, generator=draw) < density)
-        vector = BitVector.of([values.float() * 0.3])
+        vector = BitPatterns.of([values.float() * 0.3])
         for kind in (Sparse, CodeBook, Dense):
             for coding, streams in kind.encode(vector):
                 assert np.array_equal(coding.decode(streams, vector.layout), vector.bits)

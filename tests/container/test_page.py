@@ -10,7 +10,7 @@ from types import ModuleType
 import pytest
 
 from brinell.container import write
-from brinell.container.bit_vector import DTYPES
+from brinell.container.bit_patterns import DTYPES
 from brinell.container.codings import CODINGS
 from container.samples import VARIANTS, bits, taken_apart
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from brinell.container import write
-from brinell.container.bit_vector import BitVector
+from brinell.container.bit_patterns import BitPatterns
 from brinell.container.deflate import LARGEST_RATIO, deflate, inflate
 from brinell.container.select_coding import encode
 from brinell.core import StoreError
@@ -77,19 +77,19 @@ CASES = {
 @pytest.mark.parametrize("name", CASES)
 def test_within_three_percent_of_the_entropy(name: str) -> None:
     kind, values = CASES[name]
-    encoded = encode(BitVector.of([values]), "default")
+    encoded = encode(BitPatterns.of([values]), "default")
     assert encoded.coding.kind == kind
     assert encoded.size <= 1.03 * bound(values.numpy())
 
 
 def test_values_that_are_all_different_are_plain_and_their_exponents_shrink() -> None:
     values = torch.randn(200_000, generator=torch.Generator().manual_seed(0))
-    encoded = encode(BitVector.of([values]), "default")
+    encoded = encode(BitPatterns.of([values]), "default")
     assert encoded.coding.kind == "dense"
     exponents = (values.view(torch.int32).numpy() >> 23) & 255
     assert encoded.size <= 1.01 * (3 * len(values) + entropy(exponents))
     pruned = values * (values.abs() > 1.5)
-    assert encode(BitVector.of([pruned]), "default").coding.kind == "sparse"
+    assert encode(BitPatterns.of([pruned]), "default").coding.kind == "sparse"
 
 
 @pytest.mark.parametrize("name", ["dense", "powers", "sparse-shared", "binary", "mixed"])
@@ -105,7 +105,7 @@ def test_no_section_expands_more_than_deflate_can() -> None:
     values = torch.zeros(3_000_000)
     values[[7, 1_000_000]] = 0.3
     for effort in ("fast", "default"):
-        encoded = encode(BitVector.of([values]), effort)
+        encoded = encode(BitPatterns.of([values]), effort)
         assert values.nbytes <= LARGEST_RATIO * encoded.size
         assert encoded.size < 12_000
 

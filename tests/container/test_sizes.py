@@ -19,7 +19,7 @@ from torch import nn
 
 import brinell
 from brinell.compressors import Int8
-from brinell.container import Effort, inspect, read, sizes, write
+from brinell.container import Effort, compare_sizes, inspect, read, write
 from brinell.container.sizes import PACKERS, entropy, nominal_bytes
 from brinell.data import build
 from brinell.models import MODELS
@@ -92,13 +92,13 @@ def test_entropy_of_nested_bits_is_that_of_their_levels() -> None:
 def test_no_file_is_smaller_than_the_entropy_of_its_parts(tmp_path: Path, name: str, effort: Effort) -> None:
     variant = VARIANTS[name]()
     size = write(variant, tmp_path / "v", effort=effort)
-    assert size >= sizes(variant, tmp_path / "v", general_purpose=())["entropy_bytes"]
+    assert size >= compare_sizes(variant, tmp_path / "v", general_purpose=())["entropy_bytes"]
 
 
 def test_the_bound_holds_header_biases_and_weights(tmp_path: Path) -> None:
     variant = one(levels([-0.5, 0.25, 0.5], 0.2))
     write(variant, tmp_path / "v")
-    found = sizes(variant, tmp_path / "v", general_purpose=())
+    found = compare_sizes(variant, tmp_path / "v", general_purpose=())
     parts = sum(entropy([tensor]) for tensor in variant.tensors.values())
     assert found["entropy_bytes"] == inspect(tmp_path / "v").header_bytes + math.ceil(parts)
     assert found["general_purpose"] == {}
@@ -111,13 +111,13 @@ def test_files_at_best_come_near(tmp_path: Path, name: str) -> None:
     """These networks have 19,000 weights in ten layers: tables of Huffman codes, which no bound counts, show."""
     variant = VARIANTS[name]()
     size = write(variant, tmp_path / "v", effort="best")
-    assert size < 1.09 * sizes(variant, tmp_path / "v", general_purpose=())["entropy_bytes"]
+    assert size < 1.09 * compare_sizes(variant, tmp_path / "v", general_purpose=())["entropy_bytes"]
 
 
 def test_general_purpose_compressors_are_given_the_dense_floats(tmp_path: Path) -> None:
     variant = weights(lambda weight: weight.round(decimals=1))
     write(variant, tmp_path / "v")
-    found = sizes(read(tmp_path / "v"), tmp_path / "v")["general_purpose"]
+    found = compare_sizes(read(tmp_path / "v"), tmp_path / "v")["general_purpose"]
     floats = [tensor for tensor in variant.tensors.values() if tensor.is_floating_point()]
     dense = b"".join(tensor.numpy().tobytes() for tensor in floats)
     assert len(dense) == brinell.costs.measure(variant).dense_bytes
@@ -134,7 +134,7 @@ def test_programs_that_are_not_installed_are_left_out(tmp_path: Path, monkeypatc
     monkeypatch.setattr(shutil, "which", lambda name: None)
     monkeypatch.setattr(sys.modules["brinell.container.sizes"], "find_spec", lambda name: None)
     write(binary(), tmp_path / "v")
-    assert set(sizes(binary(), tmp_path / "v")["general_purpose"]) == {"deflate", "xz"}
+    assert set(compare_sizes(binary(), tmp_path / "v")["general_purpose"]) == {"deflate", "xz"}
     assert list(PACKERS) == ["deflate", "xz", "zstd", "brotli", "zpaq"]
 
 

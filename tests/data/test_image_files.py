@@ -18,7 +18,7 @@ from PIL import Image
 from brinell.core import ConfigurationError, DataError
 from brinell.data import DATASETS, Arrays, HuggingFace, ImageFiles, MappedImages, build, image_files
 from brinell.data.reading import decoding
-from brinell.data.stratified import stratified_share
+from brinell.data.stratified import stratified_mask
 
 RANDOM = np.random.default_rng(0)
 
@@ -88,11 +88,11 @@ def test_one_folder_is_split_by_a_seeded_share_of_every_class(folder: Path) -> N
 def test_shares_hardly_change_when_examples_are_added() -> None:
     names = [str(number) for number in range(1000)]
     labels = np.zeros(1000, dtype=int)
-    before = stratified_share(names, labels, 0.2, 0)
-    after = stratified_share([*names, "new"], np.zeros(1001, dtype=int), 0.2, 0)
+    before = stratified_mask(names, labels, 0.2, 0)
+    after = stratified_mask([*names, "new"], np.zeros(1001, dtype=int), 0.2, 0)
     assert before.sum() == 200
     assert (before != after[:1000]).sum() <= 1
-    assert not stratified_share(["one"], np.zeros(1, dtype=int), 0.9, 0).any()
+    assert not stratified_mask(["one"], np.zeros(1, dtype=int), 0.9, 0).any()
 
 
 def test_a_class_called_train_is_no_split(tmp_path: Path) -> None:

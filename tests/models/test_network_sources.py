@@ -15,7 +15,7 @@ from torch import nn
 
 import brinell
 from brinell.core import ConfigurationError, ModelError
-from brinell.models import NETWORK_SOURCES, CustomNetwork, LoadedNetwork, Normalized, find_normalization
+from brinell.models import NETWORK_SOURCES, CustomNetwork, LoadedNetwork, Normalized, suggest_normalization
 from brinell.variants import Variant
 
 SHAPE = (3, 8, 8)
@@ -260,7 +260,7 @@ class Expects(nn.Module):
 def test_a_network_that_expects_other_inputs_is_recognised(mean: float, std: float, said: str | None) -> None:
     labels = torch.arange(200) % 8
     images = ((labels + 0.5) / 8).view(-1, 1, 1, 1).expand(-1, 3, 4, 4).clone()
-    found = find_normalization(Expects(mean, std), images, labels)
+    found = suggest_normalization(Expects(mean, std), images, labels)
     if said is None:
         assert found is None
     else:
@@ -272,4 +272,4 @@ def test_a_network_that_expects_other_inputs_is_recognised(mean: float, std: flo
 def test_few_images_prove_nothing() -> None:
     labels = torch.arange(4)
     images = ((labels + 0.5) / 8).view(-1, 1, 1, 1).expand(-1, 3, 4, 4).clone()
-    assert find_normalization(Expects(0.0, 1.0), images, labels) is None
+    assert suggest_normalization(Expects(0.0, 1.0), images, labels) is None

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from brinell.nn import SURROGATES, ABCConv2d, BinaryLayer, LatentABCConv2d, deploy, staircase
-from brinell.nn.binary_layers.abc_net import bases, combine, spread
+from brinell.nn.binary_layers.abc_net import bases, spread, weighted_sum
 
 
 def random(*shape: int, seed: int = 0) -> Tensor:
@@ -131,7 +131,7 @@ def test_equal_bases_share_what_one_would_have() -> None:
     weight[:, 0, 0, 0], weight[:, 0, 0, 1] = 1, -1
     bits, alphas = bases(weight, 3, True)
     assert alphas.isfinite().all()
-    assert torch.allclose(combine(bits, alphas), weight, atol=1e-2)
+    assert torch.allclose(weighted_sum(bits, alphas), weight, atol=1e-2)
     assert bases(torch.zeros(1, 1, 1, 1), 2, True)[1].isfinite().all()
 
 

@@ -11,9 +11,9 @@ from torch import Tensor, nn
 from brinell.models import build
 from brinell.nn import (
     BinaryConv2d,
-    coarse_difference,
     comparison_images,
-    difference,
+    describe_bfloat16_difference,
+    describe_difference,
     fold_batch_norms,
     relative_difference,
     respond,
@@ -50,9 +50,9 @@ def test_images_are_those_of_the_request_with_noise_in_the_box() -> None:
 @pytest.mark.parametrize("binary", [False, True], ids=["float", "binary"])
 def test_folding_and_thresholds_compute_the_same(binary: bool) -> None:
     module = network(binary=binary)
-    assert difference(fold_batch_norms(module), module, IMAGES, gradients=True) is None
+    assert describe_difference(fold_batch_norms(module), module, IMAGES, gradients=True) is None
     if binary:
-        assert difference(threshold_binary(module), module, IMAGES) is None
+        assert describe_difference(threshold_binary(module), module, IMAGES) is None
 
 
 @pytest.mark.parametrize("binary", [False, True], ids=["float", "binary"])
@@ -60,7 +60,7 @@ def test_one_weight_off_by_a_percent_is_found(binary: bool) -> None:
     module = network(binary=binary)
     other = copy.deepcopy(module)
     next(part for part in other.modules() if isinstance(part, nn.Linear)).weight.data[0] *= 1.01
-    found = difference(other, module, IMAGES)
+    found = describe_difference(other, module, IMAGES)
     assert found is not None
     assert "logits differ from the network's on 4 of 4 images" in found
 
@@ -71,7 +71,7 @@ def test_one_channel_less_is_found_in_a_network_of_signs() -> None:
     for layer in other.modules():
         if isinstance(layer, BinaryConv2d):
             layer.scale[1] = 0
-    assert difference(other, module, IMAGES) is not None
+    assert describe_difference(other, module, IMAGES) is not None
 
 
 class _Reversed(torch.autograd.Function):
@@ -90,9 +90,10 @@ def test_another_gradient_of_the_same_logits_is_found() -> None:
     def other(images: Tensor) -> Tensor:
         return module(_Reversed.apply(images))
 
-    assert difference(other, module, IMAGES) is None
+    assert describe_difference(other, module, IMAGES) is None
     assert (
-        difference(other, module, IMAGES, gradients=True) == "its gradient differs from the network's on 4 of 4 images"
+        describe_difference(other, module, IMAGES, gradients=True)
+        == "its gradient differs from the network's on 4 of 4 images"
     )
 
 
@@ -102,15 +103,15 @@ def test_what_raises_or_has_another_shape_is_another_function() -> None:
     def fails(images: Tensor) -> Tensor:
         raise RuntimeError("no  such\nthing")
 
-    assert difference(fails, module, IMAGES) == "it cannot be computed: RuntimeError: no such thing"
-    found = difference(lambda images: module(images)[:, :3], module, IMAGES)
+    assert describe_difference(fails, module, IMAGES) == "it cannot be computed: RuntimeError: no such thing"
+    found = describe_difference(lambda images: module(images)[:, :3], module, IMAGES)
     assert found == "its logits are (4, 3), the network's (4, 10)"
 
 
 def test_random_numbers_are_the_same_for_both_and_given_back() -> None:
     noisy = nn.Sequential(nn.Flatten(), nn.Dropout(0.5), nn.Linear(64, 3)).train()
     state = torch.get_rng_state()
-    assert difference(noisy, noisy, IMAGES, gradients=True) is None
+    assert describe_difference(noisy, noisy, IMAGES, gradients=True) is None
     assert torch.equal(torch.get_rng_state(), state)
 
 
@@ -123,8 +124,8 @@ class _Steps(nn.Module):
 
 def test_a_step_moved_by_less_than_rounding_is_the_same_and_by_more_is_not() -> None:
     steps = _Steps()
-    assert difference(lambda images: steps(images + 1e-8), steps, IMAGES) is None
-    assert difference(lambda images: steps(images + 0.1), steps, IMAGES) is not None
+    assert describe_difference(lambda images: steps(images + 1e-8), steps, IMAGES) is None
+    assert describe_difference(lambda images: steps(images + 0.1), steps, IMAGES) is not None
 
 
 def test_float64_decides_where_signs_turn_on_most_images() -> None:
@@ -138,16 +139,16 @@ def test_float64_decides_where_signs_turn_on_most_images() -> None:
     def moved(images: Tensor) -> Tensor:
         return steps(images * (1 + (1e-7 if images.dtype == torch.float32 else 0)))
 
-    assert difference(moved, steps, IMAGES) is not None
-    assert difference(moved, steps, IMAGES, in_double=lambda: (moved, steps)) is None
+    assert describe_difference(moved, steps, IMAGES) is not None
+    assert describe_difference(moved, steps, IMAGES, in_double=lambda: (moved, steps)) is None
 
 
 def test_coarse_forms_may_be_off_by_percents_but_not_by_tens() -> None:
     module = network()
     expected = respond(module, IMAGES, gradients=True)
     with_noise = [lambda images, size=size: module(images) * (1 + size) for size in (0.01, 0.2)]
-    assert coarse_difference(with_noise[0], IMAGES, expected) is None
-    assert coarse_difference(with_noise[1], IMAGES, expected) == "rounding changes the logits by up to 21%"
+    assert describe_bfloat16_difference(with_noise[0], IMAGES, expected) is None
+    assert describe_bfloat16_difference(with_noise[1], IMAGES, expected) == "rounding changes the logits by up to 21%"
 
 
 def test_relative_difference_is_a_share_of_the_spread() -> None:

@@ -18,7 +18,7 @@ from brinell.nn import fold_batch_norms
 from brinell.nn.onnx_graph import (
     FakeQuantized,
     OnnxNetwork,
-    int8_share,
+    int8_mac_share,
     open_session,
     parse,
     quantize,
@@ -101,8 +101,8 @@ def test_the_twin_of_a_quantised_graph_agrees_to_a_step(quantised: tuple[nn.Modu
 
 def test_all_of_it_runs_in_int8_kernels(quantised: tuple[nn.Module, bytes]) -> None:
     module, graph = quantised
-    assert int8_share(graph, torch.rand(1, 1, 8, 8)) >= 0.95
-    assert int8_share(to_onnx(module, (1, 8, 8)), torch.rand(1, 1, 8, 8)) == 0
+    assert int8_mac_share(graph, torch.rand(1, 1, 8, 8)) >= 0.95
+    assert int8_mac_share(to_onnx(module, (1, 8, 8)), torch.rand(1, 1, 8, 8)) == 0
 
 
 def test_quantisation_rounds_half_to_even_clamps_and_lets_gradients_straight_through() -> None:

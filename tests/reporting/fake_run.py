@@ -26,7 +26,7 @@ from brinell.core import (
     content_key,
     derive_seed,
 )
-from brinell.store import Failure, RunStore, table
+from brinell.store import Failure, RunStore, frame_of_schema
 
 BLOCK = 100
 
@@ -112,8 +112,8 @@ def write_block(store: RunStore, trial: PlannedTrial, block: Block, fake: Fake, 
     ids = np.arange(block.start, block.stop)
     points = [_rows(fake, trial, point, ids, classes) for point in trial.points]
     columns = {name: np.ma.concatenate([part[name] for part in points]) for name in points[0]}
-    traces = None if trial.trace_every is None else table(_traces(fake, trial, ids), TRACE_SCHEMA)
-    store.write_rows(trial.key, block.name, table(columns, ROW_SCHEMA), {"seed": trial.seed}, traces)
+    traces = None if trial.trace_every is None else frame_of_schema(_traces(fake, trial, ids), TRACE_SCHEMA)
+    store.write_rows(trial.key, block.name, frame_of_schema(columns, ROW_SCHEMA), {"seed": trial.seed}, traces)
 
 
 def half_finished(store: RunStore) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from brinell.core import ROW_SCHEMA, Block, PlannedProbe, PlannedTrial, Point, StudyPlan, content_key, derive_seed
-from brinell.store import RunStore, table, write_table
+from brinell.store import RunStore, frame_of_schema, write_table
 from brinell.store.variant_files import write_manifest
 from reporting.fake_run import ATTACKS, FAKES, Fake, _radii, _rows, fake_plan, many, write_block, write_fake_run
 
@@ -100,7 +100,7 @@ def _write(store: RunStore, trial: PlannedTrial, block: Block, records: dict[str
     ids = np.arange(block.start, block.stop)
     parts = [_extra_rows(trial, point, ids, judged) for point in trial.points]
     columns = {name: np.ma.concatenate([part[name] for part in parts]) for name in parts[0]}
-    store.write_rows(trial.key, block.name, table(columns, ROW_SCHEMA), {"seed": 0})
+    store.write_rows(trial.key, block.name, frame_of_schema(columns, ROW_SCHEMA), {"seed": 0})
 
 
 def _extra_rows(trial: PlannedTrial, point: Point, ids: np.ndarray, fake: Fake) -> dict[str, np.ndarray]:
@@ -240,7 +240,7 @@ def _enrich(store: RunStore, key: str, fake: Fake) -> None:
         "accuracy": [None if fake.family == "distill" else fake.clean * (1 - 0.5 / epoch) for epoch in epochs],
         "seconds": [3.0] * 6,
     }
-    write_table(folder / "training.parquet", table(columns, TRAINING), {})
+    write_table(folder / "training.parquet", frame_of_schema(columns, TRAINING), {})
     write_manifest(store.root, key, folder)
 
 

@@ -12,7 +12,7 @@ import brinell
 from brinell.attacks import FGSM, LocalSearch
 from brinell.core import ConfigurationError, ModelError, UnsupportedError
 from brinell.runtimes import RUNTIMES, Auto, CompiledNetwork, OpenVINO, Reference, Runtime, Sparse, runtime
-from brinell.runtimes.verification import Verification, differing_logits
+from brinell.runtimes.verification import Verifier, describe_logit_difference
 from brinell.variants import Variant
 from runtimes import networks
 
@@ -114,7 +114,7 @@ def test_auto_takes_what_is_fastest_and_falls_back_to_the_reference(monkeypatch:
 @pytest.mark.parametrize("variant", [networks.resnet8(), networks.xnor()], ids=["float", "binary"])
 def test_a_program_that_computes_wrong_results_is_refused_by_name(variant: Variant) -> None:
     module = variant.deployed()
-    verification = Verification(module, networks.SHAPE)
+    verification = Verifier(module, networks.SHAPE)
     right = lambda images: module(torch.from_numpy(images)).numpy()  # noqa: E731
     for size in (None, 1, 3, 8):
         verification.check(right, size, "peer 1.0")
@@ -134,9 +134,9 @@ def test_a_turned_sign_in_one_image_is_allowed_and_one_in_each_is_not() -> None:
     expected = torch.eye(4)
     found = expected.clone()
     found[0, 1] = 0.4
-    assert differing_logits(found, expected, rounded=True) is None
-    assert "up to 0.4 of the largest logit" in str(differing_logits(found, expected, rounded=False))
-    assert differing_logits(expected + 0.4, expected, rounded=True) is not None
+    assert describe_logit_difference(found, expected, rounded=True) is None
+    assert "up to 0.4 of the largest logit" in str(describe_logit_difference(found, expected, rounded=False))
+    assert describe_logit_difference(expected + 0.4, expected, rounded=True) is not None
 
 
 def test_what_a_runtime_cannot_run_is_said_with_the_reason() -> None:

@@ -6,7 +6,7 @@ from torch import nn
 
 from brinell.core import UnsupportedError
 from brinell.runtimes import Sparse, sparse
-from brinell.runtimes.sparse_kernel import SparseConv2d, fits_sparse
+from brinell.runtimes.sparse_kernel import SparseConv2d, supports_sparse
 from runtimes import networks
 
 SHAPES = [
@@ -34,7 +34,7 @@ def test_it_is_the_convolution(
 ) -> None:
     monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
     layer = convolution(sparsity, **options)
-    assert fits_sparse(layer)
+    assert supports_sparse(layer)
     for size, count in (((8, 8), 1), ((5, 11), 3), ((30, 30), 2)):
         x = torch.randn(count, layer.in_channels, *size)
         assert torch.allclose(SparseConv2d(layer)(x), layer(x), atol=1e-5)
@@ -51,7 +51,7 @@ def test_a_filter_of_zeros_gives_its_bias() -> None:
     [{"stride": 2}, {"dilation": 2}, {"groups": 2}, {"padding": 1, "padding_mode": "reflect"}, {"padding": "same"}],
 )
 def test_other_convolutions_stay_dense(options: dict[str, object]) -> None:
-    assert not fits_sparse(nn.Conv2d(4, 4, 3, **options))  # type: ignore[arg-type]
+    assert not supports_sparse(nn.Conv2d(4, 4, 3, **options))  # type: ignore[arg-type]
 
 
 def test_a_pruned_network_computes_the_same(monkeypatch: pytest.MonkeyPatch) -> None:

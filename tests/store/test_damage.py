@@ -14,7 +14,7 @@ import polars as pl
 import pytest
 
 from brinell.core import StoreError
-from brinell.store import RunStore, table
+from brinell.store import RunStore, frame_of_schema
 from brinell.store.content_hash import FIELD, content_hash_fits
 from brinell.store.integrity import read_content
 from store.whole_run import BLOCK, FAILED, PROBE, TRIAL, VARIANT, VARIANT_FILES
@@ -142,7 +142,7 @@ def test_a_variant_that_lacks_a_file_is_not_made(whole: RunStore, name: str) -> 
 
 
 def test_copies_of_other_files_are_refused(whole: RunStore) -> None:
-    rows = table({"a": [1, 2]}, {"a": "int32"})
+    rows = frame_of_schema({"a": [1, 2]}, {"a": "int32"})
     for trial, block in ((OTHER, BLOCK), (TRIAL, OTHER_BLOCK)):
         whole.write_rows(trial, block, rows, {}, rows)
         shutil.copyfile(whole.rows_path(TRIAL, BLOCK), whole.rows_path(trial, block))

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from brinell.core import StoreError, StudyPlan
-from brinell.store import Failure, Running, RunStore, table
+from brinell.store import Failure, Running, RunStore, frame_of_schema
 from brinell.store.layout import temporary_name
 from store.rewriting import renew_hash
 
@@ -92,8 +92,8 @@ def test_damaged_costs_are_a_clear_error(store: RunStore, text: str) -> None:
 def test_rows_say_that_a_block_is_done_and_come_after_its_traces(
     store: RunStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    rows = table({"a": [1, 2]}, {"a": "int32"})
-    traces = table({"b": [3]}, {"b": "int32"})
+    rows = frame_of_schema({"a": [1, 2]}, {"a": "int32"})
+    traces = frame_of_schema({"b": [3]}, {"b": "int32"})
     assert not store.has_rows(KEY, BLOCK)
     with monkeypatch.context() as patch:
         patch.setattr(RunStore, "rows_path", lambda self, trial, block: self.root / "study.json" / "no folder")

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from brinell.core import StudyPlan
-from brinell.store import Failure, Running, RunStore, table
+from brinell.store import Failure, Running, RunStore, frame_of_schema
 from brinell.store.integrity import write_object
 
 VARIANT, TRIAL, PROBE, FAILED = (letter * 20 for letter in "abcd")
@@ -62,7 +62,7 @@ def write_whole_run(root: Path) -> RunStore:
         with store.new_variant(VARIANT) as folder:
             for name in VARIANT_FILES:
                 (folder / name).write_text('{"steps": []}')
-        rows = table({"a": [1, 2]}, {"a": "int32"})
+        rows = frame_of_schema({"a": [1, 2]}, {"a": "int32"})
         store.write_rows(TRIAL, BLOCK, rows, {"seed": 0}, rows)
         store.write_probe(PROBE, {"masked": False}, {"image": np.zeros(3)})
         store.write_failure(Failure(FAILED, "x", "y", "z", unsupported=False))
@@ -86,7 +86,7 @@ def actions(store: RunStore) -> dict[str, Callable[[], object]]:
         with store.new_variant(VARIANT) as folder:
             (folder / "costs.json").write_text("{}")
 
-    rows = table({"a": [3]}, {"a": "int32"})
+    rows = frame_of_schema({"a": [3]}, {"a": "int32"})
     return {
         "check": store.check_own,
         "lock": lock,

@@ -6,7 +6,7 @@ import pytest
 from torch import Tensor, nn
 
 from brinell.data import Dataset
-from brinell.training.device import takes_channels_last
+from brinell.training.device import supports_channels_last
 
 
 class Viewing(nn.Module):
@@ -42,4 +42,4 @@ def network(*middle: nn.Conv2d) -> nn.Module:
 def test_channels_last_only_where_it_is_safe(
     module: nn.Module, expected: bool, digits: tuple[Dataset, Dataset]
 ) -> None:
-    assert takes_channels_last(module, digits[0]) == expected
+    assert supports_channels_last(module, digits[0]) == expected

@@ -37,8 +37,8 @@ def sizes(
     debug: Debug = False,
 ) -> None:
     """See `HELP`."""
+    from brinell.container import compare_sizes as compare
     from brinell.container import load
-    from brinell.container import sizes as compare
     from brinell.costs import measure
 
     table = Table(box=None, pad_edge=False)

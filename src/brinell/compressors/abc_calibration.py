@@ -10,7 +10,7 @@ from typing import Any, Final, cast
 import torch
 from torch import Tensor, nn
 
-from brinell.nn import LatentABCConv2d, weight_of
+from brinell.nn import LatentABCConv2d, weight_identity
 
 _SAMPLE: Final = 1 << 16
 """Values that a layer's thresholds are fitted to."""
@@ -57,7 +57,7 @@ def calibrate(
     by_weight: dict[tuple[int, int], list[str]] = {}
     for name in seen:
         layer = cast(LatentABCConv2d, after[name])
-        by_weight.setdefault((id(weight_of(layer)), layer.in_channels), []).append(name)
+        by_weight.setdefault((id(weight_identity(layer)), layer.in_channels), []).append(name)
     for names in by_weight.values():
         together = [cast(LatentABCConv2d, after[name]) for name in names]
         _start(together, _together([seen[name] for name in names]), window)

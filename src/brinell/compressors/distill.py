@@ -23,7 +23,7 @@ from brinell.core import (
 )
 from brinell.data import Dataset
 from brinell.models import MODELS, Architecture, load_weights
-from brinell.nn import copy_module, freeze, keeps_statistics
+from brinell.nn import copy_module, freeze, has_frozen_statistics
 from brinell.training import Distillation, Loss, Train
 from brinell.variants import Step, Variant
 
@@ -188,7 +188,7 @@ def _with_frozen(module: nn.Module, variant: Variant) -> nn.Module:
     """`module` with what is frozen in `variant` as it is there, parameters and statistics, and frozen again."""
     freeze(module, variant.frozen)
     norms = {
-        name for name, layer in module.named_modules() if isinstance(layer, _BatchNorm) and keeps_statistics(layer)
+        name for name, layer in module.named_modules() if isinstance(layer, _BatchNorm) and has_frozen_statistics(layer)
     }
     state = module.state_dict()
     for name, tensor in variant.tensors.items():

@@ -16,9 +16,9 @@ from brinell.nn.onnx_graph import (
     Calibration,
     OnnxNetwork,
     batch_size,
-    int8_share,
+    count_int8_weights,
+    int8_mac_share,
     quantize,
-    quantized_weights,
     to_onnx,
 )
 from brinell.variants import OnnxGraph, Step, Variant, natural_view
@@ -107,7 +107,7 @@ class Int8(Compressor):
         network = OnnxNetwork.of(graph).eval()
         figures = {
             **_agreement(network, module, compared),
-            "int8_macs": int8_share(graph, compared[:1]),
+            "int8_macs": int8_mac_share(graph, compared[:1]),
             "coverage": _coverage(graph),
         }
         progress(self.kind, 3, 3)
@@ -129,7 +129,7 @@ def _predictions(module: nn.Module, images: Tensor) -> Tensor:
 
 def _coverage(graph: bytes) -> dict[str, Any]:
     """As `coverage` counts, of the weights in the graph that ships."""
-    integers, kept = quantized_weights(graph)
+    integers, kept = count_int8_weights(graph)
     total = integers + sum(count for count, _ in kept.values())
     untouched = {
         name: {"weights": count, "reason": f"stays float: taken by {operation}"}

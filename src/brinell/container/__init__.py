@@ -7,13 +7,14 @@ from brinell.container.exporting import export_onnx, export_openvino
 from brinell.container.inspection import InspectedTensor, Inspection, inspect
 from brinell.container.latent import read_latent, write_latent
 from brinell.container.reading import read
-from brinell.container.sizes import sizes
+from brinell.container.sizes import compare_sizes
 from brinell.container.writing import write
 
 __all__ = [
     "Effort",
     "InspectedTensor",
     "Inspection",
+    "compare_sizes",
     "export_onnx",
     "export_openvino",
     "inspect",
@@ -22,7 +23,6 @@ __all__ = [
     "read_deep_compression",
     "read_latent",
     "save",
-    "sizes",
     "write",
     "write_latent",
 ]

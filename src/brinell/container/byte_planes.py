@@ -7,7 +7,7 @@ from typing import Final
 
 import numpy as np
 
-from brinell.container.bit_vector import CHUNK, MANTISSA, Bits, Bytes, Layout
+from brinell.container.bit_patterns import CHUNK, MANTISSA, Bits, Bytes, Layout
 from brinell.core import StoreError
 
 _SMALL: Final = 1 << 12

@@ -10,7 +10,7 @@ from typing import Annotated, Any, BinaryIO, Final, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ConfigDict, FailFast, Field, ValidationError
 
-from brinell.container.bit_vector import DTYPES, Layout
+from brinell.container.bit_patterns import DTYPES, Layout
 from brinell.container.codings import CODINGS, Coding
 from brinell.container.deflate import LARGEST_RATIO, deflate, inflate
 from brinell.core import ConfigurationError, StoreError, explain
@@ -59,7 +59,7 @@ class TensorEntry(NamedTuple):
         return math.prod(self.shape)
 
 
-class Section(_Strict):
+class TensorGroup(_Strict):
     """Tensors of one type that were encoded in a row, in their order here."""
 
     coding: dict[str, Any]
@@ -122,7 +122,7 @@ class Header(_Strict):
     input_shape: tuple[Side, Side, Side]
     classes: int = Field(ge=1, le=1 << 24, strict=True)
     lineage: Many[StepEntry]
-    sections: Many[Section]
+    sections: Many[TensorGroup]
     aliases: dict[str, str] = {}
     """Tensors that are stored once under another name: the name by theirs."""
     frozen: Many[str] = ()

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from brinell.container.header import VERSION, Section, StepEntry, read_header
-from brinell.container.reading import opened
+from brinell.container.header import VERSION, StepEntry, TensorGroup, read_header
+from brinell.container.reading import open_container
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def inspect(path: Path) -> Inspection:
     Raises:
         StoreError: the file is missing, not a `.brinell` file, or its header is damaged.
     """
-    with opened(path) as (file, size):
+    with open_container(path) as (file, size):
         header, front = read_header(file, size)
         stored = [tensor for section in header.sections for tensor in _tensors(section)]
         by_name = {tensor.name: tensor for tensor in stored}
@@ -75,7 +75,7 @@ def inspect(path: Path) -> Inspection:
     )
 
 
-def _tensors(section: Section) -> list[InspectedTensor]:
+def _tensors(section: TensorGroup) -> list[InspectedTensor]:
     coding = section.parsed()
     parameters = {name: value for name, value in coding.config().items() if name != "kind"}
     whole, itemsize = section.layout.count, section.layout.itemsize

@@ -6,7 +6,7 @@ from typing import Final, Literal
 
 import numpy as np
 
-from brinell.container.bit_vector import CHUNK, Bits, BitVector, Bytes, Layout, Mask
+from brinell.container.bit_patterns import CHUNK, BitPatterns, Bits, Bytes, Layout, Mask
 from brinell.core import StoreError
 
 Where = Literal["all", "gaps", "mask"]
@@ -18,14 +18,14 @@ SKIP: Final = 255
 that fall at random have no memory, so that this escape costs nothing against their entropy."""
 
 
-def tell(vector: BitVector, where: Where) -> list[Bytes]:
+def tell(vector: BitPatterns, where: Where) -> list[Bytes]:
     """The stream that tells where the non-zero values are; none for `all`."""
     if where == "all":
         return []
     return [np.packbits(vector.mask) if where == "mask" else _gaps(vector.mask)]
 
 
-def most(where: Where, layout: Layout, values: int) -> list[int]:
+def max_stream_bytes(where: Where, layout: Layout, values: int) -> list[int]:
     """The most bytes that each stream of `tell` may have.
 
     Raises:

@@ -14,10 +14,10 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from brinell.container.bit_vector import Bytes, tensors_of
+from brinell.container.bit_patterns import Bytes, tensors_of
 from brinell.container.codings import Coding
 from brinell.container.deflate import inflate
-from brinell.container.header import Header, Section, StreamEntry, read_header
+from brinell.container.header import Header, StreamEntry, TensorGroup, read_header
 from brinell.core import BrinellError, StoreError
 from brinell.models import ARCHITECTURES, Architecture
 from brinell.nn import copy_module, deploy
@@ -37,7 +37,7 @@ def read(path: Path, *, model: nn.Module | None = None) -> Variant:
         StoreError: the file is missing, damaged, of a newer version, of another network than `model`, or of one that
             is not installed; or it names no architecture and `model` is not given.
     """
-    with opened(path) as (file, size):
+    with open_container(path) as (file, size):
         header, _ = read_header(file, size)
         network = _network(header, model)
         structure = tuple(CHANGES.parse(change, f"structure[{at}]") for at, change in enumerate(header.structure))
@@ -62,7 +62,7 @@ def read(path: Path, *, model: nn.Module | None = None) -> Variant:
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[tuple[BinaryIO, int]]:
+def open_container(path: Path) -> Iterator[tuple[BinaryIO, int]]:
     """The open file and its size; whatever is wrong with it becomes one `StoreError` that names it."""
     path = Path(path)
     try:
@@ -127,7 +127,7 @@ def _agree(header: Header, module: nn.Module) -> list[str]:
     return list(wanted)
 
 
-def _decode(file: BinaryIO, section: Section, coding: Coding) -> dict[str, Tensor]:
+def _decode(file: BinaryIO, section: TensorGroup, coding: Coding) -> dict[str, Tensor]:
     try:
         streams = [_stream(file, entry) for entry in section.streams]
         bits = coding.decode(streams, section.layout)

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from brinell.container.bit_vector import CHUNK, BitVector, Bytes
+from brinell.container.bit_patterns import CHUNK, BitPatterns, Bytes
 from brinell.container.codings import CodeBook, Coding, Dense, Int8, NestedBits, PowerOfTwo, SignBits, Sparse
 from brinell.container.deflate import LARGEST_RATIO, Effort, deflate
 
@@ -37,7 +37,7 @@ _MANY: Final = 1 << 12
 """Values above which one that is shared, and so told by a byte or less, is never longer than a plain one."""
 
 
-class Stream(NamedTuple):
+class CompressedStream(NamedTuple):
     """A compressed stream, with what its header entry says."""
 
     data: bytes
@@ -49,7 +49,7 @@ class Encoded(NamedTuple):
     """A vector as it will stand in the file."""
 
     coding: Coding
-    streams: tuple[Stream, ...]
+    streams: tuple[CompressedStream, ...]
 
     @property
     def size(self) -> int:
@@ -62,7 +62,7 @@ class Encoded(NamedTuple):
         return self.size + _SECTION + _ENTRY * len(self.streams)
 
 
-def encode(vector: BitVector, effort: Effort) -> Encoded:
+def encode(vector: BitPatterns, effort: Effort) -> Encoded:
     """The shortest encoding that `effort` finds.
 
     A lay-out that would expand more than DEFLATE itself can is left to `dense`: a reader may then refuse any file that
@@ -97,7 +97,7 @@ def _huffman(stream: Bytes) -> float:
     return min(bits / 8 + tables, len(stream))
 
 
-def layouts(vector: BitVector) -> Iterator[tuple[Coding, list[Bytes]]]:
+def layouts(vector: BitPatterns) -> Iterator[tuple[Coding, list[Bytes]]]:
     """Every lay-out that could be shortest: of many values, those of the first coding that fits."""
     for kind in (NestedBits, SignBits, PowerOfTwo, Int8, CodeBook):
         layouts = list(kind.encode(vector))
@@ -112,5 +112,5 @@ def _compress(coding: Coding, streams: list[Bytes], effort: Effort) -> Encoded:
     return Encoded(coding, tuple(_stream(stream.data, effort) for stream in streams))
 
 
-def _stream(data: memoryview, effort: Effort) -> Stream:
-    return Stream(deflate(data, effort), len(data), zlib.crc32(data))
+def _stream(data: memoryview, effort: Effort) -> CompressedStream:
+    return CompressedStream(deflate(data, effort), len(data), zlib.crc32(data))

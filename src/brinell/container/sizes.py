@@ -18,11 +18,11 @@ import numpy as np
 from torch import Tensor, get_num_threads
 
 from brinell import costs
-from brinell.container.bit_vector import CHUNK, BitVector, Bytes
+from brinell.container.bit_patterns import CHUNK, BitPatterns, Bytes
 from brinell.container.header import read_header
-from brinell.container.reading import opened
+from brinell.container.reading import open_container
 from brinell.container.select_coding import layouts
-from brinell.container.writing import sections_of, stored_once
+from brinell.container.writing import find_duplicates, group_tensors
 from brinell.core import require
 from brinell.variants import OnnxGraph, Variant
 
@@ -32,7 +32,7 @@ _PATIENCE: Final = 1800
 """Seconds that an outside program may take."""
 
 
-def sizes(variant: Variant, path: Path, *, general_purpose: Sequence[str] | None = None) -> dict[str, Any]:
+def compare_sizes(variant: Variant, path: Path, *, general_purpose: Sequence[str] | None = None) -> dict[str, Any]:
     """What the file at `path`, which holds `variant`, is compared with; bytes all of them, keys as in `costs.json`.
 
     - `nominal_bytes`: weights that are not zero, times the bits that tell their values apart (32 where they are many),
@@ -46,10 +46,10 @@ def sizes(variant: Variant, path: Path, *, general_purpose: Sequence[str] | None
     Raises:
         StoreError: the file is missing or damaged.
     """
-    with opened(path) as (file, size):
+    with open_container(path) as (file, size):
         front = read_header(file, size)[1]
     tensors = _stored(variant)
-    sections = ([tensors[name] for name in names] for names in sections_of(tensors))
+    sections = ([tensors[name] for name in names] for names in group_tensors(tensors))
     wanted = PACKERS if general_purpose is None else {name: PACKERS[name] for name in general_purpose}
     dense = _dense(variant) if wanted else b""
     packed = _at_once(wanted, dense)
@@ -76,7 +76,7 @@ def nominal_bytes(variant: Variant) -> int:
 
 def _stored(variant: Variant) -> dict[str, Tensor]:
     """The tensors by name, of those under two names one."""
-    aliases = stored_once(variant.tensors)
+    aliases = find_duplicates(variant.tensors)
     return {name: tensor for name, tensor in variant.tensors.items() if name not in aliases}
 
 
@@ -85,7 +85,7 @@ def _is_graph(variant: Variant) -> bool:
 
 
 def _nominal_bits(tensor: Tensor) -> int:
-    vector, weights = BitVector.of([tensor]), int(tensor.count_nonzero())
+    vector, weights = BitPatterns.of([tensor]), int(tensor.count_nonzero())
     if vector.levels is None or 2 * len(vector.levels) > weights:  # hardly any two are equal
         return weights * 8 * vector.layout.itemsize
     levels = len(vector.levels) + vector.has_zeros
@@ -99,7 +99,7 @@ def entropy(tensors: Sequence[Tensor]) -> float:
     code books, planes of bytes. Each counts as many bits as its bytes carry when each is told by its frequency alone,
     and no table of these frequencies. In streams of some hundred bytes that is less than any coding can reach.
     """
-    vector = BitVector.of(tensors)
+    vector = BitPatterns.of(tensors)
     if not vector.layout.count:
         return 0.0
     return min(sum(_entropy(stream) for stream in streams) for _, streams in layouts(vector))

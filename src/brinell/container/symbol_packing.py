@@ -8,14 +8,14 @@ from typing import Final, Self
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from brinell.container.bit_vector import Bits, BitVector, Bytes, Layout
-from brinell.container.positions import Where, most, scatter, tell
+from brinell.container.bit_patterns import BitPatterns, Bits, Bytes, Layout
+from brinell.container.positions import Where, max_stream_bytes, scatter, tell
 from brinell.core import StoreError
 
 _WORD: Final = 256
 
 
-class Codes(BaseModel):
+class CodeLayout(BaseModel):
     """How the codes of a tensor are laid out: which places have one, how many there are, and how many share a byte.
 
     Huffman codes spend a whole number of bits on a byte, so that packing several codes into one loses less; for short
@@ -29,7 +29,9 @@ class Codes(BaseModel):
     per_byte: int = Field(ge=1, le=8)
 
     @classmethod
-    def layouts(cls, vector: BitVector, where: Where, symbols: Bytes, base: int) -> Iterator[tuple[Self, list[Bytes]]]:
+    def layouts(
+        cls, vector: BitPatterns, where: Where, symbols: Bytes, base: int
+    ) -> Iterator[tuple[Self, list[Bytes]]]:
         """Codes and places as streams: one code a byte, and as many as fit."""
         places = tell(vector, where)
         for each in sorted({1, _fitting(base)}):
@@ -43,7 +45,7 @@ class Codes(BaseModel):
         """
         if self.per_byte > 1 and base**self.per_byte > _WORD:
             raise StoreError(f"{self.per_byte} codes of an alphabet of {base} do not fit into a byte")
-        return [-(-self.count // self.per_byte), *most(self.where, layout, self.count)]
+        return [-(-self.count // self.per_byte), *max_stream_bytes(self.where, layout, self.count)]
 
     def lookup(self, book: Bits, streams: Sequence[Bytes], layout: Layout) -> Bits:
         """The book's values at their places.

@@ -12,9 +12,9 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor
 
-from brinell.container.bit_vector import DTYPES, BitVector, not_finite
+from brinell.container.bit_patterns import DTYPES, BitPatterns, count_nonfinite
 from brinell.container.deflate import ATTEMPTS, Effort
-from brinell.container.header import Header, Section, StepEntry, StreamEntry, TensorEntry, pack_header
+from brinell.container.header import Header, StepEntry, StreamEntry, TensorEntry, TensorGroup, pack_header
 from brinell.container.select_coding import Encoded, encode
 from brinell.core import ConfigurationError, StoreError, explain
 from brinell.store import atomic_path
@@ -44,7 +44,7 @@ def write(variant: Variant, path: Path, *, effort: Effort = "default") -> int:
     if effort not in ATTEMPTS:
         raise ConfigurationError(f"effort: unknown effort {effort!r}; accepted: {', '.join(ATTEMPTS)}")
     sections, payload = [], []
-    aliases = stored_once(variant.tensors)
+    aliases = find_duplicates(variant.tensors)
     tensors = {name: tensor for name, tensor in variant.tensors.items() if name not in aliases}
     for names, encoded in _encoded(tensors, effort):
         sections.append(_section({name: tensors[name] for name in names}, encoded))
@@ -55,7 +55,7 @@ def write(variant: Variant, path: Path, *, effort: Effort = "default") -> int:
     return sum(map(len, parts))
 
 
-def stored_once(tensors: Mapping[str, Tensor]) -> dict[str, str]:
+def find_duplicates(tensors: Mapping[str, Tensor]) -> dict[str, str]:
     """Names of tensors that need not be stored, each with the name that its values are stored under.
 
     Those are tensors that the network has under two names, and matrices with the same bits as one before: tied weights.
@@ -84,7 +84,7 @@ def _encoded(tensors: Mapping[str, Tensor], effort: Effort) -> Iterator[tuple[li
 def _joined(tensors: Mapping[str, Tensor], effort: Effort) -> Iterator[tuple[list[str], Encoded]]:
     """Sections of which neighbours are joined where their tables cost more than they differ; `fast` joins none."""
     last: tuple[list[str], Encoded] | None = None
-    for names in sections_of(tensors):
+    for names in group_tensors(tensors):
         fresh = names, encode(_vector(tensors, names), effort)
         if last is None:
             last = fresh
@@ -102,11 +102,11 @@ def _joined(tensors: Mapping[str, Tensor], effort: Effort) -> Iterator[tuple[lis
         yield last
 
 
-def _vector(tensors: Mapping[str, Tensor], names: list[str]) -> BitVector:
-    return BitVector.of([tensors[name] for name in names])
+def _vector(tensors: Mapping[str, Tensor], names: list[str]) -> BitPatterns:
+    return BitPatterns.of([tensors[name] for name in names])
 
 
-def sections_of(tensors: Mapping[str, Tensor]) -> Iterator[list[str]]:
+def group_tensors(tensors: Mapping[str, Tensor]) -> Iterator[list[str]]:
     """Names of tensors that are encoded together: a matrix alone, small vectors by type and last name."""
     small: dict[tuple[torch.dtype, str], list[str]] = {}
     for name, tensor in tensors.items():
@@ -123,14 +123,14 @@ def _check(name: str, tensor: Tensor) -> None:
         raise StoreError(
             f"{name}: tensors of {tensor.dtype} ({tensor.layout}) cannot be saved; {', '.join(DTYPES)} can"
         )
-    vector = BitVector.of([tensor])
-    bad = not_finite(vector.bits, vector.layout)
+    vector = BitPatterns.of([tensor])
+    bad = count_nonfinite(vector.bits, vector.layout)
     if bad:
         raise StoreError(f"{name}: {bad} of {tensor.numel()} values are NaN or infinite; such a network is not saved")
 
 
-def _section(tensors: Mapping[str, Tensor], encoded: Encoded) -> Section:
-    return Section(
+def _section(tensors: Mapping[str, Tensor], encoded: Encoded) -> TensorGroup:
+    return TensorGroup(
         coding=encoded.coding.config(),
         dtype=str(next(iter(tensors.values())).dtype).removeprefix("torch."),
         tensors=tuple(TensorEntry(name, tuple(tensor.shape)) for name, tensor in tensors.items()),
@@ -138,7 +138,7 @@ def _section(tensors: Mapping[str, Tensor], encoded: Encoded) -> Section:
     )
 
 
-def _header(variant: Variant, sections: list[Section], aliases: dict[str, str]) -> Header:
+def _header(variant: Variant, sections: list[TensorGroup], aliases: dict[str, str]) -> Header:
     lineage = (
         StepEntry(kind=step.kind, settings=_known(step.settings), seed=step.seed, figures=_known(step.figures))
         for step in variant.lineage

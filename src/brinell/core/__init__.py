@@ -13,7 +13,7 @@ from brinell.core.errors import (
 )
 from brinell.core.html_table import html_table
 from brinell.core.keys import block_name, content_key, file_digest
-from brinell.core.problems import StrictModel, choices, explain, refusal, refuse
+from brinell.core.problems import StrictModel, choices, explain, validation_error, validation_problem
 from brinell.core.progress import Progress, duration, no_progress
 from brinell.core.records import (
     ROW_SCHEMA,
@@ -30,7 +30,7 @@ from brinell.core.records import (
     TriedVariant,
 )
 from brinell.core.seeds import derive_seed
-from brinell.core.spec import Fraction, NotInKey, OmitDefaultFromKey, Registry, Spec, ratio
+from brinell.core.spec import Fraction, NotInKey, OmitDefaultFromKey, Registry, Spec, parse_fraction
 
 __all__ = [
     "ROW_SCHEMA",
@@ -69,8 +69,8 @@ __all__ = [
     "html_table",
     "keep_freed_memory",
     "no_progress",
-    "ratio",
-    "refusal",
-    "refuse",
+    "parse_fraction",
     "require",
+    "validation_error",
+    "validation_problem",
 ]

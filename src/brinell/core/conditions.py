@@ -21,7 +21,7 @@ from fnmatch import fnmatchcase
 from typing import Final
 
 from brinell.core.errors import ConfigurationError
-from brinell.core.spec import ratio
+from brinell.core.spec import parse_fraction
 
 OPERATORS: Final[dict[str, Callable[[float, float], bool]]] = {
     "<": operator.lt,
@@ -172,7 +172,7 @@ def _number(text: str, written: str) -> float:
 
 def _radius(text: str) -> float:
     try:
-        radius = float(ratio(text))
+        radius = float(parse_fraction(text))
     except ValueError:
         radius = math.nan
     if not (math.isfinite(radius) and radius > 0):

@@ -31,27 +31,27 @@ def choices(name: str, known: Sequence[str]) -> str:
     return f"{hint}accepted: {', '.join(known) or 'nothing'}"
 
 
-def refusal(message: str, *place: str | int) -> InitErrorDetails:
+def validation_problem(message: str, *place: str | int) -> InitErrorDetails:
     """One problem, at `place` inside the value that is validated; `{here}` in it stands for the place above that."""
     return _problem(_REFUSED, message, place, None)
 
 
-def refuse(problems: Iterable[InitErrorDetails]) -> ValidationError:
+def validation_error(problems: Iterable[InitErrorDetails]) -> ValidationError:
     """An error for a validator to raise: pydantic adds the places above, and reports it with all others."""
     return ValidationError.from_exception_data("", list(problems))
 
 
-def problems_of(error: ValidationError) -> list[InitErrorDetails]:
+def error_details(error: ValidationError) -> list[InitErrorDetails]:
     """The problems of a caught error, to be raised again with others or for another place."""
     return [_again(detail) for detail in error.errors(include_url=False)]
 
 
-def moved(problem: InitErrorDetails, place: tuple[str | int, ...]) -> InitErrorDetails:
+def at_location(problem: InitErrorDetails, place: tuple[str | int, ...]) -> InitErrorDetails:
     """The same problem at another place."""
     return {**problem, "loc": place}
 
 
-def accepting(problem: InitErrorDetails, keys: Iterable[str]) -> InitErrorDetails:
+def with_accepted_keys(problem: InitErrorDetails, keys: Iterable[str]) -> InitErrorDetails:
     """An unknown key, where other `keys` would have been accepted as well."""
     error = problem["type"]
     if isinstance(error, str) or error.type != _UNKNOWN:
@@ -91,10 +91,10 @@ def _again(detail: ErrorDetails) -> InitErrorDetails:
     """The problem as one to raise; pydantic's own errors cannot be raised as they came."""
     one_needed = detail["type"] == "too_short" and (detail.get("ctx") or {}).get("min_length") == 1
     if one_needed:
-        return refusal("at least one is needed", *detail["loc"])
+        return validation_problem("at least one is needed", *detail["loc"])
     if (share := _meant_share(detail)) is not None:
         message = detail["msg"][0].lower() + detail["msg"][1:]
-        return refusal(f"{message}, not {detail['input']}; did you mean {share:g}?", *detail["loc"])
+        return validation_problem(f"{message}, not {detail['input']}; did you mean {share:g}?", *detail["loc"])
     return _problem(detail["type"], detail["msg"], detail["loc"], detail["input"], _accepted(detail))
 
 
@@ -149,7 +149,7 @@ class StrictModel(BaseModel):
         except ValidationError as error:
             problems += cls.named_problems(error)
         if problems:
-            raise refuse(problems)
+            raise validation_error(problems)
         return model
 
     @classmethod
@@ -164,7 +164,7 @@ class StrictModel(BaseModel):
             detail["loc"] = place = (field.alias, *place[1:])  # pydantic names defaults by the field
         if kind == "extra_forbidden" and len(place) == 1:
             if (message := cls.misplaced.get(str(place[0]))) is not None:
-                return refusal(message, *place)
+                return validation_problem(message, *place)
             return _problem(_UNKNOWN, "unknown key", place, detail["input"], cls.accepted_keys())
         if kind in _NO_MAPPING and not place:
             return _problem(kind, detail["msg"], place, detail["input"], cls.accepted_keys())

@@ -20,7 +20,7 @@ from pydantic_core import CoreSchema, core_schema
 from brinell.core.errors import ConfigurationError
 from brinell.core.keys import content_key, file_digest
 from brinell.core.plugins import entry_point_members
-from brinell.core.problems import StrictModel, booleans, choices, explain, refusal, refuse
+from brinell.core.problems import StrictModel, booleans, choices, explain, validation_error, validation_problem
 
 
 class NotInKey:
@@ -31,7 +31,7 @@ class OmitDefaultFromKey:
     """Marks a field added after results existed: at its default it stays out of the key, so that they stay valid."""
 
 
-def ratio(value: Any) -> Any:
+def parse_fraction(value: Any) -> Any:
     """The number that a text such as `8/255` stands for; anything else but a boolean unchanged.
 
     Raises:
@@ -48,7 +48,7 @@ def ratio(value: Any) -> Any:
         raise ValueError("expected a number or a ratio such as '8/255'") from None
 
 
-Fraction = Annotated[float, BeforeValidator(ratio)]
+Fraction = Annotated[float, BeforeValidator(parse_fraction)]
 """A float that YAML and the command line may also write as a ratio: `8/255`, `0.5/255`."""
 
 
@@ -74,7 +74,7 @@ class Spec(StrictModel):
         except ValidationError as error:
             problems += cls.named_problems(error)
         if problems:
-            raise refuse(problems)
+            raise validation_error(problems)
         return spec
 
     def identity(self) -> dict[str, Any]:
@@ -242,14 +242,16 @@ class Registry(Generic[S]):
         if isinstance(value, str):
             value = {"kind": value}
         if value is None:
-            raise refuse([refusal(f"missing; accepted: {kinds}")])
+            raise validation_error([validation_problem(f"missing; accepted: {kinds}")])
         if not isinstance(value, Mapping):
-            raise refuse([refusal(f"expected a mapping with a 'kind' ({kinds}), not {value!r}")])
+            raise validation_error([validation_problem(f"expected a mapping with a 'kind' ({kinds}), not {value!r}")])
         if "kind" not in value:
-            raise refuse([refusal(f"missing; accepted: {kinds}", "kind")])
+            raise validation_error([validation_problem(f"missing; accepted: {kinds}", "kind")])
         kind = value["kind"]
         if not isinstance(kind, str) or kind not in self._members:
-            raise refuse([refusal(f"unknown {self.family} {kind!r}; {choices(str(kind), list(self))}", "kind")])
+            raise validation_error(
+                [validation_problem(f"unknown {self.family} {kind!r}; {choices(str(kind), list(self))}", "kind")]
+            )
         return self._members[kind].model_validate(value)
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:

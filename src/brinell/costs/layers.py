@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from brinell.core import ConfigurationError, ModelError
-from brinell.nn import BinaryLayer, frozen_evaluation, weight_of
+from brinell.nn import BinaryLayer, frozen_evaluation, weight_identity
 
 _TRANSPOSED: Final = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 _COUNTED: Final = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear, BinaryLayer, *_TRANSPOSED)
@@ -74,7 +74,7 @@ def layers(module: nn.Module, input_shape: Sequence[int]) -> tuple[LayerCost, ..
 
 def _each_weight_once(layers: Sequence[LayerCost], parts: Mapping[str, nn.Module]) -> tuple[LayerCost, ...]:
     first: dict[int, str] = {}
-    owners = [first.setdefault(id(weight_of(parts[layer.name])), layer.name) for layer in layers]
+    owners = [first.setdefault(id(weight_identity(parts[layer.name])), layer.name) for layer in layers]
     return tuple(
         layer if owner == layer.name else replace(layer, weights=0, nonzero=0, shared_with=owner)
         for layer, owner in zip(layers, owners, strict=True)

@@ -18,7 +18,7 @@ from brinell.data.reading.image_cache import cached_images
 from brinell.data.resizing import check_labels
 from brinell.data.source import Source, check_split
 from brinell.data.splits import SPLIT_NAMES
-from brinell.data.stratified import stratified_share
+from brinell.data.stratified import stratified_mask
 
 Layout = Literal["auto", "nchw", "nhwc", "nhw"]
 
@@ -88,7 +88,7 @@ class Arrays(Source):
         rows = np.arange(len(labels))
         if pair.whole:
             check_split(split, ("train", "test"))
-            test = stratified_share(list(map(str, rows)), labels, self.test_share, self.split_seed)
+            test = stratified_mask(list(map(str, rows)), labels, self.test_share, self.split_seed)
             rows = np.flatnonzero(test if split == "test" else ~test)
         if not len(rows):
             raise DataError(f"{pair.images}: no examples for the split {split!r}")

@@ -13,7 +13,7 @@ from pydantic import model_validator
 from brinell.core import DataError, NotInKey, file_digest, require
 from brinell.data.dataset import Dataset
 from brinell.data.reading.images import decode
-from brinell.data.reading.parquet import find_parquet, read_parquet
+from brinell.data.reading.parquet import find_parquet, read_parquet_images
 from brinell.data.source import Source, check_split
 
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
@@ -56,7 +56,7 @@ class Cifar10(Source):
 
 
 def _from_parquet(files: list[Path], split: str) -> Dataset:
-    images, labels = read_parquet(files, ("img", "image"), (32, 32))
+    images, labels = read_parquet_images(files, ("img", "image"), (32, 32))
     fingerprint = hashlib.sha256("".join(map(file_digest, files)).encode()).hexdigest()
     return _dataset(split, images, labels, fingerprint)
 

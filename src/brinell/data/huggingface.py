@@ -21,7 +21,7 @@ from brinell.data.reading.image_table import HubTable, ImageTable, ParquetTable,
 from brinell.data.resizing import ResizedSource, check_labels
 from brinell.data.source import check_split
 from brinell.data.splits import SPLIT_NAMES
-from brinell.data.stratified import stratified_share
+from brinell.data.stratified import stratified_mask
 
 _IMAGES: Final = ("image", "img")
 _LABELS: Final = ("label", "labels", "fine_label", "class")
@@ -87,7 +87,7 @@ class HuggingFace(ResizedSource):
         labels, class_names = self._labels(tables, table, label, columns[label])
         rows = np.arange(len(labels))
         if shared:
-            test = stratified_share(list(map(str, rows)), labels, self.test_share, self.split_seed)
+            test = stratified_mask(list(map(str, rows)), labels, self.test_share, self.split_seed)
             rows = np.flatnonzero(test if split == "test" else ~test)
         if not len(rows):
             raise DataError(f"{table.where}: no examples for the split {split!r}")

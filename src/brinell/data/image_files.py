@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 
 from brinell.core import DataError, Fraction, NotInKey, content_key
 from brinell.data.dataset import Dataset
-from brinell.data.reading.class_folders import check_same_classes, list_class_folders
+from brinell.data.reading.class_folders import check_same_classes, class_folder_names
 from brinell.data.reading.decoding import decode_image
 from brinell.data.reading.files import cache_folder, check_regular, content_digests, read_regular
 from brinell.data.reading.image_cache import OnError, cached_images
@@ -19,7 +19,7 @@ from brinell.data.reading.image_listing import Listing, class_order, has_images,
 from brinell.data.resizing import ResizedSource
 from brinell.data.source import check_split
 from brinell.data.splits import SPLIT_NAMES
-from brinell.data.stratified import stratified_share
+from brinell.data.stratified import stratified_mask
 
 
 class ImageFiles(ResizedSource):
@@ -76,13 +76,13 @@ class ImageFiles(ResizedSource):
         found = {name: folder for name in SPLIT_NAMES if (folder := _split_folder(self.root, name)) is not None}
         if not found:
             listing = list_folder(self.root)
-            return self._share(split, listing), tuple(list_class_folders(self.root))
+            return self._share(split, listing), tuple(class_folder_names(self.root))
         if split not in found:
             raise DataError(f"data.root: {self.root} has no folder {' or '.join(SPLIT_NAMES[split])}")
-        classes = list_class_folders(found[split])
+        classes = class_folder_names(found[split])
         for other in found.values():
             if self.class_names is None and other != found[split]:
-                both = {found[split].name: classes, other.name: list_class_folders(other)}
+                both = {found[split].name: classes, other.name: class_folder_names(other)}
                 check_same_classes(both, f"images/{split}")
         return list_folder(found[split]), tuple(classes)
 
@@ -102,7 +102,7 @@ class ImageFiles(ResizedSource):
         if not listing.files:
             return listing
         labels = np.unique(np.array(listing.classes), return_inverse=True)[1]
-        test = stratified_share(listing.names, labels, self.test_share, self.split_seed)
+        test = stratified_mask(listing.names, labels, self.test_share, self.split_seed)
         return listing.select(np.flatnonzero(test if split == "test" else ~test))
 
     def _decode(self, split: str, listing: Listing, labels: np.ndarray, class_names: tuple[str, ...]) -> Dataset:
@@ -136,7 +136,7 @@ def _split_folder(root: Path, split: str) -> Path | None:
     """The folder of a split in `root`: one that holds folders, and no images itself, as a class does."""
     folders = {path.name.lower(): path for path in sorted(root.iterdir(), reverse=True) if path.is_dir()}
     for name in SPLIT_NAMES[split]:
-        if name in folders and list_class_folders(folders[name]) and not has_images(folders[name]):
+        if name in folders and class_folder_names(folders[name]) and not has_images(folders[name]):
             return folders[name]
     return None
 

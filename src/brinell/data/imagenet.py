@@ -14,11 +14,11 @@ from pydantic import Field, model_validator
 
 from brinell.core import DataError, NotInKey, file_digest
 from brinell.data.dataset import Dataset
-from brinell.data.reading.class_folders import check_same_classes, list_class_folders
+from brinell.data.reading.class_folders import check_same_classes, class_folder_names
 from brinell.data.reading.decoding import check_pixels
 from brinell.data.reading.files import read_regular
 from brinell.data.reading.images import decode
-from brinell.data.reading.parquet import find_parquet, read_parquet
+from brinell.data.reading.parquet import find_parquet, read_parquet_images
 from brinell.data.source import Source, check_split
 
 _SPLITS: Final = {"train": ("train",), "test": ("validation", "val", "test"), "validation": ("validation", "val")}
@@ -63,7 +63,7 @@ class ImageNet(Source):
             raise DataError(f"data.root: no folder at {self.root}")
         for name in _SPLITS[split]:
             if files := find_parquet(self.root, name):
-                images, labels = read_parquet(files, ("image", "img"), (self.size, self.size), self._cut)
+                images, labels = read_parquet_images(files, ("image", "img"), (self.size, self.size), self._cut)
                 return self._dataset(split, images, labels, files, [str(label) for label in range(self.classes)])
             if (self.root / name).is_dir():
                 _check_same_classes(split, self.root, name)
@@ -72,7 +72,7 @@ class ImageNet(Source):
         raise DataError(f"data.root: {self.root} holds neither {names} parquet files nor a folder of that name")
 
     def _from_folder(self, split: str, folder: Path) -> Dataset:
-        names = list_class_folders(folder)
+        names = class_folder_names(folder)
         files = [
             path for name in names for path in sorted((folder / name).iterdir()) if path.suffix.lower() in _SUFFIXES
         ]
@@ -117,7 +117,7 @@ def _check_same_classes(split: str, root: Path, name: str) -> None:
     Raises:
         DataError: the folders that only one of the splits has.
     """
-    own = list_class_folders(root / name)
+    own = class_folder_names(root / name)
     for names in (_SPLITS["train"], _SPLITS["test"]):
         other = next((found for found in names if find_parquet(root, found) or (root / found).is_dir()), name)
         if find_parquet(root, other):
@@ -125,7 +125,7 @@ def _check_same_classes(split: str, root: Path, name: str) -> None:
                 f"imagenet/{split}: {name} has class folders, and {other} has parquet files whose classes are numbers; "
                 "give both splits in one form"
             )
-        theirs = list_class_folders(root / other)
+        theirs = class_folder_names(root / other)
         if theirs and other != name:
             check_same_classes({name: own, other: theirs}, f"imagenet/{split}")
 

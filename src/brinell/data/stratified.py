@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 
-def stratified_share(names: Sequence[str], labels: np.ndarray, share: float, seed: int) -> np.ndarray:
+def stratified_mask(names: Sequence[str], labels: np.ndarray, share: float, seed: int) -> np.ndarray:
     """Which examples belong to the share, as booleans: of each class `share`, rounded, and at least one of two.
 
     An example's place depends on `seed` and its name only, so that few examples change sides when others are added. A

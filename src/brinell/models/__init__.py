@@ -15,8 +15,8 @@ from brinell.models.cifar_squeezenet import CifarSqueezeNet
 from brinell.models.graph import GraphArchitecture, build_graph
 from brinell.models.imagenet_resnet import ResNet18, ResNet50
 from brinell.models.inception import InceptionV3
+from brinell.models.missing_normalization import best_normalization, suggest_normalization
 from brinell.models.mobilenet import MobileNetV1
-from brinell.models.normalization_check import best_normalization, find_normalization
 from brinell.models.normalized import Normalized
 from brinell.models.sources.capture import capture_graph
 from brinell.models.sources.custom import CustomNetwork
@@ -128,7 +128,7 @@ __all__ = [
     "build",
     "build_graph",
     "capture_graph",
-    "find_normalization",
     "load_source",
     "load_weights",
+    "suggest_normalization",
 ]

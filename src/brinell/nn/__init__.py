@@ -10,21 +10,21 @@ from brinell.nn.channel_slicing import SLICEABLE, depthwise, slice_channels, wid
 from brinell.nn.deploy import deploy
 from brinell.nn.equivalence import (
     Response,
-    coarse_difference,
     comparison_images,
-    difference,
+    describe_bfloat16_difference,
+    describe_difference,
     relative_difference,
     respond,
     same_random_numbers,
 )
 from brinell.nn.fold import fold_batch_norms
-from brinell.nn.freezing import freeze, frozen_names, frozen_norms, keeps_statistics
+from brinell.nn.freezing import freeze, frozen_names, frozen_norms, has_frozen_statistics
 from brinell.nn.frozen_copy import copy_module, frozen_copy, has_hooks
 from brinell.nn.fuse import fuse_relu
 from brinell.nn.module_utils import frozen_evaluation, in_layout, replace, set_layout, set_requires_grad
 from brinell.nn.noise import gaussian, random_bits, uniform
 from brinell.nn.norms import BallNorm, DistanceNorm, Norm, distance, distances, project, steepest
-from brinell.nn.tied import kept_ties, share_tensors, tied_layers, weight_of
+from brinell.nn.tied import kept_ties, share_tensors, tied_layers, weight_identity
 
 __all__ = [
     "SLICEABLE",
@@ -39,12 +39,12 @@ __all__ = [
     "Norm",
     "Response",
     "WeightGradient",
-    "coarse_difference",
     "comparison_images",
     "copy_module",
     "deploy",
     "depthwise",
-    "difference",
+    "describe_bfloat16_difference",
+    "describe_difference",
     "distance",
     "distances",
     "fold_batch_norms",
@@ -55,9 +55,9 @@ __all__ = [
     "frozen_norms",
     "fuse_relu",
     "gaussian",
+    "has_frozen_statistics",
     "has_hooks",
     "in_layout",
-    "keeps_statistics",
     "kept_ties",
     "numeric_padding",
     "project",
@@ -76,7 +76,7 @@ __all__ = [
     "threshold_binary",
     "tied_layers",
     "uniform",
-    "weight_of",
+    "weight_identity",
     "widths",
     "xnor_weight",
 ]

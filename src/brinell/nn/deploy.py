@@ -12,10 +12,10 @@ from torch.nn.utils.spectral_norm import SpectralNorm, SpectralNormLoadStateDict
 from torch.nn.utils.weight_norm import WeightNorm
 
 from brinell.nn.binary_layers.binary_layer import BinaryLayer
-from brinell.nn.fold_statistics import fold_binary_statistics
+from brinell.nn.fold_statistics import fold_network_statistics
 from brinell.nn.frozen_copy import copy_module
 from brinell.nn.module_utils import replace
-from brinell.nn.tied import share_tensors, weight_of
+from brinell.nn.tied import share_tensors, weight_identity
 
 M = TypeVar("M", bound=nn.Module)
 
@@ -45,11 +45,11 @@ def deploy(module: M) -> M:
                 parametrize.remove_parametrizations(layer, str(tensor), leave_parametrized=True)
         if hasattr(layer, "deployed") and name:
             part = layer.deployed()
-            _, first = made.setdefault(id(weight_of(layer)), (layer, part))
+            _, first = made.setdefault(id(weight_identity(layer)), (layer, part))
             if first is not part and isinstance(part, BinaryLayer):
                 share_tensors(first, part, part.weight_tensors)
             replace(shipped, name, part)
-    fold_binary_statistics(shipped.eval())
+    fold_network_statistics(shipped.eval())
     return shipped
 
 

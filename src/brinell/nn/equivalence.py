@@ -86,7 +86,7 @@ def respond(network: Function, images: Tensor, *, gradients: bool) -> Response:
     return Response(logits.detach(), gradient)
 
 
-def difference(
+def describe_difference(
     form: Function,
     network: Function,
     images: Tensor,
@@ -111,8 +111,8 @@ def difference(
     return _words(found, expected, agree)
 
 
-def coarse_difference(form: Function, images: Tensor, expected: Response) -> str | None:
-    """As `difference`, for a form that rounds to 8 bits of mantissa: it may be off by some percent of the logits.
+def describe_bfloat16_difference(form: Function, images: Tensor, expected: Response) -> str | None:
+    """As `describe_difference`, for a form that rounds to 8 bits of mantissa: it may be some percent of the logits off.
 
     A network whose signs turn over by such rounding is off by more.
     """

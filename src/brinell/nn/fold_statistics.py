@@ -10,7 +10,7 @@ from torch import nn
 from brinell.nn.binary_layers.binary_layer import BinaryLayer
 
 
-def fold_binary_statistics(module: nn.Module) -> None:
+def fold_network_statistics(module: nn.Module) -> None:
     """Fold all batch norms of a deployed binary network in place; other networks are left as they are.
 
     A binary network trains from its latent weights, which keep their own statistics. Others train from what ships.

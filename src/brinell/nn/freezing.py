@@ -40,7 +40,7 @@ def freeze(module: nn.Module, names: Collection[str]) -> None:
             setattr(layer, _KEEPS, True)
 
 
-def keeps_statistics(layer: nn.Module) -> bool:
+def has_frozen_statistics(layer: nn.Module) -> bool:
     """Whether training leaves a batch norm's statistics: it was frozen, or all of its own parameters are."""
     parameters = list(layer.parameters(recurse=False))
     frozen = bool(parameters) and not any(parameter.requires_grad for parameter in parameters)

@@ -20,11 +20,11 @@ def tied_layers(module: nn.Module, kinds: tuple[type[nn.Module], ...]) -> Mappin
     by_weight: dict[int, list[str]] = {}
     for name, layer in module.named_modules():
         if isinstance(layer, kinds):
-            by_weight.setdefault(id(weight_of(layer)), []).append(name)
+            by_weight.setdefault(id(weight_identity(layer)), []).append(name)
     return {names[0]: tuple(names) for names in by_weight.values()}
 
 
-def weight_of(layer: nn.Module) -> object:
+def weight_identity(layer: nn.Module) -> object:
     """What stands for a layer's weight wherever the weight is: two layers with the same object hold one weight.
 
     A parametrised weight is computed anew at each look; what it is computed from stays.

@@ -12,7 +12,7 @@ from pydantic import BeforeValidator, Field, SerializeAsAny
 from torch import Tensor
 
 from brinell.attacks import ATTACKS, Attack, run_trial
-from brinell.core import NotInKey, choices, refusal, refuse
+from brinell.core import NotInKey, choices, validation_error, validation_problem
 from brinell.probes.probe import Probe, ProbeInput, ProbeResult
 
 
@@ -42,10 +42,12 @@ class Gallery(Probe):
         if isinstance(attack, Mapping):
             return dict(settings)
         if attack is None and not attacks:
-            raise refuse([refusal("missing; the study has no attack to show", "attack")])
+            raise validation_error([validation_problem("missing; the study has no attack to show", "attack")])
         name = next(iter(attacks)) if attack is None else attack
         if not isinstance(name, str) or name not in attacks:
-            raise refuse([refusal(f"there is no {name!r}; {choices(str(name), list(attacks))}", "attack")])
+            raise validation_error(
+                [validation_problem(f"there is no {name!r}; {choices(str(name), list(attacks))}", "attack")]
+            )
         return {**settings, "attack": attacks[name][-1].config(), "name": name} if attacks[name] else None
 
     def ask(self, asked: ProbeInput) -> ProbeResult:

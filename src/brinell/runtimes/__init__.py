@@ -8,7 +8,7 @@ from brinell.runtimes.openvino import OpenVINO
 from brinell.runtimes.reference import Reference
 from brinell.runtimes.runtime import Runtime
 from brinell.runtimes.sparse import Sparse
-from brinell.runtimes.verification import differing_logits, verification_images
+from brinell.runtimes.verification import describe_logit_difference, verification_images
 
 RUNTIMES: Registry[Runtime] = Registry(
     "runtime", Reference, OpenVINO, ONNXRuntime, Sparse, Auto, group="brinell.runtimes"
@@ -23,6 +23,6 @@ __all__ = [
     "Reference",
     "Runtime",
     "Sparse",
-    "differing_logits",
+    "describe_logit_difference",
     "verification_images",
 ]

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from brinell.core import ModelError
-from brinell.runtimes.verification import Verification
+from brinell.runtimes.verification import Verifier
 
 Images = NDArray[np.float32]
 Program = Callable[[Images], Images]
@@ -38,7 +38,7 @@ class CompiledNetwork(nn.Module):
         *,
         batch_sizes: Sequence[int],
         dynamic: bool,
-        verification: Verification,
+        verification: Verifier,
         kernels: Callable[[], Mapping[str, int]] = dict,
     ) -> None:
         super().__init__()

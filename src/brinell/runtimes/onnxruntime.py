@@ -11,7 +11,7 @@ from brinell.core import require
 from brinell.nn.onnx_graph import OnnxNetwork, open_session, to_onnx
 from brinell.runtimes.compiled import CompiledNetwork, Images, Program
 from brinell.runtimes.runtime import Runtime
-from brinell.runtimes.verification import Verification
+from brinell.runtimes.verification import Verifier
 
 
 class ONNXRuntime(Runtime):
@@ -35,7 +35,7 @@ class ONNXRuntime(Runtime):
             lambda size: _program(session),
             batch_sizes=(128,),
             dynamic=True,
-            verification=Verification(module, input_shape),
+            verification=Verifier(module, input_shape),
         )
 
 

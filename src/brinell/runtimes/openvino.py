@@ -16,7 +16,7 @@ from brinell.nn.onnx_graph import OnnxNetwork
 from brinell.runtimes.compiled import CompiledNetwork, Images, Program
 from brinell.runtimes.openvino_model import has_bits, to_openvino
 from brinell.runtimes.runtime import Runtime
-from brinell.runtimes.verification import Verification
+from brinell.runtimes.verification import Verifier
 
 _SMALL: Final = 3 * 64 * 64
 """Numbers an image up to which several images' activations fit the caches of a processor together."""
@@ -64,7 +64,7 @@ class OpenVINO(Runtime):
             build,
             batch_sizes=(1, 2, 4, 8, 16) if np.prod(input_shape) <= _SMALL else (1, 2, 4),
             dynamic=not bits,
-            verification=Verification(module, input_shape, rounded=True if int8 else None),
+            verification=Verifier(module, input_shape, rounded=True if int8 else None),
             kernels=lambda: _kernels(next(iter(compiled.values()))),
         )
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from brinell.core import UnsupportedError, require
 from brinell.nn import ABCConv2d, BinaryConv2d, copy_module, replace
-from brinell.nn.onnx_graph import OnnxNetwork, check_size, parse, to_onnx
+from brinell.nn.onnx_graph import OnnxNetwork, check_shapes, parse, to_onnx
 from brinell.runtimes.openvino_binary import binary_convolution, fits_bits
 
 _DOMAIN: Final = "brinell"
@@ -33,7 +33,7 @@ def to_openvino(module: nn.Module, input_shape: Sequence[int]) -> Any:
     ov = require("openvino", extra="openvino")
     core = ov.Core()
     if isinstance(module, OnnxNetwork):
-        check_size(parse(module.graph))
+        check_shapes(parse(module.graph))
         return _read(core, module.graph)
     layers = {name: part for name, part in module.named_modules() if fits_bits(part)}
     if not layers:

@@ -14,8 +14,8 @@ from brinell.core import UnsupportedError, require
 from brinell.nn import fold_batch_norms, replace
 from brinell.runtimes.compiled import CompiledNetwork, Images
 from brinell.runtimes.runtime import Runtime
-from brinell.runtimes.sparse_kernel import SparseConv2d, fits_sparse
-from brinell.runtimes.verification import Verification, verification_images
+from brinell.runtimes.sparse_kernel import SparseConv2d, supports_sparse
+from brinell.runtimes.verification import Verifier, verification_images
 
 _RUNS: Final = 5
 """Passes of a layer that is timed, of which the fastest counts."""
@@ -77,12 +77,12 @@ class Sparse(Runtime):
             lambda size: run,
             batch_sizes=(16,),
             dynamic=True,
-            verification=Verification(module, input_shape),
+            verification=Verifier(module, input_shape),
             kernels=lambda: {"sparse convolution": replaced},
         )
 
     def _is_sparse(self, layer: nn.Module) -> bool:
-        if not fits_sparse(layer):
+        if not supports_sparse(layer):
             return False
         weight: Any = layer.weight
         return float((weight == 0).float().mean()) >= self.least_sparsity

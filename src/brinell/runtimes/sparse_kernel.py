@@ -20,7 +20,7 @@ _TILE: Final = 512
 """Output numbers at a time: with four rows of inputs they fit a processor's first cache."""
 
 
-def fits_sparse(layer: nn.Module) -> bool:
+def supports_sparse(layer: nn.Module) -> bool:
     """Whether `SparseConv2d` takes the layer's shape: any kernel with stride 1, of one group, padded by zeros."""
     return (
         type(layer) is nn.Conv2d

@@ -22,7 +22,7 @@ _FLIPPED: Final = 0.05
 """The same where activations are signs or whole numbers: a last bit of a sum can turn one, and what follows from it."""
 
 
-class Verification:
+class Verifier:
     """Images, and the logits that a compiled network has to give for them.
 
     Args:
@@ -64,7 +64,7 @@ class Verification:
         count = -(-_IMAGES // size) * size
         images = self.images.repeat(-(-count // _IMAGES), 1, 1, 1)[:count]
         found = np.concatenate([program(part.contiguous().numpy()) for part in images.split(size)])[:_IMAGES]
-        problem = differing_logits(torch.from_numpy(found), self.logits, rounded=self.rounded)
+        problem = describe_logit_difference(torch.from_numpy(found), self.logits, rounded=self.rounded)
         if problem is not None:
             raise UnsupportedError(
                 f"runtime: {runtime} computes a wrong result on this machine and is not used: {problem}; "
@@ -91,7 +91,7 @@ def verification_images(input_shape: Sequence[int], count: int) -> Tensor:
     return 0.5 + contrast * (torch.rand(count, *input_shape, generator=draw) - 0.5)
 
 
-def differing_logits(found: Tensor, expected: Tensor, *, rounded: bool) -> str | None:
+def describe_logit_difference(found: Tensor, expected: Tensor, *, rounded: bool) -> str | None:
     """Compare logits of a runtime with expected ones.
 
     The difference of an image is its largest absolute difference relative to the largest logit of all images. A float
@@ -109,7 +109,7 @@ def differing_logits(found: Tensor, expected: Tensor, *, rounded: bool) -> str |
     Examples:
         >>> import torch
         >>> logits = torch.tensor([[1.0, 2.0]])
-        >>> differing_logits(logits, logits, rounded=False) is None
+        >>> describe_logit_difference(logits, logits, rounded=False) is None
         True
     """
     if found.shape != expected.shape:

@@ -4,7 +4,7 @@ from brinell.store.atomic import atomic_folder, atomic_path, write_bytes, write_
 from brinell.store.lock import locked
 from brinell.store.named_variants import name_variant, name_variants, named_variant
 from brinell.store.run import RunStore
-from brinell.store.tables import read_footer, read_table, table, write_table
+from brinell.store.tables import frame_of_schema, read_footer, read_table, write_table
 from brinell.store.task_status import Failure, Running
 
 __all__ = [
@@ -13,13 +13,13 @@ __all__ = [
     "Running",
     "atomic_folder",
     "atomic_path",
+    "frame_of_schema",
     "locked",
     "name_variant",
     "name_variants",
     "named_variant",
     "read_footer",
     "read_table",
-    "table",
     "write_bytes",
     "write_table",
     "write_text",

@@ -7,8 +7,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from brinell.store.layout import File
-from brinell.store.safe_paths import entries, exists, safe_path
+from brinell.store.layout import FileNode
+from brinell.store.safe_paths import exists, safe_path, walk_known_entries
 
 _RESULTS: Final = ("variants", "trials", "probes", "failures")
 
@@ -27,6 +27,6 @@ def _results(root: Path) -> Iterator[Path]:
     if exists(root, "study.json"):
         yield safe_path(root, "study.json")
     for folder in _RESULTS:
-        for entry in entries(root, folder):
-            if not entry.temporary and isinstance(entry.node, File) != (folder == "variants"):
+        for entry in walk_known_entries(root, folder):
+            if not entry.temporary and isinstance(entry.node, FileNode) != (folder == "variants"):
                 yield Path(entry.path)

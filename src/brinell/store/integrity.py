@@ -17,8 +17,8 @@ from typing import Any, Final
 from brinell.core import StoreError
 from brinell.store.atomic import write_bytes
 from brinell.store.content_hash import FIELD, UNFILLED, content_hash_fits, sha256, with_content_hash
-from brinell.store.layout import File
-from brinell.store.safe_paths import entries, exists, safe_path
+from brinell.store.layout import FileNode
+from brinell.store.safe_paths import exists, safe_path, walk_known_entries
 
 FORMAT: Final = 1
 """Version of a run's folder, `format` in `study.json`."""
@@ -144,8 +144,8 @@ def _is_old(root: Path) -> bool:
 
 def _without_hash(root: Path) -> Iterator[tuple[str, str]]:
     for folder in _RESULTS:
-        for entry in entries(root, folder):
-            if isinstance(entry.node, File) and not entry.temporary:
+        for entry in walk_known_entries(root, folder):
+            if isinstance(entry.node, FileNode) and not entry.temporary:
                 place = Path(entry.path).relative_to(root).as_posix()
                 data = _bytes(Path(entry.path))
                 if content_hash_fits(data, place) is None:

@@ -11,7 +11,7 @@ from brinell.store.atomic import atomic_path
 from brinell.store.file_digest import file_sha256
 from brinell.store.layout import NAMED_VARIANT
 from brinell.store.run import RunStore
-from brinell.store.safe_paths import entries, safe_path
+from brinell.store.safe_paths import safe_path, walk_known_entries
 
 _FILE: Final = "variant.brinell"
 
@@ -59,7 +59,7 @@ def named_variant(store: RunStore, name: str) -> Path | None:
 
 def _copies(store: RunStore, without: frozenset[str]) -> list[Path]:
     """Files under other names than `without` that hold what a variant of the run does."""
-    files = [Path(entry.path) for entry in entries(store.root, "variants") if not entry.temporary]
+    files = [Path(entry.path) for entry in walk_known_entries(store.root, "variants") if not entry.temporary]
     of_keys = [path for path in files if path.parent.name != "variants" and path.name == _FILE]
     named = [path for path in files if path.parent.name == "variants" and NAMED_VARIANT.fullmatch(path.name)]
     others = [path for path in named if path.stem not in without]

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from brinell.core import StoreError
-from brinell.store.layout import RUN, temporary_of
+from brinell.store.layout import RUN, temporary_node
 from brinell.store.lock import is_lock_file
 from brinell.store.report_files import is_own_manifest
 from brinell.store.safe_paths import exists, safe_path
@@ -63,7 +63,7 @@ def _names(root: Path) -> list[str] | None:
 
 
 def _is_ours(name: str) -> bool:
-    return name in RUN.named or temporary_of(RUN, name) is not None
+    return name in RUN.named or temporary_node(RUN, name) is not None
 
 
 def _has_own_study(root: Path) -> bool:
@@ -84,7 +84,7 @@ def _has_own_lock(root: Path) -> bool:
 
 def _is_interrupted(root: Path, names: list[str]) -> bool:
     """Whether all there is can have been left by a run, or a report, that ended before `study.json` was written."""
-    found = {name for name in names if temporary_of(RUN, name) is None}
+    found = {name for name in names if temporary_node(RUN, name) is None}
     if found <= {".lock", "report"} and "report" in found:
         return is_own_manifest(root)
     if "report" in found and not is_own_manifest(root):

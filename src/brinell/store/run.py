@@ -21,7 +21,7 @@ from brinell.store.lock import is_locked, locked
 from brinell.store.ownership import check_own_folder, check_reported_folder
 from brinell.store.report_files import check_report, write_report
 from brinell.store.safe_paths import check_tree, exists, safe_path
-from brinell.store.sweep import check_entries, remove_known, sweep
+from brinell.store.sweep import check_known_entries, remove_known, sweep
 from brinell.store.tables import parse_footer, parse_table, table_content, write_table
 from brinell.store.task_status import Failure, Running
 
@@ -64,7 +64,7 @@ class RunStore:
             StoreError: the folder holds something that is no run, or a link where a run has a file or folder.
         """
         check_own_folder(self.root)
-        check_entries(self.root)
+        check_known_entries(self.root)
 
     def _path(self, *parts: str) -> Path:
         return safe_path(self.root, *parts)

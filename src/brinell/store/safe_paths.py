@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from brinell.core import StoreError
-from brinell.store.layout import RUN, File, Folder, Node, temporary_of
+from brinell.store.layout import RUN, FileNode, FolderNode, Node, temporary_node
 
 _KINDS = {
     stat.S_IFLNK: "a symbolic link",
@@ -50,7 +50,7 @@ def exists(root: Path, *parts: str) -> bool:
     return _look(root, parts)[1]
 
 
-def entries(root: Path, *parts: str) -> Iterator[Entry]:
+def walk_known_entries(root: Path, *parts: str) -> Iterator[Entry]:
     """Everything below `root/parts` that has a name of ours, folders before what they hold; the rest is passed over.
 
     Raises:
@@ -58,7 +58,7 @@ def entries(root: Path, *parts: str) -> Iterator[Entry]:
     """
     node = _node(root, parts)
     place, found = _look(root, parts)
-    if found and isinstance(node, Folder):
+    if found and isinstance(node, FolderNode):
         yield from _walk(place, node)
 
 
@@ -80,10 +80,10 @@ def check_tree(root: Path, *parts: str) -> None:
             if entry.is_dir(follow_symlinks=False):
                 waiting.append(entry.path)
             elif not entry.is_file(follow_symlinks=False):
-                _refuse(entry.path, File())
+                _refuse(entry.path, FileNode())
 
 
-def _walk(place: str, folder: Folder) -> Iterator[Entry]:
+def _walk(place: str, folder: FolderNode) -> Iterator[Entry]:
     try:
         with os.scandir(place) as listing:
             found = sorted(listing, key=lambda entry: entry.name)
@@ -97,14 +97,14 @@ def _walk(place: str, folder: Folder) -> Iterator[Entry]:
             if not _fits(entry, node):
                 _refuse(entry.path, node)
             yield Entry(entry.path, node, temporary=False)
-            if isinstance(node, Folder):
+            if isinstance(node, FolderNode):
                 yield from _walk(entry.path, node)
-        elif (unfinished := temporary_of(folder, entry.name)) is not None and _fits(entry, unfinished):
+        elif (unfinished := temporary_node(folder, entry.name)) is not None and _fits(entry, unfinished):
             yield Entry(entry.path, unfinished, temporary=True)
 
 
 def _fits(entry: os.DirEntry[str], node: Node) -> bool:
-    if isinstance(node, File):
+    if isinstance(node, FileNode):
         return entry.is_file(follow_symlinks=False)
     return entry.is_dir(follow_symlinks=False)
 
@@ -112,10 +112,10 @@ def _fits(entry: os.DirEntry[str], node: Node) -> bool:
 def _node(root: Path, parts: tuple[str, ...]) -> Node:
     node: Node = RUN
     for index, part in enumerate(parts):
-        inner = node.child(part) if isinstance(node, Folder) else None
+        inner = node.child(part) if isinstance(node, FolderNode) else None
         if inner is None:
             above = "/".join(parts[:index]) or "the run"
-            accepted = node.accepted() if isinstance(node, Folder) else "nothing"
+            accepted = node.accepted() if isinstance(node, FolderNode) else "nothing"
             raise StoreError(f"{root}: {part!r:.200} is no name for an entry of {above}; accepted: {accepted}")
         node = inner
     return node
@@ -126,13 +126,13 @@ def _look(root: Path, parts: tuple[str, ...]) -> tuple[str, bool]:
     node: Node = RUN
     place, there = os.fspath(root), True
     for part in parts:
-        inner = node.child(part) if isinstance(node, Folder) else None
+        inner = node.child(part) if isinstance(node, FolderNode) else None
         if inner is None:
             _node(root, parts)  # raises
             raise AssertionError(f"{parts} has no such entry")
         node, place = inner, f"{place}/{part}"
         if there and (mode := _mode(place)) is not None:
-            wanted = stat.S_IFREG if isinstance(node, File) else stat.S_IFDIR
+            wanted = stat.S_IFREG if isinstance(node, FileNode) else stat.S_IFDIR
             if stat.S_IFMT(mode) != wanted:
                 _refuse(place, node)
         else:
@@ -153,9 +153,9 @@ def _refuse(place: str, node: Node) -> None:
     mode = _mode(place)
     if mode is None:  # gone again
         return
-    wanted = "a file" if isinstance(node, File) else "a folder"
+    wanted = "a file" if isinstance(node, FileNode) else "a folder"
     kind = stat.S_IFMT(mode)
-    if kind == (stat.S_IFREG if isinstance(node, File) else stat.S_IFDIR):
+    if kind == (stat.S_IFREG if isinstance(node, FileNode) else stat.S_IFDIR):
         return
     what = _KINDS.get(kind, "something else")
     if kind == stat.S_IFLNK:

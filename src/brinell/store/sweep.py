@@ -6,17 +6,17 @@ from collections import deque
 from contextlib import suppress
 from pathlib import Path
 
-from brinell.store.layout import File, Folder, temporary_of
-from brinell.store.safe_paths import Entry, entries
+from brinell.store.layout import FileNode, FolderNode, temporary_node
+from brinell.store.safe_paths import Entry, walk_known_entries
 
 
-def check_entries(root: Path) -> None:
+def check_known_entries(root: Path) -> None:
     """See that everything in the run's folder that has a name of ours is a file or folder as it should be.
 
     Raises:
         StoreError: a symbolic link, a named pipe, a device or the like stands in its place.
     """
-    deque(entries(root), maxlen=0)
+    deque(walk_known_entries(root), maxlen=0)
 
 
 def sweep(root: Path) -> None:
@@ -25,7 +25,7 @@ def sweep(root: Path) -> None:
     Only names that this tool makes are removed, in the folders of a run that it makes them in. Only the run's one
     writer (the holder of the lock) may call this.
     """
-    for entry in list(entries(root)):
+    for entry in list(walk_known_entries(root)):
         if entry.temporary:
             _remove(entry)
     remove_known(root, "scratch", "running")
@@ -33,7 +33,7 @@ def sweep(root: Path) -> None:
 
 def remove_known(root: Path, *parts: str) -> None:
     """Remove the folder `root/parts`; what has no name of ours in it stays, and so do the folders that hold it."""
-    found = list(entries(root, *parts))
+    found = list(walk_known_entries(root, *parts))
     for entry in reversed(found):
         _remove(entry)
     with suppress(OSError):  # it is not there, or not empty
@@ -42,7 +42,7 @@ def remove_known(root: Path, *parts: str) -> None:
 
 def _remove(entry: Entry) -> None:
     with suppress(OSError):  # it is gone already, or holds what is not ours
-        if isinstance(entry.node, File):
+        if isinstance(entry.node, FileNode):
             Path(entry.path).unlink()
         elif entry.temporary:
             _remove_unfinished(entry.path, entry.node)
@@ -50,9 +50,9 @@ def _remove(entry: Entry) -> None:
             Path(entry.path).rmdir()
 
 
-def _remove_unfinished(place: str, folder: Folder) -> None:
+def _remove_unfinished(place: str, folder: FolderNode) -> None:
     """A temporary folder: its files, and those that were being written in it."""
     for path in list(Path(place).iterdir()):
-        if folder.child(path.name) or temporary_of(folder, path.name):
+        if folder.child(path.name) or temporary_node(folder, path.name):
             path.unlink()
     Path(place).rmdir()

@@ -28,7 +28,7 @@ _TYPES: dict[str, Any] = {
 }
 
 
-def table(columns: Mapping[str, Any], schema: Mapping[str, str]) -> pl.DataFrame:
+def frame_of_schema(columns: Mapping[str, Any], schema: Mapping[str, str]) -> pl.DataFrame:
     """A frame of exactly `schema`'s columns, in its order; a column left out or `None` is null throughout.
 
     A cell that a NumPy masked array masks is null.

@@ -12,7 +12,7 @@ from typing import Any
 from brinell.core import BrinellError, StoreError
 from brinell.store.integrity import parse_object, read_object
 from brinell.store.layout import temporary_name
-from brinell.store.safe_paths import entries
+from brinell.store.safe_paths import walk_known_entries
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def running(root: Path) -> dict[str, Running]:
 
 
 def _records(root: Path, *folder: str) -> list[Path]:
-    found = (Path(entry.path) for entry in entries(root, *folder) if not entry.temporary)
+    found = (Path(entry.path) for entry in walk_known_entries(root, *folder) if not entry.temporary)
     return [path for path in found if path.suffix == ".json"]
 
 

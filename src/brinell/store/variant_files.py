@@ -11,7 +11,7 @@ from brinell.core import StoreError
 from brinell.store.atomic import atomic_folder, write_bytes
 from brinell.store.file_digest import file_sha256
 from brinell.store.integrity import object_bytes, parse_object, read_object, unhashed_files
-from brinell.store.safe_paths import entries, exists, safe_path
+from brinell.store.safe_paths import exists, safe_path, walk_known_entries
 from brinell.store.sweep import remove_known
 
 _MANIFEST: Final = "manifest.json"
@@ -110,7 +110,7 @@ def _files(root: Path, key: str) -> dict[str, tuple[int | None, str | None]]:
         return {Path(place).name: (_size(root, key, Path(place).name), digest) for place, digest in old.items()}
     if not exists(root, "variants", key, _NETWORK):
         return {}
-    names = [Path(entry.path).name for entry in entries(root, "variants", key) if not entry.temporary]
+    names = [Path(entry.path).name for entry in walk_known_entries(root, "variants", key) if not entry.temporary]
     return {name: (_size(root, key, name), None) for name in names}
 
 

@@ -9,8 +9,8 @@ from typing import Annotated, Any, Self
 from pydantic import BeforeValidator, Field, ValidationError, ValidationInfo, field_serializer, field_validator
 
 from brinell.attacks import Attack
-from brinell.core import ConfigurationError, explain, refuse
-from brinell.core.problems import problems_of
+from brinell.core import ConfigurationError, explain, validation_error
+from brinell.core.problems import error_details
 from brinell.probes import PROBES
 from brinell.study.config import (
     AttackEntry,
@@ -93,9 +93,9 @@ class Study(Section):
         try:
             study = cls.model_validate({"name": name, **given, "source": source}, context=names)
         except ValidationError as error:
-            problems = [*problems_of(error), *problems]
+            problems = [*error_details(error), *problems]
         if problems:
-            raise ConfigurationError(explain(refuse(problems), "", cls))
+            raise ConfigurationError(explain(validation_error(problems), "", cls))
         return study
 
     def config(self) -> dict[str, Any]:
@@ -129,7 +129,7 @@ class Study(Section):
     def _decidable(cls, limits: dict[str, Limit], info: ValidationInfo) -> dict[str, Limit]:
         problems = [problem for name, limit in limits.items() for problem in check_limit(name, limit, info.data)]
         if problems:
-            raise refuse(problems)
+            raise validation_error(problems)
         return limits
 
     @field_serializer("probes", mode="wrap")

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from pydantic_core import InitErrorDetails
 
-from brinell.core import refusal
+from brinell.core import validation_problem
 from brinell.study.config import Names
 
 
@@ -21,10 +21,10 @@ def problems_between_sections(names: Names) -> list[InitErrorDetails]:
 def _taken_names(names: Names) -> Iterator[InitErrorDetails]:
     if "clean" in names.attacks:
         message = "the name is taken by the predictions without an attack; choose another"
-        yield refusal(message, "attacks", "clean")
+        yield validation_problem(message, "attacks", "clean")
     for name in names.transfers:
         if name in ("clean", *names.attacks):
-            yield refusal("the name is taken by an attack; choose another", "transfer", name)
+            yield validation_problem("the name is taken by an attack; choose another", "transfer", name)
 
 
 def _circles(names: Names) -> Iterator[InitErrorDetails]:
@@ -40,7 +40,7 @@ def _circles(names: Names) -> Iterator[InitErrorDetails]:
             circle = [*line[line.index(at) :], at]
             reported |= {*circle}
             message = f"variants are made from each other in a circle: {' -> '.join(circle)}"
-            yield refusal(message, "variants", at, "from")
+            yield validation_problem(message, "variants", at, "from")
 
 
 def _chained_baselines(names: Names) -> Iterator[InitErrorDetails]:
@@ -50,7 +50,7 @@ def _chained_baselines(names: Names) -> Iterator[InitErrorDetails]:
         other = baselines.get(baseline, baseline)
         if other != baseline:
             message = f"{baseline!r} has a baseline itself: {other!r}; name that one"
-            yield refusal(message, "variants", name, "baseline")
+            yield validation_problem(message, "variants", name, "baseline")
 
 
 def _random_variants(names: Names) -> Iterator[InitErrorDetails]:
@@ -58,4 +58,4 @@ def _random_variants(names: Names) -> Iterator[InitErrorDetails]:
         model = entry.get("model", "")
         if not names.models.get(model, True) and "train" not in entry and "from" not in entry:
             message = f"it would be random: give it train, or models.{model}.weights a checkpoint"
-            yield refusal(message, "variants", name)
+            yield validation_problem(message, "variants", name)

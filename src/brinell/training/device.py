@@ -13,7 +13,7 @@ from torch.nn.modules.dropout import _DropoutNd
 
 from brinell.core import ConfigurationError, ModelError
 from brinell.data import Dataset, MappedImages
-from brinell.nn import frozen_evaluation, keeps_statistics
+from brinell.nn import frozen_evaluation, has_frozen_statistics
 from brinell.training.distributed import own_gpu
 
 
@@ -30,7 +30,7 @@ def choose_device(device: str | torch.device | None) -> torch.device:
     return torch.device("cuda", own_gpu()) if place.type == "cuda" and place.index is None else place
 
 
-def on(data: Dataset, place: torch.device) -> Dataset:
+def dataset_on_device(data: Dataset, place: torch.device) -> Dataset:
     """The split on the device, as bytes: indexing there needs no copy a batch. Images in a file stay there."""
     images = data.images if isinstance(data.images, MappedImages) else data.images.to(place)
     return replace(data, images=images, labels=data.labels.to(place), ids=data.ids.to(place))
@@ -46,7 +46,7 @@ def isolated(place: torch.device) -> Iterator[None]:
         yield
 
 
-def takes_channels_last(module: nn.Module, data: Dataset) -> bool:
+def supports_channels_last(module: nn.Module, data: Dataset) -> bool:
     """Whether the module can train in the fastest layout for small convolutions; one that calls `view` cannot.
 
     Nor can one with a strided 1 x 1 convolution of a number of input channels that 8 does not divide: in this layout
@@ -74,16 +74,16 @@ def _overruns_a_buffer(layer: nn.Module) -> bool:
     return layer.in_channels // layer.groups % 8 != 0
 
 
-def training_mode(module: nn.Module, frozen: Collection[str] = ()) -> None:
+def set_training_mode(module: nn.Module, frozen: Collection[str] = ()) -> None:
     """Training mode; frozen batch norms, and those named in `frozen`, normalise by their statistics and keep them."""
     module.train()
     for name, layer in module.named_modules():
-        if isinstance(layer, _BatchNorm) and (name in frozen or keeps_statistics(layer)):
+        if isinstance(layer, _BatchNorm) and (name in frozen or has_frozen_statistics(layer)):
             layer.eval()
 
 
 @contextmanager
-def dropping(module: nn.Module, probability: float | None) -> Iterator[None]:
+def override_dropout_probability(module: nn.Module, probability: float | None) -> Iterator[None]:
     """Give every dropout layer that probability for a while; `None` leaves them alone.
 
     Raises:

@@ -8,7 +8,7 @@ from torch import nn
 from brinell.core import DataError
 from brinell.data import Dataset
 from brinell.nn import frozen_evaluation
-from brinell.training.device import choose_device, on
+from brinell.training.device import choose_device, dataset_on_device
 
 
 def accuracy(
@@ -38,7 +38,7 @@ def accuracy(
         raise DataError(f"accuracy: {data.name}/{data.split} has no examples")
     place = choose_device(device)
     home = next((tensor.device for tensor in module.parameters()), place)
-    split = on(data, place)
+    split = dataset_on_device(data, place)
     correct = torch.zeros((), dtype=torch.int64, device=place)
     module.to(place)
     try:

@@ -13,7 +13,6 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.optim import SGD, AdamW, Optimizer
 
 from brinell.core import (
     ConfigurationError,
@@ -30,10 +29,18 @@ from brinell.nn import frozen_norms, set_layout
 from brinell.training.batch import Batch, Loss
 from brinell.training.batches import Batches
 from brinell.training.checkpoint import Checkpoint, Position, identity
-from brinell.training.device import choose_device, dropping, isolated, on, takes_channels_last, training_mode
+from brinell.training.device import (
+    choose_device,
+    dataset_on_device,
+    isolated,
+    override_dropout_probability,
+    set_training_mode,
+    supports_channels_last,
+)
 from brinell.training.distributed import process_group
 from brinell.training.evaluate import accuracy
 from brinell.training.history import Epoch, History
+from brinell.training.optimizer import build_optimizer
 from brinell.training.recalibration import recalibrate
 from brinell.training.schedules import learning_rate
 from brinell.training.settings import Train
@@ -120,13 +127,13 @@ def fit(
         if checkpoint is None
         else Checkpoint(Path(checkpoint), label, identity(module, data, train, seed, context))
     )
-    with keep_freed_memory(), isolated(place), dropping(module, train.dropout):
+    with keep_freed_memory(), isolated(place), override_dropout_probability(module, train.dropout):
         module.to(place)
         try:
             loss = loss or _cross_entropy(train)
             if train.adversarial is not None:
                 loss = train.adversarial.mixed(loss, module, seed, bf16=train.precision == "bf16")
-            run = _Run(module, on(data, place), train, seed, loss, after_step, held, place)
+            run = _Run(module, dataset_on_device(data, place), train, seed, loss, after_step, held, place)
             return History(label, tuple(run.recalibrated(run.train_all(saved, progress, label))))
         finally:
             set_layout(module.eval().to(home), torch.contiguous_format)
@@ -171,10 +178,10 @@ class _Run:
         self.frozen = frozen_norms(module)
         self.batches, self.ranks = Batches(data, train, seed), process_group()
         self.ranks.check(len(data) // len(self.batches))
-        self.channels_last = takes_channels_last(module, data)
+        self.channels_last = supports_channels_last(module, data)
         if self.channels_last:
             set_layout(module, torch.channels_last)
-        self.optimizer = _optimizer(module, train)
+        self.optimizer = build_optimizer(module, train)
         alone = {"devices": [place.index] if place.type == "cuda" else 1}
         self.fabric = Fabric(
             accelerator=place.type,
@@ -193,7 +200,7 @@ class _Run:
         position = Position() if saved is None else saved.resume(self.module, self.optimizer)
         self.clock = self.last_saved = time.monotonic()
         while position.epoch < self.train.epochs:
-            training_mode(self.module, self.frozen)
+            set_training_mode(self.module, self.frozen)
             for batch in self.batches.epoch(position.epoch, position.batch, self.channels_last):
                 self._step(batch)
                 position.batch += 1
@@ -309,25 +316,3 @@ def _cross_entropy(train: Train) -> Loss:
         return F.cross_entropy(module(batch.images), batch.labels, label_smoothing=train.label_smoothing)
 
     return loss
-
-
-def _optimizer(module: nn.Module, train: Train) -> Optimizer:
-    parameters = [parameter for parameter in module.parameters() if parameter.requires_grad]
-    if not parameters:
-        raise ModelError("every parameter is frozen (requires_grad is False): there is nothing to train")
-    fused = parameters[0].device.type in ("cpu", "cuda")
-    shared: dict[str, Any] = {"lr": train.learning_rate, "weight_decay": train.weight_decay, "fused": fused}
-    if train.optimizer == "sgd":
-        optimizer: Optimizer = SGD(parameters, momentum=train.momentum, nesterov=train.nesterov, **shared)
-        if train.momentum:
-            for parameter in parameters:
-                optimizer.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
-        return optimizer
-    optimizer = AdamW(parameters, betas=(train.momentum, 0.999), **shared)
-    for parameter in parameters:
-        optimizer.state[parameter] |= {
-            "step": torch.zeros((), device=parameter.device),
-            "exp_avg": torch.zeros_like(parameter),
-            "exp_avg_sq": torch.zeros_like(parameter),
-        }
-    return optimizer

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from brinell.nn import frozen_evaluation, keeps_statistics
+from brinell.nn import frozen_evaluation, has_frozen_statistics
 
 
 def recalibrate(module: nn.Module, batches: Iterable[Tensor], frozen: Collection[str] = ()) -> int:
@@ -51,7 +51,7 @@ class _Seen(Exception):  # noqa: N818 - it is no error
 
 
 def _learns(layer: _BatchNorm) -> bool:
-    return layer.running_mean is not None and not keeps_statistics(layer)
+    return layer.running_mean is not None and not has_frozen_statistics(layer)
 
 
 def _calls(module: nn.Module, images: Tensor) -> dict[_BatchNorm, int]:

@@ -11,11 +11,11 @@ from brinell.variants.variant import Step, Variant
 from brinell.variants.views import (
     VIEWS,
     EverySurrogate,
-    every_surrogate,
     natural_view,
     set_surrogate,
     set_view,
     views_of,
+    wrap_every_surrogate,
 )
 
 __all__ = [
@@ -31,10 +31,10 @@ __all__ = [
     "Variant",
     "Width",
     "check_own_weights",
-    "every_surrogate",
     "natural_view",
     "rebuild",
     "set_surrogate",
     "set_view",
     "views_of",
+    "wrap_every_surrogate",
 ]

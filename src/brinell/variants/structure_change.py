@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from torch import nn
 
 from brinell.core import ModelError, Spec
-from brinell.nn import BinaryLayer, replace, share_tensors, weight_of
+from brinell.nn import BinaryLayer, replace, share_tensors, weight_identity
 
 
 class StructureChange(Spec):
@@ -37,7 +37,7 @@ def replace_convolutions(module: nn.Module, names: Iterable[str], make: Callable
     for name in names:
         before = convolution(module, name)
         layer = make(before)
-        _, first = made.setdefault(id(weight_of(before)), (before, layer))
+        _, first = made.setdefault(id(weight_identity(before)), (before, layer))
         share_tensors(first, layer, layer.weight_tensors)
         replace(module, name, layer)
 

@@ -18,7 +18,7 @@ from brinell.runtimes import RUNTIMES, Runtime
 from brinell.variants.own_weights import check_own_weights
 from brinell.variants.structure import rebuild
 from brinell.variants.structure_change import StructureChange
-from brinell.variants.views import every_surrogate, natural_view, set_view
+from brinell.variants.views import natural_view, set_view, wrap_every_surrogate
 
 
 @dataclass(frozen=True)
@@ -125,7 +125,7 @@ class Variant:
         if isinstance(module, OnnxNetwork):
             module = module.fake_quantized().eval().requires_grad_(False)
         if gradient == "all":
-            return every_surrogate(module)
+            return wrap_every_surrogate(module)
         set_view(module, gradient or natural_view(module))
         return module
 

@@ -46,7 +46,7 @@ def set_view(module: nn.Module, gradient: str) -> None:
         raise UnsupportedError(f"view: a quantised network has no view {gradient!r}; accepted: straight_through, none")
     binary = [layer for layer in module.modules() if isinstance(layer, BinaryLayer)]
     if gradient == "all":
-        raise UnsupportedError("view: a module has one gradient at a time; build `all` with every_surrogate")
+        raise UnsupportedError("view: a module has one gradient at a time; build `all` with wrap_every_surrogate")
     if gradient == "exact" and binary:
         raise UnsupportedError(
             "view: a binary network has no exact gradient (it is zero almost everywhere); "
@@ -75,7 +75,7 @@ class EverySurrogate(nn.Module):
         return logits
 
 
-def every_surrogate(module: nn.Module) -> EverySurrogate:
+def wrap_every_surrogate(module: nn.Module) -> EverySurrogate:
     """The view `all` of a binary network.
 
     Raises:

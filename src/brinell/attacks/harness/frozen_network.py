@@ -14,10 +14,10 @@ from brinell.attacks.harness.fast_forms import Form, Scores, folded, without_gra
 from brinell.attacks.harness.proofs import Proofs, proofs_of
 from brinell.nn import (
     Response,
-    coarse_difference,
     comparison_images,
     copy_module,
-    difference,
+    describe_bfloat16_difference,
+    describe_difference,
     frozen_copy,
     relative_difference,
     respond,
@@ -39,8 +39,8 @@ class FrozenNetwork:
     """A frozen copy of a module on a device, or a function as it is; float32 images in, float32 logits out.
 
     What it was given is never touched. Its *plain* form is the copy, called as the module would be. Others are faster:
-    each is compared with the plain one on some of the first images that are asked about (`difference`), and used if it
-    computes the same. `rejected` says why others are not.
+    each is compared with the plain one on some of the first images that are asked about (`describe_difference`), and
+    used if it computes the same. `rejected` says why others are not.
 
     Raises:
         ModelError: the module cannot be copied.
@@ -174,7 +174,7 @@ class FrozenNetwork:
         if key not in verdicts:
             deployed = self._forms.get("judged", form)
             gradients = role == "gradients"
-            verdicts[key] = difference(
+            verdicts[key] = describe_difference(
                 form,
                 lambda images: self._plain_again(deployed)(images),
                 self._images(),
@@ -198,7 +198,7 @@ class FrozenNetwork:
             return form
         if (key, "bfloat16") not in self._proofs.verdicts:
             expected = self._response(deployed, gradients=role == "gradients")
-            self._proofs.verdicts[key, "bfloat16"] = coarse_difference(coarse, self._images(), expected)
+            self._proofs.verdicts[key, "bfloat16"] = describe_bfloat16_difference(coarse, self._images(), expected)
         return form if self._proofs.verdicts[key, "bfloat16"] else coarse
 
     def _response(self, form: Form, *, gradients: bool) -> Response:

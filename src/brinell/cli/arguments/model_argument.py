@@ -200,10 +200,10 @@ def _settings(text: str) -> dict[str, Any] | None:
 
 def _suggest_normalization(text: str, module: Any, images: Dataset) -> None:
     """Say what to set, where the network is much better on normalised images."""
-    from brinell.models import find_normalization
+    from brinell.models import suggest_normalization
 
     part = images.take(min(200, len(images)))
-    found = find_normalization(module, *part.tensors())
+    found = suggest_normalization(module, *part.tensors())
     if found is not None:
         err.print(f"{text}: {found} (--set model.mean=... --set model.std=...)", markup=False, soft_wrap=True)
 

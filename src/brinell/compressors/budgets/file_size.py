@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final
 
 from pydantic import BeforeValidator, Field
 
-from brinell.core import ratio, refusal, refuse
+from brinell.core import parse_fraction, validation_error, validation_problem
 
 _SIZE: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?(B|bytes|kB|KB|MB|GB|KiB|MiB|GiB)")
 _BYTES: Final = {
@@ -36,7 +36,7 @@ def share_or_size(value: Any) -> Any:
         if found is not None and (count := round(float(found[1]) * _BYTES[found[2]])) > 0:
             return f"{count} B"
     try:
-        share = ratio(value)
+        share = parse_fraction(value)
     except ValueError:
         raise ValueError("expected a share such as 0.5, or a size such as '60 kB'") from None
     if not isinstance(share, (int, float)) or share <= 0:
@@ -44,7 +44,9 @@ def share_or_size(value: Any) -> Any:
     if share > 1:
         meant = f"{share / 100:g}" if share < 100 else f"'{share:g} B'"
         hint = f"; did you mean {meant}?" if share >= 2 else ""
-        raise refuse([refusal(f"a share is at most 1, and a size has a unit, such as '60 kB'; not {value}{hint}")])
+        raise validation_error(
+            [validation_problem(f"a share is at most 1, and a size has a unit, such as '60 kB'; not {value}{hint}")]
+        )
     return share
 
 

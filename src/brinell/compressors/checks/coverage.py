@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn.modules.batchnorm import _NormBase
 
 from brinell.compressors.checks.float_layers import FLOAT_LAYERS
-from brinell.nn import BinaryLayer, weight_of
+from brinell.nn import BinaryLayer, weight_identity
 
 EXPECTED: Final = 0.8
 """Share of the weights below which a result is warned of: the rest of the network is not what was asked for."""
@@ -48,7 +48,7 @@ def _weights(module: nn.Module) -> Iterator[tuple[list[str], nn.Module, int, str
     for name, layer in module.named_modules():
         if isinstance(layer, BinaryLayer):
             entry = ([name], layer, prod(layer.weight_shape), "binary already")
-            found.setdefault(id(weight_of(layer)), entry)[0].append(name)
+            found.setdefault(id(weight_identity(layer)), entry)[0].append(name)
             continue
         if isinstance(layer, _NORMS):
             continue

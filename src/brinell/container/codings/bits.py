@@ -8,7 +8,7 @@ from typing import Final, Self
 import numpy as np
 from pydantic import Field
 
-from brinell.container.bit_vector import MANTISSA, Bits, BitVector, Bytes, Layout
+from brinell.container.bit_patterns import MANTISSA, BitPatterns, Bits, Bytes, Layout
 from brinell.container.byte_planes import byte_planes, words_of
 from brinell.container.codings.coding import Coding
 from brinell.core import StoreError
@@ -25,7 +25,7 @@ class SignBits(Coding):
     scales: int = Field(ge=1)
 
     @classmethod
-    def encode(cls, vector: BitVector) -> Iterator[tuple[Self, list[Bytes]]]:
+    def encode(cls, vector: BitPatterns) -> Iterator[tuple[Self, list[Bytes]]]:
         """One scale if one will do, else one a filter."""
         layout = vector.layout
         if layout.dtype not in MANTISSA or not layout.count:

@@ -8,10 +8,10 @@ from typing import Self
 import numpy as np
 from pydantic import Field
 
-from brinell.container.bit_vector import MOST_LEVELS, Bits, BitVector, Bytes, Layout, codes_of
+from brinell.container.bit_patterns import MOST_LEVELS, BitPatterns, Bits, Bytes, Layout, codes_of
 from brinell.container.byte_planes import byte_planes, words_of
 from brinell.container.codings.coding import Coding
-from brinell.container.symbol_packing import Codes
+from brinell.container.symbol_packing import CodeLayout
 
 
 class CodeBook(Coding):
@@ -20,27 +20,31 @@ class CodeBook(Coding):
     kind = "codebook"
 
     levels: int = Field(ge=1, le=MOST_LEVELS)
-    codes: Codes
+    codes: CodeLayout
 
     @classmethod
-    def encode(cls, vector: BitVector) -> Iterator[tuple[Self, list[Bytes]]]:
+    def encode(cls, vector: BitPatterns) -> Iterator[tuple[Self, list[Bytes]]]:
         """Zeros left out or in the book, codes alone or packed."""
         levels = vector.levels
         if levels is None or not vector.layout.count:
             return
         if vector.has_zeros:
             if len(levels):
-                yield from cls._with(levels, vector.layout, Codes.layouts(vector, "gaps", vector.codes, len(levels)))
-                yield from cls._with(levels, vector.layout, Codes.layouts(vector, "mask", vector.codes, len(levels)))
+                yield from cls._with(
+                    levels, vector.layout, CodeLayout.layouts(vector, "gaps", vector.codes, len(levels))
+                )
+                yield from cls._with(
+                    levels, vector.layout, CodeLayout.layouts(vector, "mask", vector.codes, len(levels))
+                )
             if len(levels) == MOST_LEVELS:
                 return
             levels = np.concatenate([np.zeros(1, levels.dtype), levels])
         codes = codes_of(levels, vector.bits) if vector.has_zeros else vector.codes
-        yield from cls._with(levels, vector.layout, Codes.layouts(vector, "all", codes, len(levels)))
+        yield from cls._with(levels, vector.layout, CodeLayout.layouts(vector, "all", codes, len(levels)))
 
     @classmethod
     def _with(
-        cls, book: Bits, layout: Layout, layouts: Iterator[tuple[Codes, list[Bytes]]]
+        cls, book: Bits, layout: Layout, layouts: Iterator[tuple[CodeLayout, list[Bytes]]]
     ) -> Iterator[tuple[Self, list[Bytes]]]:
         for codes, streams in layouts:
             yield cls(levels=len(book), codes=codes), [byte_planes(book, layout).reshape(-1), *streams]

@@ -6,7 +6,7 @@ from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from typing import Self
 
-from brinell.container.bit_vector import Bits, BitVector, Bytes, Layout
+from brinell.container.bit_patterns import BitPatterns, Bits, Bytes, Layout
 from brinell.core import Spec
 
 
@@ -15,7 +15,7 @@ class Coding(Spec):
 
     @classmethod
     @abstractmethod
-    def encode(cls, vector: BitVector) -> Iterator[tuple[Self, list[Bytes]]]:
+    def encode(cls, vector: BitPatterns) -> Iterator[tuple[Self, list[Bytes]]]:
         """Every lay-out of this coding that could be the shortest, with its streams; none where it does not fit."""
 
     @abstractmethod

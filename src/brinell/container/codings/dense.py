@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Self
 
-from brinell.container.bit_vector import Bits, BitVector, Bytes, Layout
+from brinell.container.bit_patterns import BitPatterns, Bits, Bytes, Layout
 from brinell.container.byte_planes import ways, words_of
 from brinell.container.codings.coding import Coding
 
@@ -19,7 +19,7 @@ class Dense(Coding):
     """Whether each plane has its own stream."""
 
     @classmethod
-    def encode(cls, vector: BitVector) -> Iterator[tuple[Self, list[Bytes]]]:
+    def encode(cls, vector: BitPatterns) -> Iterator[tuple[Self, list[Bytes]]]:
         """Planes in one stream or in their own."""
         for streams in ways(vector.bits, vector.layout):
             yield cls(apart=len(streams) > 1), streams

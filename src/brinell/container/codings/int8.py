@@ -9,11 +9,11 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
-from brinell.container.bit_vector import CHUNK, MOST_LEVELS, Bits, BitVector, Bytes, Layout
+from brinell.container.bit_patterns import CHUNK, MOST_LEVELS, BitPatterns, Bits, Bytes, Layout
 from brinell.container.byte_planes import byte_planes, words_of
 from brinell.container.codings.coding import Coding
 from brinell.container.positions import Where
-from brinell.container.symbol_packing import Codes
+from brinell.container.symbol_packing import CodeLayout
 from brinell.core import StoreError
 
 Floats = npt.NDArray[np.float32]
@@ -41,10 +41,10 @@ class Int8(Coding):
     low: int = Field(ge=-255, le=255)
     levels: int = Field(ge=1, le=MOST_LEVELS)
     """The largest code, plus one."""
-    codes: Codes
+    codes: CodeLayout
 
     @classmethod
-    def encode(cls, vector: BitVector) -> Iterator[tuple[Self, list[Bytes]]]:
+    def encode(cls, vector: BitPatterns) -> Iterator[tuple[Self, list[Bytes]]]:
         """One scale if one will do, else one a filter; zeros left out or coded."""
         layout = vector.layout
         if layout.dtype != "float32" or not len(vector.nonzero):
@@ -57,7 +57,7 @@ class Int8(Coding):
 
     @classmethod
     def _layouts(
-        cls, vector: BitVector, scale: Floats, steps: npt.NDArray[np.int16]
+        cls, vector: BitPatterns, scale: Floats, steps: npt.NDArray[np.int16]
     ) -> Iterator[tuple[Self, list[Bytes]]]:
         low, high = int(steps.min()), int(steps.max())
         if high - low >= MOST_LEVELS:
@@ -67,7 +67,7 @@ class Int8(Coding):
         ways: list[Where] = ["gaps", "mask", "all"] if vector.has_zeros else ["all"]
         for where in ways:
             coded = symbols if where == "all" else symbols[vector.mask]
-            for codes, streams in Codes.layouts(vector, where, coded, base):
+            for codes, streams in CodeLayout.layouts(vector, where, coded, base):
                 yield cls(scales=len(scale), low=low, levels=base, codes=codes), [scales, *streams]
 
     def most(self, layout: Layout) -> list[int]:

@@ -9,10 +9,10 @@ from typing import Final, Self
 import numpy as np
 from pydantic import Field
 
-from brinell.container.bit_vector import MANTISSA, Bits, BitVector, Bytes, Layout
+from brinell.container.bit_patterns import MANTISSA, BitPatterns, Bits, Bytes, Layout
 from brinell.container.byte_planes import byte_planes, words_of
 from brinell.container.codings.coding import Coding
-from brinell.container.symbol_packing import Codes
+from brinell.container.symbol_packing import CodeLayout
 from brinell.core import StoreError
 
 _MOST_BASES: Final = 255
@@ -29,10 +29,10 @@ class NestedBits(Coding):
 
     bases: int = Field(ge=2, le=_MOST_BASES)
     """The first dimension of the tensor."""
-    codes: Codes
+    codes: CodeLayout
 
     @classmethod
-    def encode(cls, vector: BitVector) -> Iterator[tuple[Self, list[Bytes]]]:
+    def encode(cls, vector: BitPatterns) -> Iterator[tuple[Self, list[Bytes]]]:
         """One magnitude, and a level for each weight; codes alone or packed."""
         layout = vector.layout
         if layout.dtype not in MANTISSA or not layout.count or not 2 <= layout.rows <= _MOST_BASES:
@@ -45,8 +45,8 @@ class NestedBits(Coding):
         if np.any(positive[:-1] & ~positive[1:]):
             return
         levels = positive.sum(0, dtype=np.uint8)
-        weights = BitVector(_weights(layout), levels.astype(layout.word))
-        for codes, streams in Codes.layouts(weights, "all", levels, layout.rows + 1):
+        weights = BitPatterns(_weights(layout), levels.astype(layout.word))
+        for codes, streams in CodeLayout.layouts(weights, "all", levels, layout.rows + 1):
             yield cls(bases=layout.rows, codes=codes), [byte_planes(magnitude, layout).reshape(-1), *streams]
 
     def most(self, layout: Layout) -> list[int]:

@@ -8,10 +8,10 @@ from typing import Final, Self
 import numpy as np
 from pydantic import Field
 
-from brinell.container.bit_vector import MANTISSA, Bits, BitVector, Bytes, Layout
+from brinell.container.bit_patterns import MANTISSA, BitPatterns, Bits, Bytes, Layout
 from brinell.container.codings.coding import Coding
 from brinell.container.positions import Where
-from brinell.container.symbol_packing import Codes
+from brinell.container.symbol_packing import CodeLayout
 from brinell.core import StoreError
 
 _MOST_EXPONENTS: Final = 127
@@ -28,10 +28,10 @@ class PowerOfTwo(Coding):
     low: int
     exponents: int = Field(ge=1, le=_MOST_EXPONENTS)
     zero: bool
-    codes: Codes
+    codes: CodeLayout
 
     @classmethod
-    def encode(cls, vector: BitVector) -> Iterator[tuple[Self, list[Bytes]]]:
+    def encode(cls, vector: BitPatterns) -> Iterator[tuple[Self, list[Bytes]]]:
         """Zeros left out or coded, codes alone or packed. A book is shorter where most exponents are not used."""
         layout, levels = vector.layout, vector.levels
         if layout.dtype not in MANTISSA or levels is None or not len(levels):
@@ -56,7 +56,7 @@ class PowerOfTwo(Coding):
             ways.append(("all", everywhere))
         for where, coded in ways:
             zero = coded is not symbols
-            for codes, streams in Codes.layouts(vector, where, coded, base + zero):
+            for codes, streams in CodeLayout.layouts(vector, where, coded, base + zero):
                 yield cls(low=low - layout.bias, exponents=span, zero=zero, codes=codes), streams
 
     def most(self, layout: Layout) -> list[int]:

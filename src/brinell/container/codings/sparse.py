@@ -7,10 +7,10 @@ from typing import Final, Literal, Self
 
 from pydantic import Field
 
-from brinell.container.bit_vector import Bits, BitVector, Bytes, Layout
+from brinell.container.bit_patterns import BitPatterns, Bits, Bytes, Layout
 from brinell.container.byte_planes import ways, words_of
 from brinell.container.codings.coding import Coding
-from brinell.container.positions import most, scatter, tell
+from brinell.container.positions import max_stream_bytes, scatter, tell
 
 _WAYS: tuple[Literal["gaps", "mask"], ...] = ("gaps", "mask")
 
@@ -30,7 +30,7 @@ class Sparse(Coding):
     """Whether each plane of the values has its own stream."""
 
     @classmethod
-    def encode(cls, vector: BitVector) -> Iterator[tuple[Self, list[Bytes]]]:
+    def encode(cls, vector: BitPatterns) -> Iterator[tuple[Self, list[Bytes]]]:
         """Both ways to tell the places, where there are enough zeros to pay for that."""
         if (vector.layout.count - len(vector.nonzero)) * _FEW <= vector.layout.count:
             return
@@ -43,7 +43,7 @@ class Sparse(Coding):
     def most(self, layout: Layout) -> list[int]:
         """The places, then the values."""
         values = [self.count] * layout.itemsize if self.apart else [self.count * layout.itemsize]
-        return [*most(self.where, layout, self.count), *values]
+        return [*max_stream_bytes(self.where, layout, self.count), *values]
 
     def decode(self, streams: Sequence[Bytes], layout: Layout) -> Bits:
         """Values to their places."""

@@ -12,7 +12,7 @@ _LISTED: Final = 8
 """Names that an error lists of either side."""
 
 
-def list_class_folders(folder: Path) -> list[str]:
+def class_folder_names(folder: Path) -> list[str]:
     """Names of the class folders, ascending; hidden folders, which tools leave behind, are no classes."""
     return sorted(path.name for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
 
@@ -27,14 +27,16 @@ def check_same_classes(classes: Mapping[str, Sequence[str]], where: str) -> None
     if set(own) == set(other):
         return
     sides = {first: set(own) - set(other), second: set(other) - set(own)}
-    differences = "; ".join(f"only in {split}: {listed(sorted(names))}" for split, names in sides.items() if names)
+    differences = "; ".join(
+        f"only in {split}: {preview_names(sorted(names))}" for split, names in sides.items() if names
+    )
     raise DataError(
         f"{where}: the class folders of {first} and {second} differ ({differences}); classes are numbered by name, so "
         "both splits need folders of the same names, empty ones where a class has no images"
     )
 
 
-def listed(names: Sequence[str]) -> str:
+def preview_names(names: Sequence[str]) -> str:
     """The first few names, quoted, and how many more there are."""
     more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
     return ", ".join(map(repr, names[:_LISTED])) + more

@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 
 from brinell.core import DataError
-from brinell.data.reading.class_folders import list_class_folders, listed
+from brinell.data.reading.class_folders import class_folder_names, preview_names
 from brinell.data.reading.files import check_regular
 
 SUFFIXES: Final = frozenset(
@@ -56,7 +56,7 @@ def list_folder(folder: Path) -> Listing:
     """
     files: list[Path] = []
     classes: list[str] = []
-    for name in list_class_folders(folder):
+    for name in class_folder_names(folder):
         found = _images(folder / name)
         files += found
         classes += [name] * len(found)
@@ -138,5 +138,5 @@ def number_classes(found: Sequence[str], class_names: Sequence[str], where: str)
     numbers: Mapping[str, int] = {name: number for number, name in enumerate(class_names)}
     unknown = sorted(set(found) - set(numbers))
     if unknown:
-        raise DataError(f"{where}: no class is called {listed(unknown)}; classes: {listed(class_names)}")
+        raise DataError(f"{where}: no class is called {preview_names(unknown)}; classes: {preview_names(class_names)}")
     return np.array([numbers[name] for name in found], dtype=np.int64)

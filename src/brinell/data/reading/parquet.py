@@ -19,7 +19,7 @@ def find_parquet(root: Path, split: str) -> list[Path]:
     return []
 
 
-def read_parquet(
+def read_parquet_images(
     files: list[Path], columns: tuple[str, ...], size: tuple[int, int], fit: Fit = lambda image: image
 ) -> tuple[np.ndarray, np.ndarray]:
     """Images `(N, 3, height, width)` uint8, each brought to that `size` by `fit`, and labels `(N,)` int64.

@@ -45,7 +45,7 @@ class ABCConv2d(BinaryLayer):
 
     def kernel(self) -> Tensor:
         """The bases' sum, of the shape of the float weights that it approximates."""
-        return combine(self.bits, self.alphas)
+        return weighted_sum(self.bits, self.alphas)
 
 
 class LatentABCConv2d(ABCConv2d):
@@ -76,7 +76,7 @@ class LatentABCConv2d(ABCConv2d):
 class _Approximation(torch.autograd.Function):
     @staticmethod
     def forward(context: Any, weight: Tensor, count: int, per_filter: bool) -> Tensor:
-        return combine(*bases(weight, count, per_filter))
+        return weighted_sum(*bases(weight, count, per_filter))
 
     @staticmethod
     def backward(context: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
@@ -108,7 +108,7 @@ def bases(weight: Tensor, count: int, per_filter: bool) -> tuple[Tensor, Tensor]
     return bits.view(count, *weight.shape), alphas
 
 
-def combine(bits: Tensor, alphas: Tensor) -> Tensor:
+def weighted_sum(bits: Tensor, alphas: Tensor) -> Tensor:
     """`sum_m alphas[m] * bits[m]`, base after base."""
     scales = alphas.view(*alphas.shape, *[1] * (bits.dim() - 2))
     total = scales[0] * bits[0]

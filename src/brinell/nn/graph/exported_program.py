@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from brinell.core import ModelError
 from brinell.nn.graph.graph_network import FEATURE_NORM, check_operators
-from brinell.nn.graph.naming import name_tensors, tensor_kinds
+from brinell.nn.graph.naming import name_tensors, tensor_specs
 from brinell.nn.graph.network_graph import GraphNode, NetworkGraph
 
 SCHEMA: Final = 8
@@ -180,7 +180,7 @@ class _Program:
                 self._node(name, node)
         nodes, renamed = name_tensors(self.nodes, tensors)
         output = self.values[self.output].get("value", 0)
-        graph = NetworkGraph(nodes, tensor_kinds(renamed), output, self.input_shape)
+        graph = NetworkGraph(nodes, tensor_specs(renamed), output, self.input_shape)
         graph.check()
         return graph, renamed
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 from torch import Tensor, nn
 
 from brinell.nn.graph.graph_network import FEATURE_NORM, safe_name
-from brinell.nn.graph.network_graph import GraphNode, TensorKind, references
+from brinell.nn.graph.network_graph import GraphNode, TensorSpec, references
 
 _ROLES: Final = {
     "conv2d": ("weight", "bias"),
@@ -47,10 +47,10 @@ def name_tensors(
     return renamed, {new: tensors[old] for old, new in names.items()}
 
 
-def tensor_kinds(tensors: Mapping[str, Tensor]) -> dict[str, TensorKind]:
+def tensor_specs(tensors: Mapping[str, Tensor]) -> dict[str, TensorSpec]:
     """Shapes and types; parameters are what trains."""
     return {
-        name: TensorKind(
+        name: TensorSpec(
             tuple(tensor.shape), str(tensor.dtype).removeprefix("torch."), isinstance(tensor, nn.Parameter)
         )
         for name, tensor in tensors.items()

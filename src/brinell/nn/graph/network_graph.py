@@ -33,7 +33,7 @@ class GraphNode:
 
 
 @dataclass(frozen=True)
-class TensorKind:
+class TensorSpec:
     """Shape and type of a tensor of the state; `trained`: whether it is a parameter."""
 
     shape: tuple[int, ...]
@@ -46,7 +46,7 @@ class NetworkGraph:
     """A classifier from images `(N, channels, height, width)` to logits, without its weights."""
 
     nodes: tuple[GraphNode, ...]
-    tensors: Mapping[str, TensorKind]
+    tensors: Mapping[str, TensorSpec]
     output: int
     input_shape: tuple[int, int, int]
 
@@ -96,11 +96,11 @@ class NetworkGraph:
             raise ModelError("graph: the output does not depend on the images")
 
 
-def _tensor_kind(shape: Sequence[int], dtype: str, trained: bool) -> TensorKind:
+def _tensor_kind(shape: Sequence[int], dtype: str, trained: bool) -> TensorSpec:
     sides = tuple(map(int, shape))
     if dtype not in DTYPES or any(side < 0 for side in sides) or math.prod(sides) > 1 << 32:
         raise ValueError(f"a tensor of {shape} and {dtype!r}")
-    return TensorKind(sides, dtype, bool(trained))
+    return TensorSpec(sides, dtype, bool(trained))
 
 
 def references(argument: Any) -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from brinell.core import ModelError
-from brinell.nn.graph.onnx_values import TYPES
+from brinell.nn.graph.onnx_elementwise import TYPES
 from brinell.nn.onnx_graph import OPERATIONS, Node
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from brinell.core import ModelError
 from brinell.nn.graph.network_graph import NetworkGraph
 from brinell.nn.graph.onnx_constants import FOLDED
-from brinell.nn.graph.onnx_operations import TRANSLATED
+from brinell.nn.graph.onnx_operator_table import TRANSLATED
 from brinell.nn.graph.onnx_translation import Translation
 from brinell.nn.onnx_graph import Node, parse
 

@@ -6,7 +6,7 @@ import math
 from typing import Any, Final
 
 from brinell.core import ModelError
-from brinell.nn.graph.onnx_translation import Translate, Translation, input_name
+from brinell.nn.graph.onnx_translation import Translate, Translation, node_input_name
 from brinell.nn.onnx_graph import Node
 
 
@@ -44,7 +44,7 @@ def _conv(t: Translation, node: Node) -> Any:
         raise ModelError(f"onnx: {node.name!r} convolves {sides} sides; accepted: 1 and 2")
     get = node.attributes.get
     x, padding = _padded(t, t.operand(node.inputs[0]), _padding(t, node, sides, shape[2:]))
-    bias = t.operand(node.inputs[2], trained=True) if input_name(node, 2) else None
+    bias = t.operand(node.inputs[2], trained=True) if node_input_name(node, 2) else None
     settings = [list(get("strides", [1] * sides)), padding, list(get("dilations", [1] * sides)), get("group", 1)]
     return t.call(f"conv{sides}d", x, t.operand(node.inputs[1], trained=True), bias, *settings)
 
@@ -70,7 +70,7 @@ def _average_pool(t: Translation, node: Node) -> Any:
 
 def _gemm(t: Translation, node: Node) -> Any:
     get = node.attributes.get
-    weight, bias = node.inputs[1], input_name(node, 2)
+    weight, bias = node.inputs[1], node_input_name(node, 2)
     plain = not get("transA", 0) and get("alpha", 1.0) == get("beta", 1.0) == 1.0
     if not plain or weight not in t.constants or (bias and bias not in t.constants):
         raise ModelError(f"onnx: {node.name!r} multiplies by what is no plain weight")
@@ -106,7 +106,7 @@ def _layer_norm(t: Translation, node: Node) -> Any:
     shape = t.shape(node.inputs[0])
     axis = node.attributes.get("axis", -1) % len(shape)
     scale = t.operand(node.inputs[1], trained=True)
-    bias = t.operand(node.inputs[2], trained=True) if input_name(node, 2) else None
+    bias = t.operand(node.inputs[2], trained=True) if node_input_name(node, 2) else None
     epsilon = node.attributes.get("epsilon", 1e-5)
     return t.call("layer_norm", t.operand(node.inputs[0]), shape[axis:], scale, bias, epsilon)
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any, Final
 
 from brinell.core import ModelError
-from brinell.nn.graph.onnx_translation import Translate, Translation, input_name
+from brinell.nn.graph.onnx_translation import Translate, Translation, node_input_name
 from brinell.nn.onnx_graph import Node
 
 
 def _axes(t: Translation, node: Node) -> list[int]:
     """They moved from the attributes to the inputs in opset 13 (Squeeze, ReduceSum) or 18 (ReduceMean)."""
-    return t.integers(node.inputs[1]) if input_name(node, 1) else list(node.attributes.get("axes", []))
+    return t.integers(node.inputs[1]) if node_input_name(node, 1) else list(node.attributes.get("axes", []))
 
 
 def _reduce(operator: str) -> Translate:
@@ -72,7 +72,7 @@ def _for_any_batch(t: Translation, name: str) -> Any:
 
 def _split(t: Translation, node: Node) -> Any:
     axis = node.attributes.get("axis", 0)
-    given = t.integers(node.inputs[1]) if input_name(node, 1) else list(node.attributes.get("split", []))
+    given = t.integers(node.inputs[1]) if node_input_name(node, 1) else list(node.attributes.get("split", []))
     side, count = t.shape(node.inputs[0])[axis], len(node.outputs)
     step = -(-side // count)
     sizes = given or [min(step, side - start) for start in range(0, side, step)]
@@ -84,8 +84,8 @@ def _slice(t: Translation, node: Node) -> Any:
     get = node.attributes.get
     if len(node.inputs) > 1:
         starts, ends = t.integers(node.inputs[1]), t.integers(node.inputs[2])
-        axes = t.integers(node.inputs[3]) if input_name(node, 3) else list(range(len(starts)))
-        steps = t.integers(node.inputs[4]) if input_name(node, 4) else [1] * len(starts)
+        axes = t.integers(node.inputs[3]) if node_input_name(node, 3) else list(range(len(starts)))
+        steps = t.integers(node.inputs[4]) if node_input_name(node, 4) else [1] * len(starts)
     else:
         starts, ends = list(get("starts", [])), list(get("ends", []))
         axes, steps = list(get("axes", range(len(starts)))), [1] * len(starts)
@@ -111,9 +111,9 @@ def _gather(t: Translation, node: Node) -> Any:
 def _pad(t: Translation, node: Node) -> Any:
     mode = node.attributes.get("mode", b"constant").decode()
     rank = len(t.shape(node.inputs[0]))
-    given = t.integers(node.inputs[1]) if input_name(node, 1) else list(node.attributes.get("pads", []))
-    axes = [axis % rank for axis in t.integers(node.inputs[3])] if input_name(node, 3) else list(range(rank))
-    value = float(t.constant(node.inputs[2])) if input_name(node, 2) else float(node.attributes.get("value", 0.0))
+    given = t.integers(node.inputs[1]) if node_input_name(node, 1) else list(node.attributes.get("pads", []))
+    axes = [axis % rank for axis in t.integers(node.inputs[3])] if node_input_name(node, 3) else list(range(rank))
+    value = float(t.constant(node.inputs[2])) if node_input_name(node, 2) else float(node.attributes.get("value", 0.0))
     befores, afters = [0] * rank, [0] * rank
     for place, axis in enumerate(axes):
         befores[axis], afters[axis] = given[place], given[place + len(axes)]
@@ -150,7 +150,7 @@ def _identity(t: Translation, node: Node) -> Any:
 
 
 def _dropout(t: Translation, node: Node) -> Any:
-    ratio = float(t.constant(node.inputs[1])) if input_name(node, 1) else node.attributes.get("ratio", 0.5)
+    ratio = float(t.constant(node.inputs[1])) if node_input_name(node, 1) else node.attributes.get("ratio", 0.5)
     return t.dropout(t.operand(node.inputs[0]), ratio)
 
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from brinell.core import ModelError
-from brinell.nn.graph.naming import name_tensors, tensor_kinds
+from brinell.nn.graph.naming import name_tensors, tensor_specs
 from brinell.nn.graph.network_graph import DTYPES, GraphNode, NetworkGraph
 from brinell.nn.graph.operators import OPERATORS
 from brinell.nn.onnx_graph import Graph, Node
@@ -103,7 +103,7 @@ class Translation:
         """The graph and its tensors."""
         output = self.values.get(self.source.output, {"value": 0})
         nodes, tensors = name_tensors(self.nodes, self.tensors)
-        graph = NetworkGraph(nodes, tensor_kinds(tensors), output["value"], self.source.input_shape)
+        graph = NetworkGraph(nodes, tensor_specs(tensors), output["value"], self.source.input_shape)
         graph.check()
         return graph, tensors
 
@@ -112,6 +112,6 @@ Translate = Callable[[Translation, Node], Any]
 """Adds what a node computes, and returns the result, or a list of them."""
 
 
-def input_name(node: Node, place: int) -> str:
+def node_input_name(node: Node, place: int) -> str:
     """The name of an input, empty where it is left out."""
     return node.inputs[place] if place < len(node.inputs) else ""

@@ -2,10 +2,10 @@
 
 from brinell.nn.onnx_graph.calibration import Calibration, batch_size
 from brinell.nn.onnx_graph.exporting import to_onnx
-from brinell.nn.onnx_graph.fake_quantized import FakeQuantized, check_size
+from brinell.nn.onnx_graph.fake_quantized import FakeQuantized, check_shapes
 from brinell.nn.onnx_graph.network import OnnxNetwork
 from brinell.nn.onnx_graph.operations import OPERATIONS
-from brinell.nn.onnx_graph.quantizing import int8_share, quantize, quantized_weights
+from brinell.nn.onnx_graph.quantizing import count_int8_weights, int8_mac_share, quantize
 from brinell.nn.onnx_graph.reading import Graph, Node, parse
 from brinell.nn.onnx_graph.session import open_session, open_stranger, run_session
 
@@ -17,13 +17,13 @@ __all__ = [
     "Node",
     "OnnxNetwork",
     "batch_size",
-    "check_size",
-    "int8_share",
+    "check_shapes",
+    "count_int8_weights",
+    "int8_mac_share",
     "open_session",
     "open_stranger",
     "parse",
     "quantize",
-    "quantized_weights",
     "run_session",
     "to_onnx",
 ]

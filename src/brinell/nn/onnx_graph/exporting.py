@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from brinell.core import UnsupportedError, require
-from brinell.nn.equivalence import comparison_images, difference
+from brinell.nn.equivalence import comparison_images, describe_difference
 from brinell.nn.fold import fold_batch_norms
 from brinell.nn.frozen_copy import frozen_copy
 from brinell.nn.onnx_graph.session import open_session, run_session
@@ -39,7 +39,7 @@ def to_onnx(module: nn.Module, input_shape: Sequence[int], *, own_domain: str | 
     images = comparison_images(torch.full((1, *input_shape), 0.5))
     _check_takes(plain, images)
     folded = fold_batch_norms(plain)
-    if difference(folded, plain, images) is not None:
+    if describe_difference(folded, plain, images) is not None:
         folded = plain
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "exported.onnx"
@@ -63,7 +63,7 @@ def to_onnx(module: nn.Module, input_shape: Sequence[int], *, own_domain: str | 
             raise UnsupportedError(f"onnx: {type(module).__name__} cannot be exported: {reason}") from None
     if own_domain is None:
         session = open_session(graph)
-        differs = difference(lambda batch: run_session(session, batch), plain, images)
+        differs = describe_difference(lambda batch: run_session(session, batch), plain, images)
         if differs is not None:
             raise UnsupportedError(f"onnx: the graph of {type(module).__name__} is not what it computes: {differs}")
     return graph

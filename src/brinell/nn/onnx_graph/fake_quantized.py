@@ -28,7 +28,7 @@ class FakeQuantized(nn.Module):
 
     def __init__(self, graph: Graph) -> None:
         super().__init__()
-        check_size(graph)
+        check_shapes(graph)
         self.input, self.output = graph.input, graph.output
         known = dict(graph.constants)
         self.layers = nn.ModuleDict()
@@ -73,7 +73,7 @@ class FakeQuantized(nn.Module):
         return self
 
 
-def check_size(graph: Graph) -> None:
+def check_shapes(graph: Graph) -> None:
     """Run the graph on shapes alone.
 
     Raises:

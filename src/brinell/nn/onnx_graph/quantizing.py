@@ -88,7 +88,7 @@ def _exact_scales(onnx: Any, tools: Any, model: Any) -> tuple[dict[str, list[dic
             continue
         transposed = any(attribute.name == "transB" and attribute.i for attribute in node.attribute)
         weight = onnx.numpy_helper.to_array(known[node.input[1]])
-        scales = whole_scales(weight) if node.op_type == "Conv" or transposed else None
+        scales = exact_scales(weight) if node.op_type == "Conv" or transposed else None
         if scales is None:
             floats.append(node.name)
         else:
@@ -99,7 +99,7 @@ def _exact_scales(onnx: Any, tools: Any, model: Any) -> tuple[dict[str, list[dic
     return overrides, floats
 
 
-def whole_scales(weight: NDArray[np.float32]) -> NDArray[np.float32] | None:
+def exact_scales(weight: NDArray[np.float32]) -> NDArray[np.float32] | None:
     """A scale a filter `(out,)` of which all its weights are whole multiples of up to 127, exactly; or `None`."""
     rows = weight.reshape(len(weight), -1)
     sizes = np.abs(rows)
@@ -110,7 +110,7 @@ def whole_scales(weight: NDArray[np.float32]) -> NDArray[np.float32] | None:
     return scales if whole and (np.rint(steps).astype(np.float32) * scales[:, None] == rows).all() else None
 
 
-def int8_share(graph: bytes, images: Tensor) -> float:
+def int8_mac_share(graph: bytes, images: Tensor) -> float:
     """The share of multiply-accumulates that ONNX Runtime does in int8 kernels, by its own profile of one pass.
 
     Raises:
@@ -151,7 +151,7 @@ def _quiet() -> Iterator[None]:
         logging.disable(before)
 
 
-def quantized_weights(graph: bytes) -> tuple[int, dict[str, tuple[int, str]]]:
+def count_int8_weights(graph: bytes) -> tuple[int, dict[str, tuple[int, str]]]:
     """How many weights are stored in 8 bits; and those that stay float, by name, with the operation that takes them.
 
     Weights are constants of two dimensions or more that a convolution, a product or a recurrent layer takes.

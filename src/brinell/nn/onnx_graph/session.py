@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from brinell.core import ModelError, require
-from brinell.nn.onnx_graph.fake_quantized import check_size
+from brinell.nn.onnx_graph.fake_quantized import check_shapes
 from brinell.nn.onnx_graph.reading import parse
 
 _ERRORS_ONLY = 3
@@ -20,9 +20,9 @@ def open_stranger(data: bytes) -> Any:
 
     Raises:
         ConfigurationError: ONNX Runtime is not installed.
-        ModelError: the graph is refused (`parse`, `check_size`), or ONNX Runtime cannot run it.
+        ModelError: the graph is refused (`parse`, `check_shapes`), or ONNX Runtime cannot run it.
     """
-    check_size(parse(data))
+    check_shapes(parse(data))
     return open_session(data)
 
 

@@ -17,8 +17,8 @@ from pydantic import (
 from pydantic_core import InitErrorDetails
 
 from brinell.attacks import ATTACKS, Attack
-from brinell.core import Point, choices, ratio, refusal, refuse
-from brinell.core.problems import moved, problems_of
+from brinell.core import Point, choices, parse_fraction, validation_error, validation_problem
+from brinell.core.problems import at_location, error_details
 from brinell.study.config.section import INLINE, Count, Section, VariantNames, choice, omitted, required
 from brinell.study.config.seeds import SeedList
 from brinell.variants import VIEWS
@@ -57,14 +57,14 @@ class SweptAttack(Section):
         except ValidationError as error:
             known = {problem["loc"] for problem in problems if "loc" in problem}
             unknown = {}
-            for problem in problems_of(error):  # the same one in every combination
+            for problem in error_details(error):  # the same one in every combination
                 place = problem.get("loc", ())[1:]
                 place = ("sweep", *place) if place and place[0] in sweep else place
                 if not any(place[: len(other)] == other for other in known):
-                    unknown[place, repr(problem["input"])] = moved(problem, place)
+                    unknown[place, repr(problem["input"])] = at_location(problem, place)
             problems += unknown.values()
         if problems:
-            raise refuse(problems)
+            raise validation_error(problems)
         return found
 
     @field_validator("sweep", mode="before")
@@ -84,7 +84,7 @@ class SweptAttack(Section):
 def _ascending(values: Any) -> Any:
     """Numbers in ascending order, each once; what is no list of numbers stays as it is, to be refused."""
     try:
-        return sorted({ratio(value) for value in values}) if isinstance(values, (list, tuple)) else values
+        return sorted({parse_fraction(value) for value in values}) if isinstance(values, (list, tuple)) else values
     except (TypeError, ValueError):
         return values
 
@@ -97,14 +97,14 @@ def _problems_of_sweep(fields: Any, sweep: Mapping[str, Any]) -> Iterator[InitEr
     sweepable = ATTACKS[kind].sweepable
     for name, values in sweep.items():
         if name not in sweepable:
-            yield refusal(f"unknown key; {choices(name, sorted(sweepable))}", "sweep", name)
+            yield validation_problem(f"unknown key; {choices(name, sorted(sweepable))}", "sweep", name)
         elif not isinstance(values, (list, tuple)) or not values or bool in map(type, values):
-            yield refusal(f"expected a list of values, not {values!r}", "sweep", name)
+            yield validation_problem(f"expected a list of values, not {values!r}", "sweep", name)
         if name in fields:
-            yield refusal(f"it is swept too (sweep.{name}: {values}); keep one of the two", name)
+            yield validation_problem(f"it is swept too (sweep.{name}: {values}); keep one of the two", name)
     for name in sweepable - sweep.keys():
         if isinstance(fields.get(name), list):
-            yield refusal(f"a list; swept values stand under {{here}}.sweep.{name}", name)
+            yield validation_problem(f"a list; swept values stand under {{here}}.sweep.{name}", name)
 
 
 class AttackEntry(SweptAttack):
@@ -122,7 +122,7 @@ class AttackEntry(SweptAttack):
     def _traceable(cls, trace_every: int | None, info: ValidationInfo) -> int | None:
         attacks = info.data.get("attacks")
         if trace_every is not None and attacks and not attacks[0].traceable:
-            raise refuse([refusal(f"{attacks[0].kind} has no steps to trace")])
+            raise validation_error([validation_problem(f"{attacks[0].kind} has no steps to trace")])
         return trace_every
 
 

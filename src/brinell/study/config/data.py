@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from brinell.core import refusal, refuse
+from brinell.core import validation_error, validation_problem
 from brinell.data import DATASETS, Source
 from brinell.study.config.section import INLINE, Count, Section, omitted
 
@@ -44,5 +44,5 @@ class Data(Section):
         train = info.data.get("train")
         if train is not None and train.split == test.split:
             message = f"{test.split!r} is what variants are trained on; judging needs images they never saw"
-            raise refuse([refusal(message, "split")])
+            raise validation_error([validation_problem(message, "split")])
         return test

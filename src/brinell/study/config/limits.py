@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
 
 from brinell.compressors import COMPRESSORS
-from brinell.core import BrinellError, ConfigurationError, refusal, refuse
+from brinell.core import BrinellError, ConfigurationError, validation_error, validation_problem
 from brinell.core.conditions import Condition
 from brinell.core.requirements import PROBED, SHARES, parse_requirement
 from brinell.limits import SearchedNumber, filled, searched_numbers
@@ -41,7 +41,7 @@ def _check_chain(chain: tuple[dict[str, Any], ...]) -> tuple[dict[str, Any], ...
             for place, settings in enumerate(filled(list(chain), values)):
                 COMPRESSORS.parse(settings, str(place))
     except (ValueError, BrinellError) as error:
-        raise refuse([refusal(line) for line in str(error).splitlines()]) from None
+        raise validation_error([validation_problem(line) for line in str(error).splitlines()]) from None
     return chain
 
 
@@ -111,7 +111,9 @@ class Limit(Section):
     @classmethod
     def _known(cls, value: str) -> str:
         if value not in MINIMISED:
-            raise refuse([refusal(f"nobody can minimise {value!r}; accepted: {', '.join(MINIMISED)}")])
+            raise validation_error(
+                [validation_problem(f"nobody can minimise {value!r}; accepted: {', '.join(MINIMISED)}")]
+            )
         return value
 
     @field_validator("keep", mode="before")
@@ -119,10 +121,14 @@ class Limit(Section):
     def _read_keep(cls, value: Any) -> Any:
         texts = (value,) if isinstance(value, str) else value
         if not isinstance(texts, (list, tuple)) or not texts:
-            raise refuse([refusal(f"expected conditions such as 'clean_accuracy >= -0.01', not {value!r}")])
-        problems = [refusal(message, place) for place, text in enumerate(texts) if (message := _unusable(text))]
+            raise validation_error(
+                [validation_problem(f"expected conditions such as 'clean_accuracy >= -0.01', not {value!r}")]
+            )
+        problems = [
+            validation_problem(message, place) for place, text in enumerate(texts) if (message := _unusable(text))
+        ]
         if problems:
-            raise refuse(problems)
+            raise validation_error(problems)
         return tuple(texts)
 
     @field_validator("budget")
@@ -131,7 +137,7 @@ class Limit(Section):
         needed = 2 * len(info.data.get("families", ()))
         if value is not None and value.variants < needed:
             message = f"expected at least {needed}, two for each family, not {value.variants}"
-            raise refuse([refusal(message, "variants")])
+            raise validation_error([validation_problem(message, "variants")])
         return value
 
     def screen(self) -> dict[str, Any] | None:

@@ -9,8 +9,8 @@ from pydantic import ValidationError, ValidationInfo, field_validator
 from pydantic_core import InitErrorDetails
 
 from brinell.analysis.papers import paper, papers
-from brinell.core import choices, refusal, refuse
-from brinell.core.problems import problems_of
+from brinell.core import choices, validation_error, validation_problem
+from brinell.core.problems import error_details
 from brinell.study.config.section import Section, VariantName, choice, required
 
 
@@ -29,13 +29,13 @@ class Paper(Section):
         taken: dict[str, str] = {}
         for name, row in value.items() if known and isinstance(value, Mapping) else ():
             if row not in known:
-                problems.append(refusal(f"there is no {row!r}; {choices(str(row), known)}", name))
+                problems.append(validation_problem(f"there is no {row!r}; {choices(str(row), known)}", name))
             elif taken.setdefault(row, name) != name:
-                problems.append(refusal(f"{row} is {taken[row]} already; one variant a row", name))
+                problems.append(validation_problem(f"{row} is {taken[row]} already; one variant a row", name))
         try:
             rows = handler(value)
         except ValidationError as error:
-            problems += problems_of(error)
+            problems += error_details(error)
         if problems:
-            raise refuse(problems)
+            raise validation_error(problems)
         return rows

@@ -8,8 +8,8 @@ from typing import Annotated, Any
 from pydantic import Field, ValidationError
 
 from brinell.attacks import Attack
-from brinell.core import choices, refusal, refuse
-from brinell.core.problems import moved, problems_of
+from brinell.core import choices, validation_error, validation_problem
+from brinell.core.problems import at_location, error_details
 from brinell.probes import PROBES, Probe
 from brinell.study.config.section import INLINE, Section, VariantNames, omitted
 
@@ -33,28 +33,30 @@ def read_probes(
     gradient = "gradient" in {swept[0].needs for swept in attacks.values() if swept}
     defaults = [kind for kind in PROBES if gradient and PROBES[kind].joins_gradient_attacks]
     given = {**dict.fromkeys(defaults, True), **value}
-    problems = [refusal(f"unknown key; {choices(kind, list(PROBES))}", kind) for kind in given if kind not in PROBES]
+    problems = [
+        validation_problem(f"unknown key; {choices(kind, list(PROBES))}", kind) for kind in given if kind not in PROBES
+    ]
     entries: dict[str, Any] = {}
     for kind in PROBES:
         if given.get(kind, False) is not False:
             try:
                 entries[kind] = _completed(kind, given[kind], attacks)
             except ValidationError as error:
-                problems += [moved(problem, (kind, *problem.get("loc", ()))) for problem in problems_of(error)]
+                problems += [at_location(problem, (kind, *problem.get("loc", ()))) for problem in error_details(error)]
     try:
         found = read({kind: entry for kind, entry in entries.items() if entry is not None})
     except ValidationError as error:
-        problems += problems_of(error)
+        problems += error_details(error)
     if problems:
-        raise refuse(problems)
+        raise validation_error(problems)
     return found
 
 
 def _completed(kind: str, value: Any, attacks: Mapping[str, Sequence[Attack]]) -> dict[str, Any] | None:
     settings = {} if value is None or value is True else value
     if not isinstance(settings, Mapping):
-        raise refuse([refusal(f"expected a mapping, not {value!r}")])
+        raise validation_error([validation_problem(f"expected a mapping, not {value!r}")])
     if settings.get("kind", kind) != kind:
-        raise refuse([refusal(f"there is no {settings['kind']!r}; accepted: {kind}", "kind")])
+        raise validation_error([validation_problem(f"there is no {settings['kind']!r}; accepted: {kind}", "kind")])
     completed = PROBES[kind].completed(settings, attacks)
     return None if completed is None else {"kind": kind, **completed}

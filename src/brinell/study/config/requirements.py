@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import ValidationInfo
 from pydantic_core import InitErrorDetails
 
-from brinell.core import ConfigurationError, choices, refusal, refuse
+from brinell.core import ConfigurationError, choices, validation_error, validation_problem
 from brinell.core.conditions import Condition
 from brinell.core.requirements import PROBED, parse_requirement
 from brinell.probes import Corruptions, Probe
@@ -107,41 +107,45 @@ def check_limit(name: str, limit: Limit, sections: Mapping[str, Any]) -> Iterato
         for condition in limit.conditions:
             sides = dict.fromkeys([limit.parent, measured.baselines[limit.parent]])
             if message := next(filter(None, (measured.problem_of(condition, side) for side in sides)), ""):
-                yield refusal(f"{condition.text!r}: {message}", name, "keep")
+                yield validation_problem(f"{condition.text!r}: {message}", name, "keep")
         for probe in sorted(limit.probes() - set(sections["probes"])):
-            yield refusal(f"nobody measures {limit.minimise}; it takes probes: {{{probe}: true}}", name, "minimise")
+            yield validation_problem(
+                f"nobody measures {limit.minimise}; it takes probes: {{{probe}: true}}", name, "minimise"
+            )
     if message := limit_problem(limit):
-        yield refusal(message, name)
+        yield validation_problem(message, name)
     if len(seeds := getattr(sections.get("seeds"), "variants", (0,))) > 1:
-        yield refusal(f"a search takes one of seeds.variants, not {list(seeds)}", name)
+        yield validation_problem(f"a search takes one of seeds.variants, not {list(seeds)}", name)
     if taken := [label for label in (f"{name}-screen", f"{name}-screen-all") if label in sections["attacks"]]:
-        yield refusal(f"its attack {taken[0]!r} has the name of one of the study's", name)
+        yield validation_problem(f"its attack {taken[0]!r} has the name of one of the study's", name)
 
 
 def read_requirements(value: Any, info: ValidationInfo) -> tuple[str, ...]:
     """The texts of requirements that the study can decide; a single one needs no list."""
     texts = (value,) if isinstance(value, str) else value
     if not isinstance(texts, (list, tuple)):
-        raise refuse([refusal(f"expected a list of conditions such as 'clean_accuracy >= -0.01', not {value!r}")])
+        raise validation_error(
+            [validation_problem(f"expected a list of conditions such as 'clean_accuracy >= -0.01', not {value!r}")]
+        )
     known = {"variants", "attacks", "transfers", "probes"} <= set(info.data)
     problem = Measured(info.data).problem if known else _no_problem
     problems = [refused for place, text in enumerate(texts) for refused in _problems(text, place, problem)]
     if problems:
-        raise refuse(problems)
+        raise validation_error(problems)
     return tuple(dict.fromkeys(texts))
 
 
 def _problems(text: object, place: int, problem: Callable[[Condition], str]) -> Iterator[InitErrorDetails]:
     if not isinstance(text, str):
-        yield refusal(f"expected a condition such as 'clean_accuracy >= -0.01', not {text!r}", place)
+        yield validation_problem(f"expected a condition such as 'clean_accuracy >= -0.01', not {text!r}", place)
         return
     try:
         condition = parse_requirement(text)
     except ConfigurationError as error:
-        yield refusal(str(error), place)
+        yield validation_problem(str(error), place)
         return
     if message := problem(condition):
-        yield refusal(f"{text!r}: {message}", place)
+        yield validation_problem(f"{text!r}: {message}", place)
 
 
 def _no_problem(condition: Condition) -> str:

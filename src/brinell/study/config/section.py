@@ -19,8 +19,8 @@ from pydantic import (
     model_validator,
 )
 
-from brinell.core import StrictModel, choices, refusal, refuse
-from brinell.core.problems import accepting, booleans, moved
+from brinell.core import StrictModel, choices, validation_error, validation_problem
+from brinell.core.problems import at_location, booleans, with_accepted_keys
 
 INLINE: Final = ""
 """Alias of a field whose own keys stand in the file among those of the section that holds it: `kind` and settings."""
@@ -49,7 +49,7 @@ class Section(StrictModel):
         except ValidationError as error:
             problems += [_lifted(problem, keys) for problem in cls.named_problems(error)]
         if problems:
-            raise refuse(problems)
+            raise validation_error(problems)
         return section
 
     @model_serializer(mode="wrap")
@@ -63,7 +63,7 @@ def _lifted(problem: Any, keys: list[str]) -> Any:
     place = problem["loc"]
     if place[:1] != (INLINE,):
         return problem
-    return moved(accepting(problem, keys) if len(place) == 2 else problem, place[1:])
+    return at_location(with_accepted_keys(problem, keys) if len(place) == 2 else problem, place[1:])
 
 
 def omitted(default: Any = None, **settings: Any) -> Any:
@@ -79,7 +79,7 @@ def required(**settings: Any) -> Any:
 def at_least_one(value: object, remedy: str = "") -> object:
     """A list that is not empty, or whatever is no list."""
     if isinstance(value, (list, tuple)) and not value:
-        raise refuse([refusal(f"at least one is needed{remedy}")])
+        raise validation_error([validation_problem(f"at least one is needed{remedy}")])
     return value
 
 
@@ -88,7 +88,7 @@ def at_least_one(value: object, remedy: str = "") -> object:
 
 def _checked_name(name: str) -> str:
     if not _NAME.fullmatch(name):
-        raise refuse([refusal(f"a name has letters, digits, '-', '_' and '+' only, not {name!r}")])
+        raise validation_error([validation_problem(f"a name has letters, digits, '-', '_' and '+' only, not {name!r}")])
     return name
 
 
@@ -138,7 +138,7 @@ def is_transfer(value: Any) -> bool:
 def one_of(name: object, known: Any) -> None:
     """Refuse a name that is not `known`."""
     if name not in known:
-        raise refuse([refusal(f"there is no {name!r}; {choices(str(name), list(known))}")])
+        raise validation_error([validation_problem(f"there is no {name!r}; {choices(str(name), list(known))}")])
 
 
 def _reference(section: str) -> AfterValidator:
@@ -173,7 +173,7 @@ def choice(known: Callable[[], Any]) -> BeforeValidator:
 
     def check(value: object) -> object:
         if value is None:
-            raise refuse([refusal(f"missing; accepted: {', '.join(known())}")])
+            raise validation_error([validation_problem(f"missing; accepted: {', '.join(known())}")])
         one_of(value, known())
         return value
 

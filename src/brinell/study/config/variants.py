@@ -17,7 +17,7 @@ from pydantic import (
 )
 
 from brinell.compressors import COMPRESSORS, Compressor
-from brinell.core import refusal, refuse
+from brinell.core import validation_error, validation_problem
 from brinell.models import NETWORKS, Architecture, NetworkSource
 from brinell.study.config.section import INLINE, ModelName, Section, VariantName, omitted, required
 from brinell.training import Train
@@ -25,7 +25,7 @@ from brinell.training import Train
 
 def _existing(path: Path) -> Path:
     if not path.is_file():
-        raise refuse([refusal(f"no file at {path}")])
+        raise validation_error([validation_problem(f"no file at {path}")])
     return path
 
 
@@ -38,7 +38,9 @@ class Model(Section):
     @model_validator(mode="after")
     def _weights_have_a_place(self) -> Self:
         if self.weights is not None and self.source is not None and "weights" not in type(self.source).model_fields:
-            raise refuse([refusal(f"kind {self.source.kind}: the file holds its weights; leave this out", "weights")])
+            raise validation_error(
+                [validation_problem(f"kind {self.source.kind}: the file holds its weights; leave this out", "weights")]
+            )
         return self
 
     @property
@@ -71,7 +73,9 @@ class ModelVariant(Section):
     @classmethod
     def _without_teacher(cls, train: Train | None) -> Train | None:
         if train is not None and train.distillation is not None:
-            raise refuse([refusal("a model has no teacher; only a compressor's training", "distillation")])
+            raise validation_error(
+                [validation_problem("a model has no teacher; only a compressor's training", "distillation")]
+            )
         return train
 
     def holding_out(self, examples: int) -> Self:
@@ -107,7 +111,9 @@ def _read_variant(value: Any, info: ValidationInfo) -> ModelVariant | Compressed
     if isinstance(value, (ModelVariant, CompressedVariant)):
         return value
     if not isinstance(value, Mapping) or ("model" in value) == ("from" in value):
-        raise refuse([refusal(f"expected either {{model, train}} or {{from, compress}}, not {value}")])
+        raise validation_error(
+            [validation_problem(f"expected either {{model, train}} or {{from, compress}}, not {value}")]
+        )
     kind = ModelVariant if "model" in value else CompressedVariant
     return kind.model_validate(value, context=info.context)
 

@@ -24,7 +24,7 @@ from brinell.core import (
 )
 from brinell.nn import SURROGATES
 from brinell.runtimes import Reference
-from brinell.store import RunStore, table
+from brinell.store import RunStore, frame_of_schema
 from brinell.study.plan import CLEAN
 from brinell.study.tasks.task import BlockedError, Task
 from brinell.study.worker_context import WorkerContext
@@ -173,9 +173,9 @@ def _transfer(
 
 
 def _keep(context: WorkerContext, trial: PlannedTrial, block: Block, result: TrialResult) -> None:
-    traces = None if result.traces is None else table(result.traces, TRACE_SCHEMA)
+    traces = None if result.traces is None else frame_of_schema(result.traces, TRACE_SCHEMA)
     footer = {**_footer(context, trial, block), "computation": result.computation.record()}
-    context.store.write_rows(trial.key, block.name, table(result.rows, ROW_SCHEMA), footer, traces)
+    context.store.write_rows(trial.key, block.name, frame_of_schema(result.rows, ROW_SCHEMA), footer, traces)
 
 
 def _clean(context: WorkerContext, trial: PlannedTrial, block: Block) -> dict[str, Any]:

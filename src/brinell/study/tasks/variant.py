@@ -12,7 +12,7 @@ from brinell import container
 from brinell.compressors import COMPRESSORS, Compressor
 from brinell.core import PlannedVariant, Progress
 from brinell.costs import measure
-from brinell.store import RunStore, table, write_table, write_text
+from brinell.store import RunStore, frame_of_schema, write_table, write_text
 from brinell.study.config import ModelVariant
 from brinell.study.networks import load_module
 from brinell.study.tasks.task import Task
@@ -57,14 +57,16 @@ class VariantTask(Task):
             file = folder / "variant.brinell"
             counted = {
                 **_costs(context, planned, variant, container.write(variant, file)),
-                **container.sizes(variant, file),
+                **container.compare_sizes(variant, file),
             }
             if variant.latent is not None:
                 container.write_latent(variant, folder / "latent.safetensors")
             write_text(folder / "costs.json", json.dumps(counted, indent=1))
             write_text(folder / "figures.json", json.dumps(_figures(variant), indent=1, default=str))
             if epochs := training_columns(histories(scratch)):
-                write_table(folder / "training.parquet", table(epochs, TRAINING_SCHEMA), {"variant": planned.name})
+                write_table(
+                    folder / "training.parquet", frame_of_schema(epochs, TRAINING_SCHEMA), {"variant": planned.name}
+                )
         context.store.clear_scratch(planned.key)
 
 

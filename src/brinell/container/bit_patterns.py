@@ -78,14 +78,14 @@ class Layout:
 
 
 @dataclass(frozen=True, eq=False)
-class BitVector:
+class BitPatterns:
     """Bit patterns to encode. Everything that codings ask about them is computed once, when first asked."""
 
     layout: Layout
     bits: Bits
 
     @classmethod
-    def of(cls, tensors: Sequence[Tensor]) -> BitVector:
+    def of(cls, tensors: Sequence[Tensor]) -> BitPatterns:
         """Several tensors of one type in a row; one alone keeps its filters apart (`rows`)."""
         name = str(tensors[0].dtype).removeprefix("torch.")
         count = sum(tensor.numel() for tensor in tensors)
@@ -138,7 +138,7 @@ def codes_of(levels: Bits, values: Bits) -> Bytes:
     return codes
 
 
-def not_finite(bits: Bits, layout: Layout) -> int:
+def count_nonfinite(bits: Bits, layout: Layout) -> int:
     """How many of the words stand for NaN or an infinity: those whose exponent is all ones."""
     if layout.dtype not in MANTISSA:
         return 0
@@ -154,7 +154,7 @@ def tensors_of(bits: Bits, layout: Layout, shapes: Sequence[Sequence[int]]) -> l
         StoreError: a floating-point value is NaN or infinite, or a boolean is neither 0 nor 1.
     """
     flat = torch.from_numpy(bits.view(np.uint8)).view(DTYPES[layout.dtype])
-    if not_finite(bits, layout):
+    if count_nonfinite(bits, layout):
         raise StoreError("it holds NaN or infinite values")
     if flat.dtype == torch.bool and layout.count and int(bits.max()) > 1:
         raise StoreError("it holds booleans that are neither 0 nor 1")

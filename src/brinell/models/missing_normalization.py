@@ -26,7 +26,7 @@ _SIGNIFICANT: Final = 3.0
 _AT_ONCE: Final = 50
 
 
-def find_normalization(module: nn.Module, images: Tensor, labels: Tensor) -> str | None:
+def suggest_normalization(module: nn.Module, images: Tensor, labels: Tensor) -> str | None:
     """What to set, where the network is much more accurate on images that are normalised first; else `None`.
 
     Args:
@@ -40,7 +40,7 @@ def find_normalization(module: nn.Module, images: Tensor, labels: Tensor) -> str
     Examples:
         >>> import brinell
         >>> images, labels = brinell.data.build("digits", "test", 50).tensors()
-        >>> find_normalization(brinell.models.build("resnet8"), images, labels) is None  # untrained: nothing helps
+        >>> suggest_normalization(brinell.models.build("resnet8"), images, labels) is None  # untrained: nothing helps
         True
     """
     found = _compare(module, images, labels)
@@ -58,7 +58,7 @@ def find_normalization(module: nn.Module, images: Tensor, labels: Tensor) -> str
 def best_normalization(
     module: nn.Module, images: Tensor, labels: Tensor
 ) -> tuple[tuple[float, ...], tuple[float, ...]] | None:
-    """The mean and the deviation that `find_normalization` says to set; `None` where nothing is clearly better.
+    """The mean and the deviation that `suggest_normalization` says to set; `None` where nothing is clearly better.
 
     Args:
         module: in evaluation mode.

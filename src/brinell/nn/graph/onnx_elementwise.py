@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from brinell.core import ModelError
-from brinell.nn.graph.onnx_translation import Translate, Translation, input_name
+from brinell.nn.graph.onnx_translation import Translate, Translation, node_input_name
 from brinell.nn.onnx_graph import Node
 
 TYPES: Final = {1: "float32", 10: "float16", 11: "float64", 6: "int32", 7: "int64", 9: "bool"}
@@ -55,7 +55,7 @@ def _unary(operator: str, *settings: tuple[str, float]) -> Translate:
 
 def _clip(t: Translation, node: Node) -> Any:
     low, high = (
-        t.constant(node.inputs[place]).item() if input_name(node, place) else node.attributes.get(name)
+        t.constant(node.inputs[place]).item() if node_input_name(node, place) else node.attributes.get(name)
         for place, name in ((1, "min"), (2, "max"))
     )
     return t.call("clamp", t.operand(node.inputs[0]), low, high)

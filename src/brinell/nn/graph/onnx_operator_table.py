@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
+from brinell.nn.graph.onnx_elementwise import VALUES
 from brinell.nn.graph.onnx_layers import LAYERS
 from brinell.nn.graph.onnx_shapes import SHAPES
 from brinell.nn.graph.onnx_translation import Translate
-from brinell.nn.graph.onnx_values import VALUES
 
 TRANSLATED: Final[dict[str, Translate]] = {**LAYERS, **SHAPES, **VALUES}
 """By ONNX's names."""
