@@ -13,8 +13,7 @@ from brinell.compressors import DNS, INQ, RobustCompression
 from brinell.compressors.checks.float_layers import float_weights
 from brinell.core import ConfigurationError, no_progress
 from brinell.data import Dataset
-from brinell.training import Adversarial, Distillation, Train, histories
-from brinell.training import loop as loop_module
+from brinell.training import Adversarial, Distillation, Train, checkpoint_intervals, histories
 from brinell.variants import Variant
 
 QUICK = Train(epochs=1, batch_size=50, learning_rate=0.02)
@@ -84,10 +83,8 @@ def test_without_adversarial_examples_it_is_the_control(whole: Variant, baseline
 
 @pytest.mark.parametrize("calls", [3, 15, 32])
 def test_a_kill_in_any_stage_changes_nothing(
-    calls: int, whole: Variant, baseline: Variant, sample: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    calls: int, whole: Variant, baseline: Variant, sample: Dataset, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(loop_module, "_SAVE_WITHIN", 0.0)
-    monkeypatch.setattr(loop_module, "_SAVE_AFTER", 0.0)
     left = calls
 
     def kill(label: str, done: float, total: float) -> None:
@@ -96,7 +93,7 @@ def test_a_kill_in_any_stage_changes_nothing(
         if not left:
             raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt), checkpoint_intervals():
         SETTING.compress(baseline, sample, seed=0, checkpoint=tmp_path, progress=kill)
     resumed = SETTING.compress(baseline, sample, seed=0, checkpoint=tmp_path)
     assert all(torch.equal(tensor, resumed.tensors[name]) for name, tensor in whole.tensors.items())

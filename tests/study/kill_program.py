@@ -22,7 +22,7 @@ from brinell.probes import Gallery
 from brinell.store import atomic
 from brinell.study import Study, run
 from brinell.study.tasks import attack
-from brinell.training import loop
+from brinell.training import checkpoint_intervals, loop
 
 
 class Events:
@@ -48,14 +48,14 @@ class Events:
 def child(order: dict[str, Any]) -> None:
     """Run the study and leave without any cleaning up."""
     events = Events(Path(order["log"]), order["die_at"])
-    loop._Run._step = events.before(loop._Run._step, "step")
-    loop._SAVE_WITHIN = loop._SAVE_AFTER = 0.0  # a checkpoint after every step
+    loop.TrainingLoop._step = events.before(loop.TrainingLoop._step, "step")
     attack.run_trial = events.before(attack.run_trial, "block")
     attack.craft = events.before(attack.craft, "block")
     attack.judge_crafted = events.before(attack.judge_crafted, "target")
     Gallery.ask = events.before(Gallery.ask, "probe")
     atomic._sync = events.before(atomic._sync, "sync")
-    run(Study.from_yaml(order["study"]), out=order["root"], threads=1)
+    with checkpoint_intervals():  # a checkpoint after every step
+        run(Study.from_yaml(order["study"]), out=order["root"], threads=1)
 
 
 def main() -> None:

@@ -18,8 +18,7 @@ from brinell.compressors import compressor as compressor_module
 from brinell.core import ConfigurationError
 from brinell.data import Dataset, build
 from brinell.models import ResNet8
-from brinell.training import Adversarial, Batch, Batches, Train, accuracy, fit
-from brinell.training import loop as loop_module
+from brinell.training import Adversarial, Batch, Batches, Train, accuracy, checkpoint_intervals, fit
 from brinell.variants import Variant
 
 EPSILON = 0.1
@@ -258,11 +257,7 @@ def test_it_hardens(digits: Dataset) -> None:
 
 
 @pytest.mark.parametrize("precision", ["float32", "bf16"])
-def test_a_killed_run_ends_the_same(
-    precision: str, digits: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(loop_module, "_SAVE_WITHIN", 0.0)
-    monkeypatch.setattr(loop_module, "_SAVE_AFTER", 0.0)
+def test_a_killed_run_ends_the_same(precision: str, digits: Dataset, tmp_path: Path) -> None:
     setting = Adversarial(steps=2, random_start=True)
     train = Train(epochs=2, batch_size=32, augment="crop_flip", precision=precision, adversarial=setting)
     whole, left = ResNet8(width=4).module(), 9
@@ -275,7 +270,7 @@ def test_a_killed_run_ends_the_same(
             raise KeyboardInterrupt
 
     parts = ResNet8(width=4).module()
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt), checkpoint_intervals():
         fit(parts, digits, train, seed=0, checkpoint=tmp_path, progress=kill)
     parts = ResNet8(width=4).module()
     fit(parts, digits, train, seed=0, checkpoint=tmp_path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,7 @@ from torch import nn
 from brinell.core import StoreError
 from brinell.data import Dataset, build
 from brinell.models import ResNet8
-from brinell.training import History, Train, fit, histories
-from brinell.training import loop as loop_module
+from brinell.training import History, Train, checkpoint_intervals, fit, histories
 from brinell.training.checkpoint import FILE
 
 
@@ -22,9 +22,9 @@ class KilledError(Exception):
 
 
 @pytest.fixture(autouse=True)
-def eager(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loop_module, "_SAVE_WITHIN", 0.02)
-    monkeypatch.setattr(loop_module, "_SAVE_AFTER", 0.0)
+def frequent_checkpoints() -> Iterator[None]:
+    with checkpoint_intervals(0.02, 0.0):
+        yield
 
 
 @pytest.fixture(scope="module")
