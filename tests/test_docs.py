@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import importlib
+import os
 import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,7 @@ import pytest
 import torch
 import yaml
 
-from attacks import contract
+import brinell
 from brinell import costs
 from brinell.analysis import load
 from brinell.analysis.limit_results import limit_results
@@ -52,9 +54,43 @@ def member(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, st
 
 def test_the_attack_to_begin_with_holds_what_attacks_promise(member: Callable[[str, str], Any]) -> None:
     shift: type[Attack] = member("docs/adding-an-attack.md", "Shift")
-    contract.changes_nothing_at_zero(shift)
-    contract.never_loses_by_a_bigger_ball(shift)
-    assert shift.parse(contract.example(shift).config()) == contract.example(shift)
+    brinell.testing.check_attack(shift)
+
+
+def test_a_package_of_the_guide_is_found_and_checked(tmp_path: Path) -> None:
+    """An installed distribution, as its `pyproject.toml` would make it."""
+    page = "docs/other-packages.md"
+    (attack,), (script,), (project,) = (
+        blocks("docs/adding-an-attack.md", "python"),
+        blocks(page, "python"),
+        [tomllib.loads(block) for block in blocks(page, "toml")],
+    )
+    (tmp_path / "brinell_shift.py").write_text(attack)
+    information = tmp_path / "brinell_shift-0.1.dist-info"
+    information.mkdir()
+    name, groups = project["project"]["name"], project["project"]["entry-points"]
+    (information / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 0.1\n")
+    lines = [
+        f"[{group}]\n" + "\n".join(f"{key} = {value}" for key, value in found.items())
+        for group, found in groups.items()
+    ]
+    (information / "entry_points.txt").write_text("\n".join(lines))
+    script += "\nassert brinell.attacks.ATTACKS['shift'] is Shift\n"
+    paths = os.pathsep.join([str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])])
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env={**os.environ, "PYTHONPATH": paths},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_guide_to_other_packages_names_every_group() -> None:
+    named = set(re.findall(r"^\| `(brinell\.\w+)` \|", (ROOT / "docs" / "other-packages.md").read_text(), flags=re.M))
+    source = "\n".join(path.read_text() for path in (ROOT / "src").rglob("*.py"))
+    assert named == set(re.findall(r'(?:group=|MemberList\[[^=]*= MemberList\(\s*)"(brinell\.\w+)"', source))
 
 
 def test_the_compressor_to_begin_with_rounds_resumes_and_saves(

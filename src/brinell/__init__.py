@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         runtimes,
         store,
         study,
+        testing,
         training,
         variants,
     )
@@ -60,6 +61,7 @@ _PACKAGES: Final = (
     "runtimes",
     "store",
     "study",
+    "testing",
     "training",
     "variants",
 )
@@ -89,6 +91,7 @@ __all__ = [
     "save",
     "store",
     "study",
+    "testing",
     "training",
     "variants",
 ]

@@ -15,7 +15,7 @@ from brinell.attacks import APGD, PGD
 from brinell.attacks.components.hyperplane import way_to_plane
 from brinell.core import Point
 from brinell.nn import distance, gaussian, project, steepest, uniform
-from oracles import two_classes
+from brinell.testing.linear_problems import two_classes
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from brinell.attacks import BIM, FGSM, run_trial
 from brinell.core import Point
-from oracles import many_classes
+from brinell.testing.linear_problems import many_classes
 
 
 def plain(problem, epsilon: float, steps: int, step_size: float, labels: torch.Tensor) -> torch.Tensor:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from attacks import contract
 from brinell.attacks import CarliniWagner, run_trial
 from brinell.core import Point
-from oracles import many_classes, two_classes
+from brinell.testing.linear_problems import many_classes, two_classes
 
 
 def test_comes_near_the_closed_form() -> None:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from attacks.small import Small, reads_in_one_call_what_separate_calls_read, small
 from brinell.attacks import DDN, run_trial
 from brinell.core import Point
-from oracles import many_classes, two_classes
+from brinell.testing.linear_problems import many_classes, two_classes
 
 
 def test_comes_near_the_closed_form() -> None:

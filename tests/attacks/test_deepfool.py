@@ -10,7 +10,7 @@ import brinell.models
 from attacks import contract
 from brinell.attacks import DeepFool, run_trial
 from brinell.core import Point
-from oracles import many_classes, two_classes
+from brinell.testing.linear_problems import many_classes, two_classes
 
 
 @pytest.mark.parametrize("norm", ["l2", "linf"])

@@ -11,7 +11,7 @@ from brinell.attacks import FAB, run_trial
 from brinell.attacks.components.hyperplane import way_to_plane
 from brinell.core import Point
 from brinell.nn import BallNorm, distance
-from oracles import LinearProblem, many_classes
+from brinell.testing.linear_problems import LinearProblem, many_classes
 
 
 def in_the_box(problem: LinearProblem, norm: BallNorm) -> np.ndarray:

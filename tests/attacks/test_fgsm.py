@@ -12,7 +12,7 @@ import torch.nn.functional as F
 import brinell
 from brinell.attacks import FGSM, run_trial
 from brinell.core import ConfigurationError, Point
-from oracles import many_classes, two_classes
+from brinell.testing.linear_problems import many_classes, two_classes
 
 
 def crafted(problem, attack, **options):

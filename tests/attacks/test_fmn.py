@@ -11,7 +11,7 @@ from brinell.attacks import FMN, run_trial
 from brinell.attacks.components.hyperplane import way_to_plane
 from brinell.core import Point
 from brinell.nn import DistanceNorm, distance
-from oracles import LinearProblem, many_classes, two_classes
+from brinell.testing.linear_problems import LinearProblem, many_classes, two_classes
 
 
 def nearest(problem: LinearProblem, norm: DistanceNorm) -> np.ndarray:

@@ -14,13 +14,13 @@ import brinell
 from brinell.attacks import GenAttack, run_trial
 from brinell.attacks.gen_attack import _Population
 from brinell.core import ConfigurationError, Point
-from oracles import Linear, many_classes, two_classes
+from brinell.testing.linear_problems import LinearNetwork, many_classes, two_classes
 
 
 def test_four_pixels_by_brute_force() -> None:
     """On two linear classes the best point of the ball is a corner: who falls there must nearly always be found."""
     generator = torch.Generator().manual_seed(0)
-    network = Linear(torch.randn(2, 4, generator=generator), torch.zeros(2))
+    network = LinearNetwork(torch.randn(2, 4, generator=generator), torch.zeros(2))
     images = 0.3 + 0.4 * torch.rand(60, 1, 2, 2, generator=generator)
     with torch.no_grad():
         labels = network(images).argmax(1)
@@ -74,7 +74,7 @@ def test_targets_are_drawn_by_example_and_are_never_the_label() -> None:
 
 
 def test_a_single_class_has_no_target() -> None:
-    network = Linear(torch.ones(1, 48), torch.zeros(1))
+    network = LinearNetwork(torch.ones(1, 48), torch.zeros(1))
     problem = two_classes()
     labels = torch.zeros_like(problem.labels)
     with pytest.raises(ConfigurationError, match="no other class"):
@@ -106,7 +106,7 @@ def test_adaptive_rates_decay_a_plateau_at_a_time(chance: float, patience: int, 
         return rate, reach
 
     monkeypatch.setattr(_Population, "_mutation", recorded)
-    network = Linear(torch.zeros(2, 48), torch.tensor([1 - chance, chance]).log())
+    network = LinearNetwork(torch.zeros(2, 48), torch.tensor([1 - chance, chance]).log())
     images, labels = torch.full((1, 3, 4, 4), 0.5), torch.tensor([0])
     attack = GenAttack(epsilon=0.1, steps=320, population=2, adaptive=True)
     rows = run_trial(network, network, images, labels, torch.arange(1), attack).rows

@@ -13,7 +13,7 @@ import brinell
 from brinell.attacks import FGSM, PGD, BrinellWarning, clean_predictions, run_trial
 from brinell.attacks.harness.judge import rounded_to_bytes, verdict
 from brinell.core import ConfigurationError, DataError, ModelError, UnsupportedError
-from oracles import two_classes
+from brinell.testing.linear_problems import two_classes
 
 
 def test_ranks_count_ties_against_the_network() -> None:

@@ -13,7 +13,7 @@ import brinell.models
 from brinell.attacks import LocalSearch, run_trial
 from brinell.core import Point
 from brinell.nn import uniform
-from oracles import Linear, two_classes
+from brinell.testing.linear_problems import LinearNetwork, two_classes
 
 
 def plain(network: nn.Module, image: Tensor, label: int, example_id: int, attack: LocalSearch, seed: int) -> Tensor:
@@ -93,7 +93,7 @@ def test_equals_the_plain_loop_example_by_example(epsilon: float | None) -> None
 def test_four_pixels_by_brute_force() -> None:
     """One round changes the one pixel, of all four, whose saturation hurts the most, and nothing else."""
     generator = torch.Generator().manual_seed(0)
-    network = Linear(torch.randn(3, 4, generator=generator), torch.zeros(3))
+    network = LinearNetwork(torch.randn(3, 4, generator=generator), torch.zeros(3))
     images = torch.rand(40, 1, 2, 2, generator=generator)
     with torch.no_grad():
         labels = network(images).argmax(1)

@@ -10,9 +10,9 @@ from torch import Tensor, nn
 import brinell.models
 from brinell.attacks import PGD, run_trial
 from brinell.core import ConfigurationError, DataError, Point
+from brinell.testing.linear_problems import many_classes, two_classes
 from brinell.training import Train, fit
 from counting import Counted
-from oracles import many_classes, two_classes
 
 
 @pytest.fixture(scope="module")

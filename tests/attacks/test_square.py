@@ -15,7 +15,7 @@ from brinell.attacks.components.square_moves import side_of
 from brinell.attacks.harness.losses import margin
 from brinell.core import Point
 from brinell.nn import uniform
-from oracles import two_classes
+from brinell.testing.linear_problems import two_classes
 
 
 @pytest.fixture(scope="module")

@@ -11,8 +11,8 @@ import brinell
 from attacks import contract
 from brinell.attacks import ATTACKS, FGSM, Attack, clean_predictions, craft, judge_crafted, run_trial
 from brinell.core import Point, UnsupportedError
+from brinell.testing.linear_problems import LinearProblem, many_classes
 from counting import Counted
-from oracles import LinearProblem, many_classes
 
 each = pytest.mark.parametrize("kind", [ATTACKS[name] for name in ATTACKS], ids=list(ATTACKS))
 

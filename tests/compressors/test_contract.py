@@ -1,22 +1,22 @@
-"""What every compressor promises, whatever it does."""
+"""What every compressor promises, whatever it does: the rules of `brinell.testing`."""
 
 from __future__ import annotations
 
-import copy
 import random
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 
 import brinell
 from brinell.compressors import COMPRESSORS, Compressor
-from brinell.core import ConfigurationError, ModelError, StoreError
+from brinell.core import ModelError, StoreError
 from brinell.data import Dataset
 from brinell.models import ResNet8
-from brinell.training import Train, accuracy, histories
-from brinell.training import loop as loop_module
+from brinell.testing import COMPRESSOR_RULES, Rule
+from brinell.testing.compressor_rules import another_seed_gives_other_tensors, resumes_after_interruptions
+from brinell.training import Train, histories
 from brinell.variants import Variant
 
 QUICK = Train(epochs=1, batch_size=20, learning_rate=0.01)
@@ -42,12 +42,6 @@ def quick(kind: str, **fields: Any) -> Compressor:
     return COMPRESSORS.parse({"kind": kind, **given, **SHORT.get(kind, {}), **fields})
 
 
-def equal(left: Variant, right: Variant) -> bool:
-    return left.tensors.keys() == right.tensors.keys() and all(
-        torch.equal(tensor, right.tensors[name]) for name, tensor in left.tensors.items()
-    )
-
-
 @pytest.fixture(params=list(COMPRESSORS))
 def kind(request: pytest.FixtureRequest) -> str:
     return str(request.param)
@@ -58,82 +52,41 @@ def training(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-def test_every_compressor_has_a_test_file(kind: str) -> None:
-    assert (Path(__file__).parent / f"test_{kind}.py").is_file()
+TESTED_BELOW = (resumes_after_interruptions, another_seed_gives_other_tensors)
 
 
-def test_settings_survive_a_file(kind: str) -> None:
+def rules() -> Iterator[object]:
+    for kind in COMPRESSORS:
+        for rule in COMPRESSOR_RULES:
+            if rule.check not in TESTED_BELOW and rule.applies(quick(kind)):
+                yield pytest.param(kind, rule, id=f"{kind}-{rule.name}")
+
+
+@pytest.mark.parametrize(("kind", "rule"), list(rules()))
+def test_the_rule_holds(kind: str, rule: Rule[Compressor], baseline: Variant, sample: Dataset) -> None:
+    rule.check(quick(kind), baseline, sample)
+
+
+def test_default_settings_survive_a_file(kind: str) -> None:
     compressor = COMPRESSORS[kind]()
     assert COMPRESSORS.parse(compressor.config()) == compressor
-    assert hash(COMPRESSORS.parse(compressor.config())) == hash(compressor)
-    assert COMPRESSORS.parse(compressor.config()).key == compressor.key
 
 
-def test_a_mapping_for_train_changes_the_compressors_own_defaults(training: str) -> None:
-    default = COMPRESSORS[training]().train
-    changed = COMPRESSORS.parse({"kind": training, "train": {"epochs": 77}}).train
-    assert changed == default.model_copy(update={"epochs": 77})
-    with pytest.raises(ConfigurationError, match=r"train\.epoch: unknown key"):
-        COMPRESSORS.parse({"kind": training, "train": {"epoch": 77}})
+def test_another_seed_gives_other_tensors(kind: str, baseline: Variant, sample: Dataset) -> None:
+    another_seed_gives_other_tensors(quick(kind), baseline, sample)
 
 
-def test_the_parent_stays_and_the_child_says_what_was_done(kind: str, baseline: Variant, sample: Dataset) -> None:
-    before = copy.deepcopy(dict(baseline.tensors))
-    compressor = quick(kind)
-    child = compressor.compress(baseline, sample, seed=3)
-    assert all(torch.equal(tensor, before[name]) for name, tensor in baseline.tensors.items())
-    assert not equal(child, baseline)
-    (step,) = child.lineage
-    assert (step.kind, step.seed, step.settings) == (kind, 3, compressor.config())
-    assert step.figures
-
-
-def test_a_seed_decides_and_the_global_random_state_does_not(kind: str, baseline: Variant, sample: Dataset) -> None:
-    torch.manual_seed(1)
-    first = quick(kind).compress(baseline, sample, seed=0)
-    torch.manual_seed(2)
-    state = torch.get_rng_state()
-    again = quick(kind).compress(baseline, sample, seed=0)
-    assert torch.equal(torch.get_rng_state(), state)
-    assert equal(first, again)
-    assert not equal(first, quick(kind).compress(baseline, sample, seed=1))
-
-
-def test_killed_at_random_moments(
-    training: str, baseline: Variant, sample: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(loop_module, "_SAVE_WITHIN", 0.02)
-    monkeypatch.setattr(loop_module, "_SAVE_AFTER", 0.0)
-
-    class KilledError(Exception):
-        pass
-
+def test_killed_at_random_moments(training: str, baseline: Variant, sample: Dataset, tmp_path: Path) -> None:
     compressor = quick(training, train=QUICK.model_copy(update={"epochs": 2, "holdout": 40}))
-    undisturbed = compressor.compress(baseline, sample, seed=0)
-    moments, kills = random.Random(training), 0  # noqa: S311
-    while True:
-        left = moments.randrange(2, 9)
-
-        def kill(label: str, done: float, total: float) -> None:
-            nonlocal left
-            left -= 1
-            if not left:
-                raise KilledError
-
-        try:
-            resumed = compressor.compress(baseline, sample, seed=0, checkpoint=tmp_path, progress=kill)
-            break
-        except KilledError:
-            kills += 1
-            assert kills < 100
-    assert kills >= 1
-    assert equal(resumed, undisturbed)
+    moments = random.Random(training)  # noqa: S311
+    resumes_after_interruptions(compressor, baseline, sample, tuple(moments.randrange(2, 9) for _ in range(6)))
+    compressor.compress(baseline, sample, seed=0, checkpoint=tmp_path)
     epochs = [epoch for history in histories(tmp_path) for epoch in history.epochs]
     assert epochs
     assert all(epoch.accuracy is not None for epoch in epochs)
 
 
-def test_a_checkpoint_of_another_call_is_refused(
+def test_the_error_about_another_checkpoint_says_so(
     training: str, baseline: Variant, sample: Dataset, tmp_path: Path
 ) -> None:
     quick(training).compress(baseline, sample, seed=0, checkpoint=tmp_path)
@@ -142,15 +95,7 @@ def test_a_checkpoint_of_another_call_is_refused(
         quick(training, train=other).compress(baseline, sample, seed=0, checkpoint=tmp_path)
 
 
-def test_progress_rises_to_its_total(kind: str, baseline: Variant, sample: Dataset) -> None:
-    calls: list[tuple[float, float]] = []
-    quick(kind).compress(baseline, sample, seed=0, progress=lambda label, *call: calls.append(call))
-    assert [done for done, _ in calls] == sorted(done for done, _ in calls)
-    assert len({total for _, total in calls}) == 1
-    assert calls[-1][0] == calls[-1][1]
-
-
-def test_data_of_another_kind_is_refused_before_training(kind: str, baseline: Variant, sample: Dataset) -> None:
+def test_errors_about_data_name_both_shapes(kind: str, baseline: Variant, sample: Dataset) -> None:
     fewer = Dataset("other", "train", sample.images, sample.labels % 5, sample.ids, tuple("abcde"), "other")
     with pytest.raises(ModelError, match="has 10 classes; other has 5"):
         quick(kind).compress(baseline, fewer, seed=0)
@@ -161,10 +106,6 @@ def test_data_of_another_kind_is_refused_before_training(kind: str, baseline: Va
         quick(kind).compress(baseline, coloured, seed=0)
 
 
-def test_the_verb_takes_a_module_and_leaves_it(kind: str, sample: Dataset) -> None:
-    module = ResNet8(width=4).module(seed=1).eval()
-    before = copy.deepcopy(module.state_dict())
-    variant = brinell.compress(module, quick(kind), train_data=sample)
-    assert all(torch.equal(tensor, before[name]) for name, tensor in module.state_dict().items())
+def test_the_function_takes_a_module_of_a_known_architecture(kind: str, sample: Dataset) -> None:
+    variant = brinell.compress(ResNet8(width=4).module(seed=1).eval(), quick(kind), train_data=sample)
     assert variant.architecture == ResNet8(width=4)
-    assert 0 <= accuracy(variant.deployed(), sample) <= 1

@@ -6,8 +6,8 @@ import torch
 from brinell.attacks import FGSM, PGD
 from brinell.core import Point
 from brinell.probes import Gallery, ProbeInput
+from brinell.testing.linear_problems import many_classes
 from brinell.variants import Variant
-from oracles import many_classes
 
 
 def test_pictures_are_what_the_record_says():

@@ -19,9 +19,9 @@ from brinell.compressors import XNORNet
 from brinell.core import DataError
 from brinell.nn import BinaryConv2d
 from brinell.probes import Masking, ProbeInput, masking, masking_checks
+from brinell.testing.linear_problems import two_classes
 from brinell.training import Train, fit
 from brinell.variants import Variant
-from oracles import two_classes
 
 EPSILON = 16 / 255
 TRAIN = Train(epochs=12, batch_size=64, learning_rate=0.03, augment="shift")

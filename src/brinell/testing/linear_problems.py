@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 
-class Linear(nn.Module):
+class LinearNetwork(nn.Module):
     """`logits = weight @ pixels + bias`."""
 
     def __init__(self, weight: Tensor, bias: Tensor) -> None:
@@ -18,20 +18,23 @@ class Linear(nn.Module):
         self.layer.bias.data.copy_(bias)
 
     def forward(self, images: Tensor) -> Tensor:
-        return self.layer(images.flatten(1))
+        """The logits."""
+        logits: Tensor = self.layer(images.flatten(1))
+        return logits
 
 
 @dataclass(frozen=True)
 class LinearProblem:
     """Images far from the box's walls and a linear network; `radius[norm]` is each image's distance to the boundary."""
 
-    network: Linear
+    network: LinearNetwork
     images: Tensor
     labels: Tensor
     radius: dict[str, Tensor]
 
     @property
     def ids(self) -> Tensor:
+        """Consecutive ids from 0."""
         return torch.arange(len(self.labels))
 
 
@@ -43,7 +46,7 @@ def two_classes(examples: int = 40, *, seed: int = 0, shape: tuple[int, int, int
     images = 0.5 + 0.05 * torch.randn(examples, *shape, generator=generator)
     difference = weight[0] - weight[1]
     bias = torch.tensor([-(difference * 0.5).sum() / 2, (difference * 0.5).sum() / 2])
-    network = Linear(weight, bias)
+    network = LinearNetwork(weight, bias)
     with torch.no_grad():
         logits = network(images)
     labels = logits.argmax(1)
@@ -58,7 +61,7 @@ def many_classes(examples: int = 30, classes: int = 5, *, seed: int = 0) -> Line
     generator = torch.Generator().manual_seed(seed)
     weight = torch.randn(classes, 48, generator=generator)
     images = 0.5 + 0.05 * torch.randn(examples, 3, 4, 4, generator=generator)
-    network = Linear(weight, -weight.sum(1) * 0.5)
+    network = LinearNetwork(weight, -weight.sum(1) * 0.5)
     with torch.no_grad():
         logits = network(images)
     labels = logits.argmax(1)
