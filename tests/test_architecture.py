@@ -33,7 +33,7 @@ FILES = sorted(SOURCE.rglob("*.py"))
 TREES = {str(path.relative_to(SOURCE)): ast.parse(path.read_text()) for path in FILES}
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 
-LONGEST_FILE = 333
+LONGEST_FILE = 318
 LONGEST_FUNCTION = 60
 MOST_FILES = 20
 
