@@ -68,10 +68,15 @@ def test_any_number_of_examples_calibrates(calibration: str, baseline: Variant, 
     assert made.lineage[-1].figures["agreement_with_parent"] >= 0.9
 
 
-def test_weights_of_seven_bits_are_an_option_that_leaves_old_keys(baseline: Variant, sample: Dataset) -> None:
-    assert Int8(reduce_range=False).key == Int8().key != Int8(reduce_range=True).key
-    made = Int8(reduce_range=True, calibration_examples=100).compress(baseline, sample, seed=0)
-    assert made.lineage[-1].figures["agreement_with_parent"] >= 0.9
+def test_weights_have_seven_bits_unless_eight_are_set(int8: Variant, baseline: Variant, sample: Dataset) -> None:
+    assert int8.lineage[-1].figures["weight_bits"] == 7
+    eight = Int8(reduce_range=False, calibration_examples=100)
+    assert eight.compress(baseline, sample, seed=0).lineage[-1].figures["weight_bits"] == 8
+    assert eight.key != Int8(calibration_examples=100).key == Int8(calibration_examples=100, reduce_range=True).key
+    assert not Int8(exact_weights=True).reduce_range
+    assert Int8.parse(Int8(exact_weights=True).config()) == Int8(exact_weights=True)
+    with pytest.raises(ConfigurationError, match="exact_weights and reduce_range exclude each other"):
+        Int8.parse({"exact_weights": True, "reduce_range": True})
 
 
 def test_figures_say_which_weights_are_integers(int8: Variant) -> None:
@@ -158,7 +163,7 @@ def test_powers_of_two_run_in_int8_without_changing_a_weight(sample: Dataset, ex
     assert all(any(torch.equal(layer.weight, weight) for weight in expected) for layer in layers)
     share = int8.lineage[-1].figures["int8_macs"]
     assert share == 1 if whole else 0.5 < share < 1
-    plain = Int8(calibration_examples=40).compress(variant, sample, seed=0)
+    plain = Int8(calibration_examples=40, reduce_range=False).compress(variant, sample, seed=0)
     assert not all(
         any(torch.equal(each.weight, weight) for weight in expected) for each in plain.view().layers.values()
     )

@@ -24,6 +24,7 @@ from brinell.nn.onnx_graph import (
     quantize,
     run_session,
     to_onnx,
+    weight_bits,
 )
 
 FLOAT = TensorProto.FLOAT
@@ -103,6 +104,38 @@ def test_all_of_it_runs_in_int8_kernels(quantised: tuple[nn.Module, bytes]) -> N
     module, graph = quantised
     assert int8_mac_share(graph, torch.rand(1, 1, 8, 8)) >= 0.95
     assert int8_mac_share(to_onnx(module, (1, 8, 8)), torch.rand(1, 1, 8, 8)) == 0
+
+
+class Saturating(nn.Module):
+    """Filters of one value each and bright images: pairs of products are twice what 16 bits hold."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.convolution, self.linear = nn.Conv2d(3, 8, 3), nn.Linear(8 * 36, 10)
+        with torch.no_grad():
+            self.convolution.weight.copy_(torch.linspace(0.1, 1, 8).view(8, 1, 1, 1).expand(8, 3, 3, 3))
+            self.linear.weight.copy_(torch.linspace(0.1, 1, 10).view(10, 1).expand(10, 8 * 36))
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return self.linear(self.convolution(images).relu().flatten(1))
+
+
+@pytest.mark.parametrize(("reduce_range", "bits"), [(False, 8), (True, 7)])
+def test_sums_of_products_do_not_saturate_on_any_processor(reduce_range: bool, bits: int) -> None:
+    """On a processor without VNNI, ONNX Runtime's default instructions lose half of such sums."""
+    images = 1 - torch.rand(40, 3, 8, 8) / 10
+    graph = quantize(
+        to_onnx(Saturating().eval(), (3, 8, 8)),
+        images,
+        calibration="minmax",
+        per_channel=True,
+        reduce_range=reduce_range,
+    )
+    assert weight_bits(graph) == bits
+    network = OnnxNetwork.of(graph)
+    with torch.no_grad():
+        deployed, twin = network(images), network.fake_quantized()(images)
+    torch.testing.assert_close(deployed, twin, rtol=0.02, atol=0)
 
 
 def test_quantisation_rounds_half_to_even_clamps_and_lets_gradients_straight_through() -> None:

@@ -342,7 +342,7 @@ def test_what_compressors_cover_and_leave_alone_is_a_table(tmp_path: Path) -> No
     assert len(rows) == 1 + 8 + 1
     assert tabled["weights-covered"].frame.filter(pl.col("variant") == "inq").height == 1 + 10
     assert not any("coverage" in cell.text for row in tabled["notes"].rows for cell in row)
-    assert "inq computed with 8-bit integers on a processor without VNNI" in tabled["variants"].caption
+    assert "inq computed with weights of 8 bits on a processor without VNNI" in tabled["variants"].caption
 
 
 def test_a_run_on_a_processor_with_vnni_or_without_integers_says_nothing_of_it(tabled: dict[str, Table]) -> None:

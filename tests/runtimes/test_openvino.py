@@ -7,12 +7,14 @@ import torch
 from torch import nn
 
 from brinell.compressors import Int8
-from brinell.core import ModelError
+from brinell.core import ModelError, UnsupportedError
 from brinell.data import DATASETS
 from brinell.nn import BinaryLayer
+from brinell.nn.onnx_graph import OnnxNetwork, quantize, to_onnx
 from brinell.runtimes import CompiledNetwork, OpenVINO
 from brinell.runtimes.openvino_binary import fits_bits
 from brinell.runtimes.openvino_model import to_openvino
+from brinell.runtimes.openvino_saturation import openvino_saturates
 from brinell.variants import Variant
 from runtimes import networks
 
@@ -135,6 +137,30 @@ def test_int8_networks_have_a_second_runtime() -> None:
     assert float((logits[0] - logits[1]).abs().mean() / logits[0].abs().max()) < 0.03
     with pytest.raises(ModelError, match="compiled for images"):
         int8.deployed("openvino")(torch.rand(1, 1, 4, 4))
+
+
+def test_int8_networks_of_8_bits_are_refused_where_sums_saturate(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = DATASETS.parse("digits", "data").load("train").take(32)
+    eight = Int8(calibration_examples=32, reduce_range=False).compress(networks.resnet8(), data, seed=0)
+    monkeypatch.setattr("brinell.runtimes.openvino.openvino_saturates", lambda: True)
+    with pytest.raises(UnsupportedError, match="sums of products with weights of 8 bits saturate"):
+        eight.deployed("openvino")
+    monkeypatch.setattr("brinell.runtimes.openvino.openvino_saturates", lambda: False)
+    assert eight.deployed("openvino")(data.tensors()[0]).shape == (32, 10)
+
+
+def test_saturating_sums_are_told_by_computing_one() -> None:
+    """Whichever it is here, a network of bright images and large weights is right where sums do not saturate."""
+    module = nn.Sequential(nn.Conv2d(1, 16, 3), nn.Flatten(), nn.Linear(16 * 36, 10))
+    torch.nn.init.constant_(module[0].weight, 0.5)
+    torch.nn.init.constant_(module[2].weight, 0.5)
+    images = torch.ones(8, 1, 8, 8)
+    graph = quantize(
+        to_onnx(module.eval(), (1, 8, 8)), images, calibration="minmax", per_channel=True, reduce_range=False
+    )
+    compiled = OpenVINO()._network(to_openvino(OnnxNetwork.of(graph), (1, 8, 8)), OnnxNetwork.of(graph), (1, 8, 8))
+    exact = torch.allclose(compiled(images), module(images), rtol=0.1)
+    assert exact != openvino_saturates()
 
 
 def test_strides_paddings_and_dilations_together() -> None:

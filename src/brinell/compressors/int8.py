@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Self
 
@@ -20,6 +21,7 @@ from brinell.nn.onnx_graph import (
     int8_mac_share,
     quantize,
     to_onnx,
+    weight_bits,
 )
 from brinell.variants import OnnxGraph, Step, Variant, natural_view
 
@@ -31,10 +33,10 @@ class Int8(Compressor):
     """Weights and activations in 8 bits, computed in integers by ONNX Runtime; nothing is trained.
 
     Batch norms are folded first. Activations are unsigned, their ranges measured on training images; weights are signed
-    and symmetric, with a scale a filter (`per_channel`) or one a layer. What ships is the quantised ONNX graph, and
-    that is judged, run by ONNX Runtime. A white-box attacker looks at its twin in PyTorch, built from the very graph,
-    which rounds forwards and lets gradients straight through (Jacob 2018); how often the two agree is a figure of the
-    step. Later steps are not possible.
+    and symmetric, of 7 bits (`reduce_range`), with a scale a filter (`per_channel`) or one a layer. What ships is the
+    quantised ONNX graph, and that is judged, run by ONNX Runtime. A white-box attacker looks at its twin in PyTorch,
+    built from the very graph, which rounds forwards and lets gradients straight through (Jacob 2018); how often the two
+    agree is a figure of the step. Later steps are not possible.
 
     Examples:
         >>> import brinell
@@ -43,7 +45,9 @@ class Int8(Compressor):
     """
 
     kind = "int8"
-    revision = 2  # attacks did not get the gradients of the fake-quantised network of revision 1
+    # Attacks did not get the gradients of the fake-quantised network of revision 1; in revision 2 sums saturated on
+    # processors without VNNI.
+    revision = 3
     has_surrogates: ClassVar[bool] = False
     integer_arithmetic: ClassVar[bool] = True
 
@@ -57,9 +61,17 @@ class Int8(Compressor):
     """Change no weight, as INQ's powers of two allow: a layer is computed in 8 bits where each filter is whole numbers
     up to 127 (seven powers of two of either sign) times a scale of its own; other layers stay float."""
 
-    reduce_range: Annotated[bool, OmitDefaultFromKey()] = False
-    """Weights of 7 bits. On a processor without VNNI, pairs of products are summed in 16 bits and saturate, so that its
-    int8 results differ from those of one with VNNI; with 7 bits no pair can saturate."""
+    reduce_range: Annotated[bool, OmitDefaultFromKey()] = True
+    """Weights of 7 bits, or of 8 (by default with `exact_weights`). On processors without VNNI the fast instructions
+    add pairs of products in 16 bits. With weights of 8 bits such sums saturate, and a runtime that takes these
+    instructions computes another network; with 7 bits no pair can saturate."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _exact_weights_have_eight_bits(cls, given: Any) -> Any:
+        if isinstance(given, Mapping) and given.get("exact_weights") and "reduce_range" not in given:
+            return {**given, "reduce_range": False}
+        return given
 
     @model_validator(mode="after")
     def _exact_weights_have_a_scale_a_filter(self) -> Self:
@@ -108,6 +120,7 @@ class Int8(Compressor):
         figures = {
             **_agreement(network, module, compared),
             "int8_macs": int8_mac_share(graph, compared[:1]),
+            "weight_bits": weight_bits(graph),
             "coverage": _coverage(graph),
         }
         progress(self.kind, 3, 3)

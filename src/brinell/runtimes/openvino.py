@@ -12,11 +12,14 @@ import torch
 from torch import nn
 
 from brinell.core import UnsupportedError, require
-from brinell.nn.onnx_graph import OnnxNetwork
+from brinell.nn.onnx_graph import OnnxNetwork, weight_bits
 from brinell.runtimes.compiled import CompiledNetwork, Images, Program
 from brinell.runtimes.openvino_model import has_bits, to_openvino
+from brinell.runtimes.openvino_saturation import openvino_saturates
 from brinell.runtimes.runtime import Runtime
 from brinell.runtimes.verification import Verifier
+
+_BITS_THAT_DO_NOT_SATURATE: Final = 7
 
 _SMALL: Final = 3 * 64 * 64
 """Numbers an image up to which several images' activations fit the caches of a processor together."""
@@ -34,7 +37,14 @@ class OpenVINO(Runtime):
     extra: ClassVar[str] = "openvino"
 
     def compile(self, module: nn.Module, input_shape: tuple[int, ...]) -> nn.Module:
-        """Translate, compile, verify; a network with bits is compiled for each batch size that is needed."""
+        """Translate, compile, verify; a network with bits is compiled for each batch size that is needed.
+
+        Raises:
+            UnsupportedError: OpenVINO cannot compile it or computes something else, as it does of int8 networks with
+                weights of 8 bits where its sums saturate.
+        """
+        if isinstance(module, OnnxNetwork) and weight_bits(module.graph) > _BITS_THAT_DO_NOT_SATURATE:
+            _check_sums()
         return self._network(to_openvino(module, input_shape), module, input_shape)
 
     def write(self, module: nn.Module, input_shape: Sequence[int], path: Path) -> None:
@@ -66,6 +76,14 @@ class OpenVINO(Runtime):
             dynamic=not bits,
             verification=Verifier(module, input_shape, rounded=True if int8 else None),
             kernels=lambda: _kernels(next(iter(compiled.values()))),
+        )
+
+
+def _check_sums() -> None:
+    if openvino_saturates():
+        raise UnsupportedError(
+            "openvino: this processor has no VNNI, and OpenVINO's sums of products with weights of 8 bits saturate; "
+            "make the network with reduce_range (weights of 7 bits), or use runtime 'reference'"
         )
 
 

@@ -21,6 +21,7 @@ from brinell.nn.onnx_graph.calibration import Calibration, CalibrationImages, co
 from brinell.nn.onnx_graph.session import open_session, run_session
 
 _LARGEST_STEP: Final = 127
+_LARGEST_OF_7_BITS: Final = 64
 
 _INT8_KERNELS: Final = {"QLinearConv", "QGemm", "QLinearMatMul", "MatMulIntegerToFloat", "ConvInteger", "MatMulInteger"}
 _KERNELS: Final = _INT8_KERNELS | {"Conv", "FusedConv", "Gemm", "FusedGemm", "MatMul", "FusedMatMul", "NhwcFusedConv"}
@@ -168,3 +169,12 @@ def count_int8_weights(graph: bytes) -> tuple[int, dict[str, tuple[int, str]]]:
         elif tensor.data_type == onnx.TensorProto.FLOAT and takers.get(tensor.name) in _WEIGHED:
             kept[tensor.name] = (math.prod(tensor.dims), takers[tensor.name])
     return integers, kept
+
+
+def weight_bits(graph: bytes) -> int:
+    """Bits of the largest quantised weight: with 7, no sum of two of its products with bytes exceeds 16 bits."""
+    onnx = require("onnx", extra="onnx")
+    tensors = onnx.load_from_string(graph).graph.initializer
+    integers = [tensor for tensor in tensors if tensor.data_type == onnx.TensorProto.INT8 and len(tensor.dims) >= 2]
+    weights = [onnx.numpy_helper.to_array(tensor).astype(int) for tensor in integers]
+    return 8 if any(weight.size and np.abs(weight).max() > _LARGEST_OF_7_BITS for weight in weights) else 7
