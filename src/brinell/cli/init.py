@@ -68,14 +68,13 @@ def init(
         raise ConfigurationError(f"{target} exists; give another file with --out")
     given = read_settings(changes, data=data)
     named = read_model(model, weights, given.model)
-    if named.file is not None:
-        raise ConfigurationError(f"{model}: a study begins with a .pt2 or .onnx file, code, or a kind with --weights")
     place = _sized(given.data, named)
     train, test = load_data(place, "train"), load_data(place, split)
     variant = named.variant(test)
-    model_settings = {**named.settings, **_find_normalization(variant, named, test)}
-    if model_settings != named.settings:
-        variant = read_model(model, weights, {**given.model, **model_settings}).variant(test)
+    normalization = _find_normalization(variant, named, test)
+    if normalization:
+        variant = read_model(model, weights, {**given.model, **normalization}).variant(test)
+    model_settings = {**named.study_settings(), **normalization}
     look = _look(variant, train, test)
     name, int8 = re.sub(r"[^A-Za-z0-9_-]+", "-", target.stem).strip("-_") or "study", _has_onnx()
     one, two = (sections(name, place, model_settings, look, Sizes(n, None, 100), int8=int8) for n in (1, 2))
@@ -106,7 +105,7 @@ def _find_normalization(variant: Variant, named: ModelArgument, test: Dataset) -
     """The mean and deviation that make the network much more accurate, where it has none."""
     from brinell.models import MODELS, best_normalization
 
-    if named.settings["kind"] in MODELS or "mean" in named.settings:
+    if named.file is not None or named.settings["kind"] in MODELS or "mean" in named.settings:
         return {}
     found = best_normalization(variant.deployed(), *test.take(min(_EXAMPLES, len(test))).tensors())
     return {} if found is None else {"mean": list(found[0]), "std": list(found[1])}

@@ -12,7 +12,6 @@ from brinell.cli.arguments.model_argument import HELP as MODEL_HELP
 from brinell.cli.arguments.model_argument import Model, Weights, read_model
 from brinell.cli.arguments.options import read_settings
 from brinell.cli.display.console import Debug, Settings, out
-from brinell.core import ConfigurationError
 
 HELP = f"""Find the smallest network of each family of compression that keeps conditions.
 
@@ -55,10 +54,8 @@ def limit(
 
     given = read_settings(changes, "limit", data)
     named = read_model(model, weights, given.model)
-    if named.file is not None:
-        raise ConfigurationError(f"{model}: the search begins with a .pt2 or .onnx file, code, or a kind")
     config = limit_config(
-        {name: str(value) if isinstance(value, Path) else value for name, value in named.settings.items()},
+        named.study_settings(),
         data=with_shape(given.data, named.declared_shape()),
         keep=keep,
         train=given.member.get("train"),

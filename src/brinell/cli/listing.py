@@ -96,9 +96,9 @@ def _registry(family: Family) -> Registry[Any]:
 
         return COMPRESSORS
     if family is Family.models:
-        from brinell.models import NETWORKS
+        from brinell.container import STUDY_NETWORKS
 
-        return NETWORKS
+        return STUDY_NETWORKS
     if family is Family.probes:
         from brinell.probes import PROBES
 

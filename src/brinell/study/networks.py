@@ -11,11 +11,13 @@ from typing import Any
 import torch
 from torch import nn
 
+from brinell.container import PackedNetwork
 from brinell.core import BrinellError, ConfigurationError, ModelError, file_digest
 from brinell.data import Dataset
 from brinell.models import Architecture, LoadedNetwork, NetworkSource, load_source, load_weights
 from brinell.study.config import Model
 from brinell.study.study import Study
+from brinell.variants import Variant, natural_view, views_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,6 +30,10 @@ class StudyNetwork:
     """`None` where only the code that built it can build it again."""
     identity: dict[str, Any]
     """What of it decides results, for the keys of its variants."""
+    view: str = "exact"
+    """The gradient that a white-box attacker begins with (`natural_view`)."""
+    has_surrogates: bool = False
+    """Whether it has binary layers."""
 
 
 def check_code_is_trusted(study: Study, trusted: bool) -> None:
@@ -57,6 +63,17 @@ def load_module(model: Model, input_shape: tuple[int, int, int], seed: int) -> n
     return module
 
 
+def load_variant(model: Model, input_shape: tuple[int, int, int], classes: int, seed: int) -> Variant:
+    """The variant of a model as it is: of its module (`load_module`), or what a file has packed.
+
+    Raises:
+        ModelError, StoreError: it cannot be loaded.
+    """
+    if isinstance(model.source, PackedNetwork):
+        return model.source.variant(input_shape)
+    return Variant.of(load_module(model, input_shape, seed), input_shape=input_shape, classes=classes)
+
+
 def load_network(model: Model, where: str, test: Dataset, *, trained: bool) -> StudyNetwork:
     """The network of a model, once it and its weights are known to fit the data.
 
@@ -69,13 +86,28 @@ def load_network(model: Model, where: str, test: Dataset, *, trained: bool) -> S
     if model.source is None:
         return _built_in(model, model.architecture, where, test)
     with within_place(f"{where}."):
+        if isinstance(model.source, PackedNetwork):
+            return _packed(model.source, test)
         return _from_source(model.source, where, test, trained)
+
+
+def _packed(source: PackedNetwork, test: Dataset) -> StudyNetwork:
+    variant = source.variant(test.input_shape)
+    _check_classes(source, variant.classes, test)
+    attacked = variant.view()
+    return StudyNetwork(
+        variant.deployed(),
+        source.kind,
+        variant.architecture,
+        {"source": source.identity()},
+        natural_view(attacked),
+        "all" in views_of(attacked),
+    )
 
 
 def _from_source(source: NetworkSource, where: str, test: Dataset, trained: bool) -> StudyNetwork:
     loaded = _load(source, test.input_shape, 0)
-    if loaded.classes != test.classes:
-        raise ConfigurationError(f"kind {source.kind}: it has {loaded.classes} classes; {test.name} has {test.classes}")
+    _check_classes(source, loaded.classes, test)
     architecture = getattr(loaded.module, "architecture", None)
     identity: dict[str, Any] = {"source": source.identity()}
     if source.runs_code or "name" in type(source).model_fields:  # what is built may change where no file does
@@ -92,6 +124,11 @@ def _from_source(source: NetworkSource, where: str, test: Dataset, trained: bool
                 "weights: they are drawn at random each time; give a checkpoint, or train the variants of it"
             )
     return StudyNetwork(loaded.module, source.kind, architecture, identity)
+
+
+def _check_classes(source: NetworkSource, classes: int, test: Dataset) -> None:
+    if classes != test.classes:
+        raise ConfigurationError(f"kind {source.kind}: it has {classes} classes; {test.name} has {test.classes}")
 
 
 def _built_in(model: Model, architecture: Architecture, where: str, test: Dataset) -> StudyNetwork:

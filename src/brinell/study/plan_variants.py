@@ -12,10 +12,9 @@ from brinell.data import Dataset
 from brinell.models import Architecture
 from brinell.study.config import CompressedVariant, ModelVariant
 from brinell.study.config.lineage import baselines, parents_first
-from brinell.study.networks import StudyNetwork, load_network, within_place
+from brinell.study.networks import StudyNetwork, load_network, load_variant, within_place
 from brinell.study.splits import Splits
 from brinell.study.study import Study
-from brinell.variants import Variant
 
 
 @dataclass(frozen=True)
@@ -27,6 +26,8 @@ class VariantPlan:
     """`None` where only the code that built the network can build it again."""
     view: str
     """The gradient that white-box attacks look at."""
+    has_surrogates: bool
+    """Whether the gradient of sign may be another, where `view` is `straight_through`."""
 
 
 def plan_variants(study: Study, splits: Splits) -> tuple[VariantPlan, ...]:
@@ -82,7 +83,7 @@ def _of_model(name: str, entry: ModelVariant, network: StudyNetwork, seed: int, 
         architecture=network.kind,
         settings={} if train is None else train.config(),
     )
-    return VariantPlan(record, network.architecture, "exact")
+    return VariantPlan(record, network.architecture, network.view, network.has_surrogates)
 
 
 def _of_parent(name: str, compressor: Compressor, parent: VariantPlan, seed: int, splits: Splits) -> VariantPlan:
@@ -107,7 +108,7 @@ def _of_parent(name: str, compressor: Compressor, parent: VariantPlan, seed: int
         architecture=parent.record.architecture if architecture in (None, parent.architecture) else architecture.kind,
         settings=compressor.config(),
     )
-    return VariantPlan(record, architecture, compressor.view_from(parent.view))
+    return VariantPlan(record, architecture, compressor.view_from(parent.view), compressor.has_surrogates)
 
 
 def _check_becoming(
@@ -120,9 +121,9 @@ def _check_becoming(
     parent = study.variants[entry.parent]
     if isinstance(parent, CompressedVariant):
         return
-    module = networks[parent.model].module
-    variant = Variant.of(module, input_shape=splits.test.input_shape, classes=splits.test.classes)
+    variant = load_variant(study.models[parent.model], splits.test.input_shape, splits.test.classes, seed=0)
     with within_place(f"variants.{name}.compress."):
+        variant.trainable()
         entry.compressor.check(variant)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from brinell.attacks import ATTACKS, Attack
-from brinell.compressors import COMPRESSORS
 from brinell.core import ConfigurationError
 from brinell.study.plan_variants import VariantPlan
 from brinell.variants import VIEWS
@@ -41,6 +40,6 @@ def views_of(variant: VariantPlan) -> tuple[str, ...]:
     """The views of a variant; surrogates stand in for the derivative of sign, which only binary networks have."""
     if variant.view == "exact":
         return ("exact", "none")
-    if not COMPRESSORS[variant.record.family].has_surrogates:
+    if not variant.has_surrogates:
         return ("straight_through", "none")
     return tuple(view for view in VIEWS if view not in ("natural", "exact"))

@@ -52,6 +52,11 @@ class ModelArgument:
     settings: Mapping[str, Any]
     """Of `brinell.models.NETWORKS`, where it is no `.brinell` file."""
 
+    def study_settings(self) -> dict[str, Any]:
+        """What a study holds of it, under `models`."""
+        settings = self.settings if self.file is None else {"kind": "packed", "file": self.file}
+        return {name: str(value) if isinstance(value, Path) else value for name, value in settings.items()}
+
     def declared_shape(self) -> Shape | None:
         """The shape of images that the network declares; `None` for code, which declares none."""
         from brinell.container import inspect

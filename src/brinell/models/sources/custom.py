@@ -37,6 +37,7 @@ class CustomNetwork(NetworkSource):
 
     kind = "custom"
     runs_code = True
+    brings_weights = True
 
     file: Path | None = None
     """A Python file, which may import what lies beside it."""

@@ -30,6 +30,7 @@ class ExportedNetwork(NetworkSource):
     """
 
     kind = "exported"
+    brings_weights = True
 
     file: Path
     """The `.pt2` file."""

@@ -32,6 +32,8 @@ class NetworkSource(Spec):
 
     runs_code: ClassVar[bool] = False
     """Whether loading it runs code that the study, or the command, names."""
+    brings_weights: ClassVar[bool] = False
+    """Whether it comes with weights, or, in code, may; whether code did is known when it has run."""
 
     mean: tuple[float, ...] | None = None
     """Of each channel, subtracted from images in [0, 1] before the network sees them; with `std`."""

@@ -23,6 +23,7 @@ class OnnxFile(NetworkSource):
     """
 
     kind = "onnx"
+    brings_weights = True
 
     file: Path
     """The `.onnx` file."""

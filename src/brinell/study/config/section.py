@@ -19,14 +19,13 @@ from pydantic import (
     model_validator,
 )
 
+from brinell.container import STUDY_NETWORKS
 from brinell.core import StrictModel, choices, validation_error, validation_problem
 from brinell.core.problems import at_location, booleans, with_accepted_keys
+from brinell.models import NetworkSource
 
 INLINE: Final = ""
 """Alias of a field whose own keys stand in the file among those of the section that holds it: `kind` and settings."""
-
-_WITH_WEIGHTS: Final = ("exported", "onnx", "custom")
-"""Kinds of models that bring weights, or, in code, may; whether code did is known when it has run."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_+-]*")
 
@@ -121,12 +120,17 @@ class Names:
         weights, links = {}, {}
         for name, model in models.items():
             given = model if isinstance(model, Mapping) else {}
-            weights[name] = any(map(given.get, ("weights", "pretrained"))) or given.get("kind") in _WITH_WEIGHTS
+            weights[name] = any(map(given.get, ("weights", "pretrained"))) or _brings_weights(given.get("kind"))
         for name, entry in variants.items():
             given = entry if isinstance(entry, Mapping) else {}
             keys = [key for key in ("model", "from", "baseline", "train") if given.get(key) is not None]
             links[name] = {key: str(given[key]) for key in keys}
         return cls(weights, links, tuple(attacks), ("transfer",) if is_transfer(transfers) else tuple(transfers))
+
+
+def _brings_weights(kind: object) -> bool:
+    member = STUDY_NETWORKS[kind] if isinstance(kind, str) and kind in STUDY_NETWORKS else None
+    return isinstance(member, type) and issubclass(member, NetworkSource) and member.brings_weights
 
 
 def is_transfer(value: Any) -> bool:

@@ -17,8 +17,9 @@ from pydantic import (
 )
 
 from brinell.compressors import COMPRESSORS, Compressor
+from brinell.container import STUDY_NETWORKS
 from brinell.core import validation_error, validation_problem
-from brinell.models import NETWORKS, Architecture, NetworkSource
+from brinell.models import Architecture, NetworkSource
 from brinell.study.config.section import INLINE, ModelName, Section, VariantName, omitted, required
 from brinell.training import Train
 
@@ -32,7 +33,7 @@ def _existing(path: Path) -> Path:
 class Model(Section):
     """A built-in architecture or a network from elsewhere, and a file of weights where it starts from one."""
 
-    network: Annotated[Architecture | NetworkSource, NETWORKS] = Field(alias=INLINE)
+    network: Annotated[Architecture | NetworkSource, STUDY_NETWORKS] = Field(alias=INLINE)
     weights: Annotated[Path, AfterValidator(_existing)] | None = None
 
     @model_validator(mode="after")

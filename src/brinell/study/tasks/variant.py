@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -14,7 +14,7 @@ from brinell.core import PlannedVariant, Progress
 from brinell.costs import measure
 from brinell.store import RunStore, frame_of_schema, write_table, write_text
 from brinell.study.config import ModelVariant
-from brinell.study.networks import load_module
+from brinell.study.networks import load_variant
 from brinell.study.tasks.task import Task
 from brinell.study.worker_context import WorkerContext
 from brinell.training import TRAINING_SCHEMA, Adversarial, Train, fit, histories, training_columns
@@ -94,13 +94,12 @@ def _from_model(
     context: WorkerContext, entry: ModelVariant, planned: PlannedVariant, scratch: Path, progress: Progress
 ) -> Variant:
     model = context.study.models[entry.model]
-    module = load_module(model, context.input_shape, planned.seed)
-    lineage: tuple[Step, ...] = ()
-    if entry.train is not None:
-        fit(module, context.splits.train, entry.train, seed=planned.seed, checkpoint=scratch, progress=progress)
-        lineage = (Step("train", entry.train.config(), planned.seed),)
-    variant = Variant.of(module, input_shape=context.input_shape, classes=context.plan.classes)
-    return replace(variant, lineage=lineage)
+    variant = load_variant(model, context.input_shape, context.plan.classes, planned.seed)
+    if entry.train is None:
+        return variant
+    module = variant.trainable()
+    fit(module, context.splits.train, entry.train, seed=planned.seed, checkpoint=scratch, progress=progress)
+    return variant.child(module, Step("train", entry.train.config(), planned.seed))
 
 
 def _from_parent(
