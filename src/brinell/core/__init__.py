@@ -29,6 +29,7 @@ from brinell.core.records import (
     StudyPlan,
     TriedVariant,
 )
+from brinell.core.regular_files import check_regular_file, open_regular_file, read_regular_file
 from brinell.core.seeds import derive_seed
 from brinell.core.spec import Fraction, NotInKey, OmitDefaultFromKey, Registry, Spec, parse_fraction
 
@@ -60,6 +61,7 @@ __all__ = [
     "TriedVariant",
     "UnsupportedError",
     "block_name",
+    "check_regular_file",
     "choices",
     "content_key",
     "derive_seed",
@@ -69,7 +71,9 @@ __all__ = [
     "html_table",
     "keep_freed_memory",
     "no_progress",
+    "open_regular_file",
     "parse_fraction",
+    "read_regular_file",
     "require",
     "validation_error",
     "validation_problem",

@@ -9,6 +9,7 @@ from typing import Annotated, Any, ClassVar, Final, Literal, Self, cast, get_arg
 
 from pydantic import (
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     ModelWrapValidatorHandler,
     ValidationError,
@@ -20,6 +21,8 @@ _REFUSED: Final = "refused"
 """Type of the errors whose message names the value already."""
 _UNKNOWN: Final = "unknown_key"
 _NO_MAPPING: Final = ("dict_type", "mapping_type", "model_type", "model_attributes_type")
+_PARSED: Final = "parsed"
+"""Among the types of a field: a validator of its own reads whatever stands there."""
 _LONGEST: Final = 80
 """Letters of a value that a message shows."""
 
@@ -143,11 +146,11 @@ class StrictModel(BaseModel):
     @model_validator(mode="wrap")
     @classmethod
     def _validated(cls, value: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
-        problems = booleans(cls, value)
+        problems = mistyped(cls, value)
         try:
             model = handler(value)
         except ValidationError as error:
-            problems += cls.named_problems(error)
+            problems = with_others(problems, cls.named_problems(error))
         if problems:
             raise validation_error(problems)
         return model
@@ -171,31 +174,73 @@ class StrictModel(BaseModel):
         return _again(detail)
 
 
-def booleans(model: type[BaseModel], value: object) -> list[InitErrorDetails]:
-    """Where a mapping for `model` holds booleans for numbers, of which pydantic would take `True` for 1."""
+def mistyped(model: type[BaseModel], value: object) -> list[InitErrorDetails]:
+    """Where a mapping for `model` holds values of another type than its fields, which pydantic would convert.
+
+    Pydantic takes `True` for 1, the text `1_000` for a thousand, and 1, `yes` or `on` for `True`.
+    """
     problems = []
     for name, item in value.items() if isinstance(value, Mapping) else ():
-        items = item.values() if isinstance(item, Mapping) else item if isinstance(item, (list, tuple)) else (item,)
-        for part in items:
-            if (part is True or part is False) and _wants_integers(model, name):
-                problems.append(_problem("value_error", "expected an integer", (name,), item))
-                break
+        types = _field_types(model, name)
+        wrong = next((message for part in _scalars(item) if (message := _mismatch(part, types))), None)
+        if wrong is not None:
+            problems.append(_problem("value_error", wrong, (name,), item))
     return problems
 
 
+def with_others(problems: Iterable[InitErrorDetails], others: Sequence[InitErrorDetails]) -> list[InitErrorDetails]:
+    """Those of `problems` that are at other places than `others`, and `others`."""
+    places = {other.get("loc", ())[:1] for other in others}
+    return [*(problem for problem in problems if problem.get("loc", ())[:1] not in places), *others]
+
+
+def _scalars(item: object) -> list[object]:
+    if isinstance(item, Mapping):
+        return list(item.values())
+    if isinstance(item, (list, tuple)):
+        return [scalar for part in item for scalar in (part if isinstance(part, (list, tuple)) else (part,))]
+    return [item]
+
+
+def _mismatch(item: object, types: frozenset[Any]) -> str | None:
+    """What is expected where `item` stands; `None` where its type fits, or whoever reads the field decides."""
+    if not types or types & {Any, object} or item in [known for known in types if type(known) is type(item)]:
+        return None
+    numbers = types & {int, float} or {known for known in types if type(known) is int}
+    if isinstance(item, bool):
+        refused = numbers and bool not in types and (int in types or _PARSED not in types)
+        return f"expected {'an integer' if int in types else 'a number'}" if refused else None
+    if isinstance(item, str):
+        if str in types or not types & {int, float, bool} or types & {_PARSED}:
+            return None
+        if not numbers:
+            return "expected true or false"
+        return f"expected {'an integer' if float not in types else 'a number'}, in digits and without quotes"
+    return "expected true or false" if isinstance(item, (int, float)) and bool in types and not numbers else None
+
+
 @cache
-def _wants_integers(model: type[BaseModel], key: object) -> bool:
-    """Whether no boolean may stand there; ratios refuse them themselves."""
-    annotations = [info.annotation for name, info in model.model_fields.items() if key == (info.alias or name)]
-    found = {kind for annotation in annotations for kind in _types(annotation)}
-    return int in found and bool not in found
+def _field_types(model: type[BaseModel], key: object) -> frozenset[Any]:
+    """Types that a field of the model may hold, and literal values; empty for an unknown key."""
+    found: set[Any] = set()
+    for name, info in model.model_fields.items():
+        if key == (info.alias or name):
+            found |= {*_types(info.annotation), *_parsed(info.annotation, info.metadata)}
+    return frozenset(found)
 
 
 def _types(annotation: Any) -> list[Any]:
-    """The types that an annotation is made of."""
+    """The types that an annotation is made of, the values of its literals, and `_PARSED` where it reads texts itself."""
     if get_origin(annotation) is Annotated:
-        annotation = get_args(annotation)[0]
+        base, *marks = get_args(annotation)
+        return [*_types(base), *_parsed(base, marks)]
     parts = [part for part in get_args(annotation) if part is not Ellipsis]
     if get_origin(annotation) is Literal:
-        return []
+        return parts
     return [kind for part in parts for kind in _types(part)] if parts else [annotation]
+
+
+def _parsed(annotation: Any, marks: Sequence[Any]) -> list[str]:
+    """`_PARSED` where a validator reads single values; those of lists check the list."""
+    reads = get_origin(annotation) is not tuple and any(isinstance(mark, BeforeValidator) for mark in marks)
+    return [_PARSED] if reads else []

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePath
-from typing import Annotated, Any, ClassVar, Generic, Self, TypeVar, cast
+from typing import Annotated, Any, ClassVar, Final, Generic, Self, TypeVar, cast
 
 from pydantic import (
     BaseModel,
@@ -20,7 +21,18 @@ from pydantic_core import CoreSchema, core_schema
 from brinell.core.errors import ConfigurationError
 from brinell.core.keys import content_key, file_digest
 from brinell.core.plugins import entry_point_members
-from brinell.core.problems import StrictModel, booleans, choices, explain, validation_error, validation_problem
+from brinell.core.problems import (
+    StrictModel,
+    choices,
+    explain,
+    mistyped,
+    validation_error,
+    validation_problem,
+    with_others,
+)
+
+_NUMBER: Final = re.compile(r" *[-+]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]+)? *")
+"""Digits of ASCII without underscores; Python's `float` reads more than people mean."""
 
 
 class NotInKey:
@@ -37,15 +49,13 @@ def parse_fraction(value: Any) -> Any:
     Raises:
         ValueError: no number and no ratio.
     """
-    if isinstance(value, bool):
-        raise ValueError("expected a number or a ratio such as '8/255'")
-    if not isinstance(value, str):
+    if not isinstance(value, (str, bool)):
         return value
-    above, slash, below = value.partition("/")
-    try:
-        return float(above) / float(below) if slash else float(value)
-    except (ValueError, ZeroDivisionError):
-        raise ValueError("expected a number or a ratio such as '8/255'") from None
+    above, slash, below = value.partition("/") if isinstance(value, str) else ("", "", "")
+    wanted = (above, below) if slash else (above,)
+    if not all(map(_NUMBER.fullmatch, wanted)) or (slash and not float(below)):
+        raise ValueError("expected a number or a ratio such as '8/255'")
+    return float(above) / float(below) if slash else float(above)
 
 
 Fraction = Annotated[float, BeforeValidator(parse_fraction)]
@@ -68,11 +78,11 @@ class Spec(StrictModel):
             if value["kind"] != cls.kind:
                 raise ValueError(f"kind is {value['kind']!r}, but {cls.kind!r} is expected here")
             value = {name: item for name, item in value.items() if name != "kind"}
-        problems = booleans(cls, value)
+        problems = mistyped(cls, value)
         try:
             spec = handler(value)
         except ValidationError as error:
-            problems += cls.named_problems(error)
+            problems = with_others(problems, cls.named_problems(error))
         if problems:
             raise validation_error(problems)
         return spec

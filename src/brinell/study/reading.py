@@ -1,15 +1,15 @@
-"""YAML as people write it: read safely, with the numbers of YAML 1.2, without duplicate keys, changed by `--set`."""
+"""YAML as people write it: read safely, by YAML 1.2's core schema, without duplicate keys, changed by `--set`."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import yaml
 
-from brinell.core import ConfigurationError, choices
+from brinell.core import ConfigurationError, choices, read_regular_file
 
 LIBRARY: Final = Path(__file__).parent / "library"
 """Folder of the studies that ship."""
@@ -18,10 +18,45 @@ _NAMED: Final = ("models", "variants", "attacks")
 """Sections whose keys are the user's own names."""
 _MOST: Final = 100_000
 """Values that a file may hold, those behind aliases counted wherever they stand."""
+_MOST_BYTES: Final = 1 << 20
+"""Of a file. The studies that ship have 12 kB at most."""
+_DEEPEST: Final = 64
+"""Levels of lists and mappings."""
+_LONGEST_NUMBER: Final = 64
+"""Characters of a number."""
+
+
+_PREFIX: Final = "tag:yaml.org,2002:"
+_CORE: Final = {
+    "null": (re.compile(r"|~|null|Null|NULL"), list("~nN") + [""]),
+    "bool": (re.compile(r"true|True|TRUE|false|False|FALSE"), list("tTfF")),
+    "int": (re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+"), list("-+0123456789")),
+    "float": (
+        re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)"),
+        list("-+.0123456789"),
+    ),
+    "merge": (re.compile(r"<<"), ["<"]),
+}
+"""What plain scalars of each tag look like in YAML 1.2's core schema (section 10.3.2) and with which letters they
+begin; `<<` is of YAML 1.1. Anything else is text: `yes`, `010:00`, `1_000`, dates."""
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML 1.2's integers and floats: `010` is ten, `1e-3` is a number, and nothing is a date or counts in sixties."""
+    """YAML 1.2's core schema: `010` is ten, `1e-3` a number, `yes` a word, and nothing is a date or counts in sixties."""
+
+    yaml_implicit_resolvers: ClassVar[dict[str, Any]] = {}
+    depth = nodes = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        """Stop where there are too many nodes, or too deep ones, before the rest is read."""
+        self.nodes += 1
+        self.depth += 1
+        if self.nodes > _MOST or self.depth > _DEEPEST:
+            what = f"more than {_MOST:,} values" if self.nodes > _MOST else f"nested more than {_DEEPEST} deep"
+            raise yaml.composer.ComposerError(None, None, what, self.peek_event().start_mark)
+        node = super().compose_node(parent, index)
+        self.depth -= 1
+        return node
 
     def construct_yaml_int(self, node: yaml.ScalarNode) -> int:
         """Decimal, whatever zeros it begins with, unless it begins with `0x` or `0o`."""
@@ -29,24 +64,28 @@ class _Loader(yaml.SafeLoader):
         return int(text, 0) if text[:2] in ("0x", "0o") else int(text)
 
 
-_Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if tag.rpartition(":")[2] not in ("int", "float", "timestamp")]
-    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
-_Loader.add_constructor("tag:yaml.org,2002:int", _Loader.construct_yaml_int)
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:int", re.compile(r"[-+]?[0-9]+$|0o[0-7]+$|0x[0-9a-fA-F]+$"), list("-+0123456789")
-)
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?$|[-+]?\.(inf|Inf|INF)$|\.(nan|NaN|NAN)$"),
-    list("-+.0123456789"),
-)
+for _tag, (_pattern, _letters) in _CORE.items():
+    _Loader.add_implicit_resolver(_PREFIX + _tag, re.compile(f"(?:{_pattern.pattern})$"), _letters)
+_Loader.add_constructor(f"{_PREFIX}int", _Loader.construct_yaml_int)
 
 
 def shipped() -> list[str]:
     """Names of the studies that ship."""
     return sorted(path.stem for path in LIBRARY.glob("*.yaml"))
+
+
+def read_text(path: Path) -> str:
+    """The text of a study's file.
+
+    Raises:
+        ConfigurationError: it is no regular file, too large, or no UTF-8.
+    """
+    try:
+        return read_regular_file(path, _MOST_BYTES).decode()
+    except OSError as error:
+        raise ConfigurationError(f"cannot read {path}: {error.strerror or error}") from None
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(f"cannot read {path}: {error}") from None
 
 
 def find(study: str | Path) -> Path:
@@ -56,7 +95,7 @@ def find(study: str | Path) -> Path:
         ConfigurationError: there is no such file and no such name.
     """
     path = Path(study)
-    if path.is_file():
+    if path.is_file() or (path.exists() and not path.is_dir()):  # pipes and devices are refused when they are read
         return path
     if path.suffix in {".yaml", ".yml"} or len(path.parts) > 1:
         raise ConfigurationError(f"no study at {path}; give a YAML file, or a name: {', '.join(shipped())}")
@@ -69,13 +108,19 @@ def parse(text: str, where: str = "") -> Any:
     """The value of a YAML document; `where` names it in errors.
 
     Raises:
-        ConfigurationError: not YAML, a key stands twice or is no string, or a value contains itself or too many others.
+        ConfigurationError: not YAML, a key stands twice or is no string, a value is of a type that YAML 1.2's core
+            schema does not have, or contains itself or too many others.
     """
-    loader = _Loader(text)
+    try:
+        loader = _Loader(text)
+    except yaml.YAMLError as error:
+        raise ConfigurationError(f"{where}: not valid YAML: {error}") from None
     try:
         document = loader.get_single_node()
         if document is None:
             return None
+        if loader.yaml_version not in (None, (1, 2)):
+            raise ConfigurationError(f"{where}: %YAML {'.'.join(map(str, loader.yaml_version))}: accepted: 1.2")
         _check(document, where, (), {})
         return loader.construct_document(document)
     except yaml.MarkedYAMLError as error:
@@ -96,6 +141,7 @@ def _check(node: yaml.Node, where: str, path: tuple[str, ...], sizes: dict[yaml.
         return sizes[node]
     sizes[node] = 0
     size = 1
+    _check_tag(node, where, path)
     if isinstance(node, yaml.SequenceNode):
         size += sum(_check(item, where, (*path, str(index)), sizes) for index, item in enumerate(node.value))
     if isinstance(node, yaml.MappingNode):
@@ -107,6 +153,21 @@ def _check(node: yaml.Node, where: str, path: tuple[str, ...], sizes: dict[yaml.
         )
     sizes[node] = size
     return size
+
+
+def _check_tag(node: yaml.Node, where: str, path: tuple[str, ...]) -> None:
+    """Refuse a type that the core schema does not have, and a value that is none of its type (`!!bool yes`)."""
+    tag, place = node.tag.removeprefix(_PREFIX), f"{where}: {'.'.join(path)}"
+    kinds = {yaml.SequenceNode: ("seq",), yaml.MappingNode: ("map",)}.get(type(node), (*_CORE, "str"))
+    if tag not in kinds:
+        raise ConfigurationError(
+            f"{place} (line {node.start_mark.line + 1}): not valid YAML: a value of type {node.tag!r:.60} is not "
+            f"accepted here; accepted: {', '.join(kind for kind in kinds if kind != 'merge')}"
+        )
+    if tag in _CORE and not any(_CORE[each][0].fullmatch(node.value) for each in (tag, "int" if tag == "float" else tag)):
+        raise ConfigurationError(f"{place}: {node.value!r:.60} is no {tag} of YAML 1.2")
+    if tag in ("int", "float") and len(node.value) > _LONGEST_NUMBER:
+        raise ConfigurationError(f"{place}: a number of {len(node.value):,} characters; at most {_LONGEST_NUMBER}")
 
 
 def _check_keys(node: yaml.MappingNode, where: str, path: tuple[str, ...]) -> None:

@@ -29,11 +29,15 @@ from brinell.study.config.limits import Limit
 from brinell.study.config.probes import read_probes
 from brinell.study.config.requirements import check_limit, read_requirements
 from brinell.study.config.section import Count, Name, is_transfer, omitted
-from brinell.study.reading import find, override, parse
+from brinell.study.reading import find, override, parse, read_text
 from brinell.study.validate import problems_between_sections
 
 _OPTIONAL = ("attacks", "transfer", "probes", "seeds", "paper", "requirements", "limits")
-"""Sections that may be empty."""
+"""Sections that may be empty: nothing, or a mapping without keys."""
+
+
+def _is_empty(section: object) -> bool:
+    return section is None or (isinstance(section, Mapping) and not section)
 
 
 class Study(Section):
@@ -67,10 +71,7 @@ class Study(Section):
                 would be accepted.
         """
         path, overrides = find(study), tuple(overrides)
-        try:
-            text = path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigurationError(f"cannot read {path}: {error}") from None
+        text = read_text(path)
         config = override(parse(text, str(path)), overrides)
         header = "".join(f"# brinell run --set {setting}\n" for setting in overrides)
         try:
@@ -88,7 +89,8 @@ class Study(Section):
         """
         if not isinstance(config, Mapping):
             raise ConfigurationError(f"study: expected a mapping of {', '.join(cls.accepted_keys())}, not {config!r}")
-        names, given = Names.of(config), {key: value for key, value in config.items() if value or key not in _OPTIONAL}
+        names = Names.of(config)
+        given = {key: value for key, value in config.items() if key not in _OPTIONAL or not _is_empty(value)}
         problems = problems_between_sections(names)
         try:
             study = cls.model_validate({"name": name, **given, "source": source}, context=names)

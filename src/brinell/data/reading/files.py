@@ -5,13 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import stat
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from brinell.core import BrinellError, DataError, file_digest
+from brinell.core import BrinellError, DataError, check_regular_file, file_digest, read_regular_file
 from brinell.store import write_text
 
 MOST_BYTES: Final = 1 << 28
@@ -26,13 +25,7 @@ def read_regular(path: Path, most: int = MOST_BYTES) -> bytes:
             not name it.
     """
     try:
-        with os.fdopen(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)), "rb") as file:
-            status = os.fstat(file.fileno())
-            if not stat.S_ISREG(status.st_mode):
-                raise DataError("is no regular file")
-            if status.st_size > most:
-                raise DataError(f"has {status.st_size:,} bytes; at most {most:,} are accepted")
-            return file.read(most)
+        return read_regular_file(path, most)
     except OSError as error:
         raise DataError(f"cannot be read: {error.strerror or error}") from error
 
@@ -44,12 +37,9 @@ def check_regular(path: Path) -> os.stat_result:
         DataError: there is no file, or it is a pipe, device or folder.
     """
     try:
-        status = path.stat()
+        return check_regular_file(path)
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror or error}") from error
-    if not stat.S_ISREG(status.st_mode):
-        raise DataError(f"{path}: is no regular file")
-    return status
 
 
 def content_digests(files: Sequence[Path], cache: Path) -> list[str]:

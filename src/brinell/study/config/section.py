@@ -21,7 +21,7 @@ from pydantic import (
 
 from brinell.container import STUDY_NETWORKS
 from brinell.core import StrictModel, choices, validation_error, validation_problem
-from brinell.core.problems import at_location, booleans, with_accepted_keys
+from brinell.core.problems import at_location, mistyped, with_accepted_keys, with_others
 from brinell.models import NetworkSource
 
 INLINE: Final = ""
@@ -37,7 +37,7 @@ class Section(StrictModel):
     @classmethod
     def _validated(cls, value: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
         keys = cls.accepted_keys()
-        problems = booleans(cls, value)
+        problems = mistyped(cls, value)
         if not isinstance(value, cls) and any(info.alias == INLINE for info in cls.model_fields.values()):
             value = {"kind": value} if isinstance(value, str) else value
             own = {key: value[key] for key in keys if key in value} if isinstance(value, Mapping) else {}
@@ -46,7 +46,7 @@ class Section(StrictModel):
         try:
             section = handler(value)
         except ValidationError as error:
-            problems += [_lifted(problem, keys) for problem in cls.named_problems(error)]
+            problems = with_others(problems, [_lifted(problem, keys) for problem in cls.named_problems(error)])
         if problems:
             raise validation_error(problems)
         return section

@@ -1,0 +1,67 @@
+"""Opening files that strangers name: regular ones only, and no more bytes than the caller says.
+
+A named pipe blocks whoever opens it, and a device such as `/dev/zero` never ends.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from pathlib import Path
+from typing import BinaryIO, Final
+
+_IN_WORDS: Final = (
+    (stat.S_ISDIR, "a folder"),
+    (stat.S_ISFIFO, "a named pipe"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+)
+
+
+def check_regular_file(path: Path) -> os.stat_result:
+    """The status of a regular file, which a symbolic link may lead to; nothing is opened.
+
+    Raises:
+        OSError: there is no file, or it is a folder, named pipe, socket or device.
+    """
+    status = path.stat()
+    _check(status, path)
+    return status
+
+
+def open_regular_file(path: Path) -> BinaryIO:
+    """A regular file, open for reading. Anything else is refused and never waited for.
+
+    Raises:
+        OSError: there is no file, or it is a folder, named pipe, socket or device.
+    """
+    _check(path.stat(), path)  # some devices act when they are opened
+    file = os.fdopen(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)), "rb")
+    try:
+        _check(os.fstat(file.fileno()), path)
+    except OSError:
+        file.close()
+        raise
+    return file
+
+
+def read_regular_file(path: Path, most: int) -> bytes:
+    """All bytes of a regular file.
+
+    Raises:
+        OSError: as `open_regular_file`, or it has more than `most` bytes.
+    """
+    with open_regular_file(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        data = file.read(most + 1) if size <= most else b""
+    if max(size, len(data)) > most:
+        raise OSError(errno.EFBIG, f"it has {max(size, len(data)):,} bytes; at most {most:,} are accepted", str(path))
+    return data
+
+
+def _check(status: os.stat_result, path: Path) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        found = next((words for is_kind, words in _IN_WORDS if is_kind(status.st_mode)), "something else")
+        raise OSError(errno.EINVAL, f"it is no regular file but {found}", str(path))
