@@ -14,9 +14,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from torch import nn
 
 from brinell.container import inspect, read
 from brinell.core import StoreError
+from brinell.models import build, capture_graph
+from brinell.variants import Variant
 from container.samples import PREFIX, Mixed, binary, file_of, mixed, put_together, squeezed, taken_apart
 
 Header = dict[str, Any]
@@ -58,8 +61,10 @@ def test_no_file_at_all(tmp_path: Path) -> None:
     for look in (read, inspect):
         with pytest.raises(StoreError, match="no such file"):
             look(tmp_path / "nothing")
-        with pytest.raises(StoreError, match="no such file"):
+        with pytest.raises(StoreError, match="no regular file but a folder"):
             look(tmp_path)
+        with pytest.raises(StoreError, match="no regular file but a device"):
+            look(Path("/dev/zero"))
 
 
 def test_a_later_version(tmp_path: Path, whole: bytes) -> None:
@@ -149,6 +154,22 @@ def _large_input(header: Header) -> None:
     header["input_shape"] = [3, 10**6, 10**6]
 
 
+def _classes(header: Header) -> None:
+    header["classes"] += 1
+
+
+def _colours(header: Header) -> None:
+    header["input_shape"][0] = 3
+
+
+def _image_of_gigabytes(header: Header) -> None:
+    header["input_shape"] = [16384, 16384, 16384]
+
+
+def _many_changes(header: Header) -> None:
+    header["structure"] = [{"kind": "binary_layers", "layers": []}] * 20_000
+
+
 LIES: dict[Callable[[Header], None], str] = {
     _terabytes: r"\(1048576, 1048576\) in the file",
     _width: r"'model\.conv1\.weight' is \(16, 1, 3, 3\) in the file and \(1000000, 1, 3, 3\) in the network",
@@ -168,6 +189,10 @@ LIES: dict[Callable[[Header], None], str] = {
     _one_stream_less: "the coding 'dense' takes 4 streams, not 3",
     _unknown_key: "command: unknown key",
     _large_input: r"input_shape\.1",
+    _classes: "the header declares 11 classes, and its architecture 10",
+    _colours: r"the header declares images \(3, 8, 8\), and its architecture \(1, 8, 8\)",
+    _image_of_gigabytes: "input_shape: an image has at most 67,108,864 values",
+    _many_changes: "structure: .*at most 256 items",
 }
 
 
@@ -270,3 +295,34 @@ def test_a_file_taken_apart_and_put_together_is_the_same(tmp_path: Path, whole: 
     header, streams = taken_apart(whole)
     (tmp_path / "v").write_bytes(put_together(json.loads(json.dumps(header)), streams))
     assert read(tmp_path / "v").tensors
+
+
+def declaring(path: Path, variant: Variant, **changes: Any) -> Path:
+    """A file of the variant whose header has these fields instead."""
+    header, streams = taken_apart(file_of(variant, path))
+    path.write_bytes(put_together({**header, **changes}, streams))
+    return path
+
+
+@pytest.mark.parametrize(("field", "value"), [("classes", 3), ("input_shape", [1, 9, 8]), ("input_shape", [3, 8, 8])])
+def test_headers_that_contradict_their_graph(tmp_path: Path, field: str, value: Any) -> None:
+    module = nn.Sequential(nn.Conv2d(1, 2, 3), nn.Flatten(), nn.Linear(72, 4))
+    variant = Variant.of(capture_graph(module, (1, 8, 8)), input_shape=(1, 8, 8), classes=4)
+    with pytest.raises(StoreError, match=r"the header declares .*, and its architecture"):
+        read(declaring(tmp_path / "v", variant, **{field: value}))
+
+
+def test_classes_that_contradict_the_caller_s_own_network(tmp_path: Path) -> None:
+    module = nn.Sequential(nn.Flatten(), nn.Linear(64, 4))
+    variant = Variant.of(module, input_shape=(1, 8, 8), classes=4)
+    with pytest.raises(StoreError, match="the header declares 3 classes, and its network gives 4"):
+        read(declaring(tmp_path / "v", variant, classes=3), model=module)
+
+
+def test_images_that_the_architecture_cannot_take(tmp_path: Path) -> None:
+    """A convolutional network takes other sizes than its own, but not every one."""
+    network = build("cifar_alexnet")
+    variant = Variant.of(network, input_shape=(3, 32, 32), classes=10)
+    path = declaring(tmp_path / "v", variant, input_shape=[3, 4, 4])
+    with pytest.raises(StoreError, match=r"input_shape \(3, 4, 4\) does not fit its network"):
+        read(path)

@@ -13,6 +13,7 @@ from PIL import Image
 from brinell.core import DataError
 from brinell.data.reading import decoding
 from brinell.data.reading.decoding import decode_image
+from brinell.data.reading.images import decode
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (5, 7, 3), dtype=np.uint8)
 
@@ -52,14 +53,34 @@ def test_16_bits_are_scaled_and_do_not_saturate(kind: str) -> None:
     assert np.array_equal(pixels(data, 3), np.stack([expected] * 3, 2))
 
 
-def test_16_bit_colours_keep_their_high_byte() -> None:
-    row = b"\0" + np.array([0x1234, 0xABCD, 0xFFFF], dtype=">u2").tobytes()
-    header = b"IHDR" + (1).to_bytes(4, "big") * 2 + bytes([16, 2, 0, 0, 0])
-    chunks = [header, b"IDAT" + zlib.compress(row), b"IEND"]
+def sixteen_bits(levels: list[int], *more: bytes) -> bytes:
+    """A PNG of one pixel with 16 bits: one level is grey, three are a colour."""
+    row = b"\0" + np.array(levels, dtype=">u2").tobytes()
+    header = b"IHDR" + (1).to_bytes(4, "big") * 2 + bytes([16, 0 if len(levels) == 1 else 2, 0, 0, 0])
+    chunks = [header, *more, b"IDAT" + zlib.compress(row), b"IEND"]
     body = b"".join(
         (len(chunk) - 4).to_bytes(4, "big") + chunk + zlib.crc32(chunk).to_bytes(4, "big") for chunk in chunks
     )
-    assert pixels(b"\x89PNG\r\n\x1a\n" + body).tolist() == [[[0x12, 0xAB, 0xFF]]]
+    return b"\x89PNG\r\n\x1a\n" + body
+
+
+def test_16_bit_colours_keep_their_high_byte() -> None:
+    assert pixels(sixteen_bits([0x1234, 0xABCD, 0xFFFF])).tolist() == [[[0x12, 0xAB, 0xFF]]]
+
+
+@pytest.mark.parametrize("levels", [[300], [7], [0x1234, 0xABCD, 0xFFFF]])
+def test_a_transparent_colour_of_16_bits_is_refused(levels: list[int]) -> None:
+    """Pillow compares it with pixels of 8 bits, so that the transparent ones would show."""
+    transparent = b"tRNS" + np.array(levels, dtype=">u2").tobytes()
+    assert refusal(sixteen_bits(levels, transparent)).startswith("has 16 bits and a transparent colour")
+
+
+def test_16_bits_are_scaled_in_tables_of_images_too() -> None:
+    levels = np.array([[0, 128, 256, 65535]], dtype=np.uint16)
+    (image,) = decode([encoded(Image.fromarray(levels))], 1, (1, 4), "table")
+    assert image[0].tolist() == [[0, 0, 1, 255]]
+    with pytest.raises(DataError, match="row 0 cannot be decoded: holds floating-point pixels"):
+        decode([encoded(Image.new("F", (2, 2)), "tiff")], 1, (2, 2), "table")
 
 
 def test_grey_becomes_three_equal_channels_and_colours_one() -> None:

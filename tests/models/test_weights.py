@@ -154,7 +154,7 @@ def test_a_whole_pickled_network_is_refused(tmp_path: Path) -> None:
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     assert refusal(tmp_path / "nowhere.pt") == f"weights: no file at {tmp_path / 'nowhere.pt'}"
-    assert refusal(tmp_path) == f"weights: no file at {tmp_path}"
+    assert refusal(tmp_path) == f"weights: {tmp_path}: it is no regular file but a folder"
 
 
 @pytest.mark.parametrize("suffix", [".pt", ".safetensors"])
@@ -215,3 +215,26 @@ def test_two_names_of_one_tensor_are_refused(tmp_path: Path) -> None:
     torch.save({**state, f"module.{name}": state[name] + 1}, tmp_path / "weights.pt")
     with pytest.raises(ModelError, match=f"holds both {name} and module.{name}, which stand for the same tensor"):
         load_weights(ResNet8().module(0), tmp_path / "weights.pt")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda value: value.double() * 1e300, "holds values beyond torch.float32"),
+        (lambda value: value.to_sparse(), "holds sparse numbers"),
+        (lambda value: value.to("meta"), "holds no numbers"),
+        (lambda value: value * float("inf"), "holds NaN or infinite values"),
+    ],
+)
+def test_values_that_would_be_lost_are_refused(change: Any, said: str, tmp_path: Path) -> None:
+    state = bare()
+    state["conv1.weight"] = change(state["conv1.weight"])
+    torch.save(state, tmp_path / "weights.pt")
+    with pytest.raises(ModelError, match=said):
+        load_weights(ResNet8().module(2), tmp_path / "weights.pt")
+
+
+def test_names_that_are_no_text_are_refused(tmp_path: Path) -> None:
+    torch.save({1: torch.zeros(2), "conv1.weight": torch.zeros(2)}, tmp_path / "weights.pt")
+    with pytest.raises(ModelError, match="a tensor is called 1; expected names"):
+        load_weights(ResNet8().module(2), tmp_path / "weights.pt")

@@ -8,7 +8,7 @@ import struct
 import zlib
 from typing import Annotated, Any, BinaryIO, Final, NamedTuple, TypeVar
 
-from pydantic import BaseModel, ConfigDict, FailFast, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, FailFast, Field, ValidationError
 
 from brinell.container.bit_patterns import DTYPES, Layout
 from brinell.container.codings import CODINGS, Coding
@@ -23,11 +23,21 @@ PREFIX: Final = struct.Struct("<8sIIII")
 _LARGEST_HEADER: Final = 4 << 20
 _LARGEST_SIDE: Final = 1 << 14
 _MOST_KEYS: Final = 4096
+_MOST_CHANGES: Final = 256
+"""Of the network's structure. Each is looked for among all layers."""
+_MOST_VALUES: Final = 1 << 26
+"""Of one image."""
 _DEEPEST: Final = 32
 """Levels of objects and lists."""
 
 Size = Annotated[int, Field(ge=0, le=1 << 48, strict=True)]
 Side = Annotated[int, Field(ge=1, le=_LARGEST_SIDE, strict=True)]
+
+
+def _image(shape: tuple[int, int, int]) -> tuple[int, int, int]:
+    if math.prod(shape) > _MOST_VALUES:
+        raise ValueError(f"an image has at most {_MOST_VALUES:,} values")
+    return shape
 
 
 Item = TypeVar("Item")
@@ -118,8 +128,8 @@ class Header(_Strict):
     """Everything but the values."""
 
     architecture: dict[str, Any] | None
-    structure: Many[dict[str, Any]]
-    input_shape: tuple[Side, Side, Side]
+    structure: Many[dict[str, Any]] = Field(max_length=_MOST_CHANGES)
+    input_shape: Annotated[tuple[Side, Side, Side], AfterValidator(_image)]
     classes: int = Field(ge=1, le=1 << 24, strict=True)
     lineage: Many[StepEntry]
     sections: Many[TensorGroup]

@@ -14,11 +14,12 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from brinell.container.agreement import check_classes, check_declared
 from brinell.container.bit_patterns import Bytes, tensors_of
 from brinell.container.codings import Coding
 from brinell.container.deflate import inflate
 from brinell.container.header import Header, StreamEntry, TensorGroup, read_header
-from brinell.core import BrinellError, StoreError
+from brinell.core import BrinellError, StoreError, open_regular_file
 from brinell.models import ARCHITECTURES, Architecture
 from brinell.nn import copy_module, deploy
 from brinell.variants import CHANGES, Step, StructureChange, Variant, check_own_weights, rebuild
@@ -42,8 +43,12 @@ def read(path: Path, *, model: nn.Module | None = None) -> Variant:
         network = _network(header, model)
         structure = tuple(CHANGES.parse(change, f"structure[{at}]") for at, change in enumerate(header.structure))
         if model is not None and isinstance(network, nn.Module):
-            check_own_weights(network, model, header.input_shape)
-        names = _agree(header, _frame(network, structure))
+            logits = check_own_weights(network, model, header.input_shape)
+            check_classes(header, logits if not structure else None)
+        frame = _frame(network, structure)
+        names = _agree(header, frame)
+        if isinstance(network, Architecture):
+            check_declared(header, network, frame, structure)
         codings = [section.parsed() for section in header.sections]
         tensors: dict[str, Tensor] = {}
         for section, coding in zip(header.sections, codings, strict=True):
@@ -66,14 +71,15 @@ def open_container(path: Path) -> Iterator[tuple[BinaryIO, int]]:
     """The open file and its size; whatever is wrong with it becomes one `StoreError` that names it."""
     path = Path(path)
     try:
-        if not path.is_file():
-            raise StoreError("there is no such file")
-        with path.open("rb") as file:
+        with open_regular_file(path) as file:
             yield file, os.fstat(file.fileno()).st_size
+    except FileNotFoundError:
+        raise StoreError(f"cannot read {path}: there is no such file") from None
     except BrinellError as error:
         raise StoreError(f"cannot read {path}: {_brief(error)}") from None
     except (OSError, MemoryError) as error:
-        raise StoreError(f"cannot read {path}: {_brief(error) or 'it does not fit into memory'}") from error
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else _brief(error)
+        raise StoreError(f"cannot read {path}: {reason or 'it does not fit into memory'}") from error
 
 
 def _network(header: Header, model: nn.Module | None) -> Architecture | nn.Module:

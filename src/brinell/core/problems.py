@@ -230,7 +230,7 @@ def _field_types(model: type[BaseModel], key: object) -> frozenset[Any]:
 
 
 def _types(annotation: Any) -> list[Any]:
-    """The types that an annotation is made of, the values of its literals, and `_PARSED` where it reads texts itself."""
+    """The types that an annotation is made of, values of literals, and `_PARSED` where a validator reads texts."""
     if get_origin(annotation) is Annotated:
         base, *marks = get_args(annotation)
         return [*_types(base), *_parsed(base, marks)]

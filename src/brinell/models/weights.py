@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
@@ -10,7 +11,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from brinell.core import ModelError
+from brinell.core import ModelError, check_regular_file
 from brinell.models.normalized import Normalized
 
 _WRAPPERS: Final = ("state_dict", "model_state_dict", "model", "net", "module", "ema")
@@ -88,12 +89,16 @@ def _without_prefixes(tensors: Mapping[str, Tensor], model: nn.Module, path: Pat
 
 
 def _read(path: Path) -> Mapping[str, Tensor]:
-    if not path.is_file():
-        raise ModelError(f"weights: no file at {path}")
+    """The tensors by name; their values stay in the file until they are used, where its format allows that."""
+    try:
+        size = check_regular_file(path).st_size
+    except OSError as error:
+        reason = f"no file at {path}" if isinstance(error, FileNotFoundError) else f"{path}: {error.strerror}"
+        raise ModelError(f"weights: {reason}") from None
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+        checkpoint = _load_plain(path, size)
     except Exception as error:
         reason = (str(error) or type(error).__name__).splitlines()[0]
         raise ModelError(
@@ -106,7 +111,22 @@ def _read(path: Path) -> Mapping[str, Tensor]:
             f"; it holds {', '.join(map(str, list(checkpoint)[:_LISTED]))}" if isinstance(checkpoint, Mapping) else ""
         )
         raise ModelError(f"weights: {path} holds no state_dict (a mapping of names to tensors){found}")
+    if other := [name for name in checkpoint if not isinstance(name, str)]:
+        raise ModelError(f"weights: {path}: a tensor is called {other[0]!r:.60}; expected names")
     return checkpoint
+
+
+def _load_plain(path: Path, size: int) -> object:
+    """PyTorch's checkpoint. Of a zip file, values are mapped; it may not hold more than its own bytes."""
+    if not zipfile.is_zipfile(path):
+        return torch.load(path, map_location="cpu", weights_only=True)
+    with zipfile.ZipFile(path) as archive:
+        entries = archive.infolist()
+    if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
+        raise ValueError("its values are compressed, which PyTorch never does")
+    if (declared := sum(entry.file_size for entry in entries)) > size:
+        raise ValueError(f"it declares {declared:,} bytes and has {size:,}")
+    return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
 
 
 def _unwrapped(checkpoint: object) -> Mapping[str, object] | None:
@@ -137,12 +157,25 @@ def _check(tensors: Mapping[str, Tensor], target: nn.Module, path: Path, name: s
             f"weights: {path} is a checkpoint of another architecture than {name}: {shown}\n"
             f"in the file: {_listed(tensors)}\nin the model: {_listed(wanted)}"
         )
-    if not all(torch.isfinite(tensor).all() for tensor in tensors.values() if tensor.is_floating_point()):
-        raise ModelError(f"weights: {path} holds NaN or infinite values")
+    for key, tensor in tensors.items():
+        _check_values(tensor, wanted[key].dtype, f"weights: {path}: {key}")
+
+
+def _check_values(tensor: Tensor, dtype: torch.dtype, where: str) -> None:
+    """Refuse what would be another value in the model's type: infinities, and integers that are too large."""
+    converted = tensor.to(dtype)
+    if converted.is_floating_point():
+        if not torch.isfinite(converted).all():
+            found = "NaN or infinite values" if converted.dtype == tensor.dtype else f"values beyond {dtype}"
+            raise ModelError(f"{where} holds {found}")
+    elif not torch.equal(converted.to(tensor.dtype), tensor):
+        raise ModelError(f"{where} holds values beyond {dtype}")
 
 
 def _kind(tensor: Tensor) -> str:
     """Numbers of one kind become another's only with a loss, such as a complex number's imaginary part."""
+    if tensor.layout != torch.strided or tensor.is_quantized or tensor.device.type != "cpu":
+        return "sparse" if tensor.layout != torch.strided else "quantised" if tensor.is_quantized else "no"
     if tensor.is_complex():
         return "complex"
     if tensor.is_floating_point():

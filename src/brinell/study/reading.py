@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 import yaml
 
@@ -28,7 +28,7 @@ _LONGEST_NUMBER: Final = 64
 
 _PREFIX: Final = "tag:yaml.org,2002:"
 _CORE: Final = {
-    "null": (re.compile(r"|~|null|Null|NULL"), list("~nN") + [""]),
+    "null": (re.compile(r"|~|null|Null|NULL"), ["~", "n", "N", ""]),
     "bool": (re.compile(r"true|True|TRUE|false|False|FALSE"), list("tTfF")),
     "int": (re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+"), list("-+0123456789")),
     "float": (
@@ -42,9 +42,8 @@ begin; `<<` is of YAML 1.1. Anything else is text: `yes`, `010:00`, `1_000`, dat
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML 1.2's core schema: `010` is ten, `1e-3` a number, `yes` a word, and nothing is a date or counts in sixties."""
+    """YAML 1.2's core schema: `010` is ten, `1e-3` a number, `yes` a word, and nothing is a date."""
 
-    yaml_implicit_resolvers: ClassVar[dict[str, Any]] = {}
     depth = nodes = 0
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
@@ -53,7 +52,8 @@ class _Loader(yaml.SafeLoader):
         self.depth += 1
         if self.nodes > _MOST or self.depth > _DEEPEST:
             what = f"more than {_MOST:,} values" if self.nodes > _MOST else f"nested more than {_DEEPEST} deep"
-            raise yaml.composer.ComposerError(None, None, what, self.peek_event().start_mark)
+            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
+            raise yaml.composer.ComposerError(None, None, what, mark)
         node = super().compose_node(parent, index)
         self.depth -= 1
         return node
@@ -64,6 +64,7 @@ class _Loader(yaml.SafeLoader):
         return int(text, 0) if text[:2] in ("0x", "0o") else int(text)
 
 
+_Loader.yaml_implicit_resolvers = {}
 for _tag, (_pattern, _letters) in _CORE.items():
     _Loader.add_implicit_resolver(_PREFIX + _tag, re.compile(f"(?:{_pattern.pattern})$"), _letters)
 _Loader.add_constructor(f"{_PREFIX}int", _Loader.construct_yaml_int)
@@ -158,13 +159,17 @@ def _check(node: yaml.Node, where: str, path: tuple[str, ...], sizes: dict[yaml.
 def _check_tag(node: yaml.Node, where: str, path: tuple[str, ...]) -> None:
     """Refuse a type that the core schema does not have, and a value that is none of its type (`!!bool yes`)."""
     tag, place = node.tag.removeprefix(_PREFIX), f"{where}: {'.'.join(path)}"
-    kinds = {yaml.SequenceNode: ("seq",), yaml.MappingNode: ("map",)}.get(type(node), (*_CORE, "str"))
+    kinds: tuple[str, ...] = (*_CORE, "str")
+    if not isinstance(node, yaml.ScalarNode):
+        kinds = ("seq",) if isinstance(node, yaml.SequenceNode) else ("map",)
     if tag not in kinds:
         raise ConfigurationError(
             f"{place} (line {node.start_mark.line + 1}): not valid YAML: a value of type {node.tag!r:.60} is not "
             f"accepted here; accepted: {', '.join(kind for kind in kinds if kind != 'merge')}"
         )
-    if tag in _CORE and not any(_CORE[each][0].fullmatch(node.value) for each in (tag, "int" if tag == "float" else tag)):
+    if tag in _CORE and not any(
+        _CORE[each][0].fullmatch(node.value) for each in (tag, "int" if tag == "float" else tag)
+    ):
         raise ConfigurationError(f"{place}: {node.value!r:.60} is no {tag} of YAML 1.2")
     if tag in ("int", "float") and len(node.value) > _LONGEST_NUMBER:
         raise ConfigurationError(f"{place}: a number of {len(node.value):,} characters; at most {_LONGEST_NUMBER}")

@@ -16,12 +16,15 @@ from brinell.nn import copy_module
 
 
 @torch.no_grad()
-def check_own_weights(copied: nn.Module, original: nn.Module, input_shape: tuple[int, int, int]) -> None:
+def check_own_weights(copied: nn.Module, original: nn.Module, input_shape: tuple[int, int, int]) -> int | None:
     """Refuse a copy that computes with tensors of the `original`.
 
     Copying a module copies no functions. One that was made with the module's layers (set as `forward`, as a hook, or
     as an attribute) goes on with those of the original: the copy would answer with weights that are neither
     compressed nor stored. Every operation of a forward pass is looked at; the `original` is not changed.
+
+    Returns:
+        How many logits an image has, where the pass gives any.
 
     Raises:
         ModelError: the tensor's name.
@@ -29,17 +32,19 @@ def check_own_weights(copied: nn.Module, original: nn.Module, input_shape: tuple
     first = next((value for value in copied.parameters() if value.is_floating_point()), torch.zeros(()))
     images = torch.full((2, *input_shape), 0.5, dtype=first.dtype, device=first.device)
     watch = _WatchTensors(dict(_tensors_by_storage(original)))
+    logits = None
     try:
         with watch:
-            copy_module(copied).eval()(images)
+            logits = copy_module(copied).eval()(images)
     except Exception:  # whether it can be called is for others to find out; a user's forward pass may raise anything
         if watch.found is None:
-            return
+            return None
     if watch.found is not None:
         raise ModelError(
             f"model: a function that it holds (as forward, a hook or an attribute) computes with {watch.found} of the "
             "module it was made with, also in a copy; make it a method of a class"
         )
+    return logits.shape[1] if isinstance(logits, Tensor) and logits.dim() == 2 else None
 
 
 class _WatchTensors(TorchDispatchMode):

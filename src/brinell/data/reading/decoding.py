@@ -30,7 +30,7 @@ def decode_image(data: bytes, channels: int) -> Image.Image:
     try:
         with Image.open(io.BytesIO(data), formats=known_formats()) as image:
             check_pixels(*image.size)
-            return _eight_bits(ImageOps.exif_transpose(image), "RGB" if channels == 3 else "L")
+            return _opaque(ImageOps.exif_transpose(image), "RGB" if channels == 3 else "L")
     except DataError:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
@@ -56,14 +56,30 @@ def check_pixels(width: int, height: int) -> None:
         raise DataError(f"has {width} x {height} pixels; at most {MOST_PIXELS:,} are accepted")
 
 
-def _eight_bits(image: Image.Image, mode: str) -> Image.Image:
+def to_eight_bits(image: Image.Image) -> Image.Image:
+    """The image with 8 bits a channel; pixels of 16 bits are scaled, which Pillow's own conversion clips at 255.
+
+    Raises:
+        DataError: pixels are floating-point, outside 16 bits, or of 16 bits with one transparent colour, which Pillow
+            compares with the pixels after it has changed them.
+    """
     if image.mode == "F":
         raise DataError("holds floating-point pixels, whose range no file tells; save it with 8 or 16 bits")
-    if image.mode == "I" or image.mode.startswith("I;16"):
-        levels = np.asarray(image).astype(np.int64)
-        if levels.min() < 0 or levels.max() > 65535:
-            raise DataError(f"holds pixels from {levels.min()} to {levels.max()}; expected 8 or 16 bits")
-        image = Image.fromarray(((levels * 255 + 32767) // 65535).astype(np.uint8))  # Pillow's own way clips at 255
+    sixteen = image.mode == "I" or image.mode.startswith("I;16")
+    transparent = image.info.get("transparency")
+    numbers = transparent if isinstance(transparent, tuple) else (transparent,)
+    if (sixteen and transparent is not None) or any(isinstance(level, int) and level > 255 for level in numbers):
+        raise DataError("has 16 bits and a transparent colour; save it with 8 bits, or with an alpha channel")
+    if not sixteen:
+        return image
+    levels = np.asarray(image).astype(np.int64)
+    if levels.min() < 0 or levels.max() > 65535:
+        raise DataError(f"holds pixels from {levels.min()} to {levels.max()}; expected 8 or 16 bits")
+    return Image.fromarray(((levels * 255 + 32767) // 65535).astype(np.uint8))
+
+
+def _opaque(image: Image.Image, mode: str) -> Image.Image:
+    image = to_eight_bits(image)
     if image.has_transparency_data:
         opaque = Image.new("RGBA", image.size, "white")
         image = Image.alpha_composite(opaque, image.convert("RGBA"))

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from brinell.core import DataError
-from brinell.data.reading.decoding import check_pixels, known_formats
+from brinell.data.reading.decoding import check_pixels, known_formats, to_eight_bits
 
 Fit = Callable[[Image.Image], Image.Image]
 
@@ -27,7 +27,7 @@ def decode(
         try:
             with Image.open(io.BytesIO(data), formats=known_formats()) as image:
                 check_pixels(*image.size)
-                pixels = np.asarray(fit(image.convert("RGB")))
+                pixels = np.asarray(fit(to_eight_bits(image).convert("RGB")))
         except Exception as error:
             raise DataError(f"{where}: the image in row {row} cannot be decoded: {error}") from error
         if pixels.shape[:2] != size:

@@ -70,7 +70,9 @@ class SweptAttack(Section):
     @field_validator("sweep", mode="before")
     @classmethod
     def _in_ascending_order(cls, sweep: Any) -> Any:
-        return {name: _ascending(sweep[name]) for name in sweep} if isinstance(sweep, Mapping) else {} if sweep is None else sweep
+        if sweep is None:
+            return {}
+        return {name: _ascending(sweep[name]) for name in sweep} if isinstance(sweep, Mapping) else sweep
 
     @field_serializer("sweep")
     def _write_sweep(self, sweep: dict[str, Any]) -> dict[str, Any]:
