@@ -188,10 +188,16 @@ def mistyped(model: type[BaseModel], value: object) -> list[InitErrorDetails]:
     return problems
 
 
-def with_others(problems: Iterable[InitErrorDetails], others: Sequence[InitErrorDetails]) -> list[InitErrorDetails]:
-    """Those of `problems` that are at other places than `others`, and `others`."""
-    places = {other.get("loc", ())[:1] for other in others}
-    return [*(problem for problem in problems if problem.get("loc", ())[:1] not in places), *others]
+def with_others(problems: Sequence[InitErrorDetails], others: Sequence[InitErrorDetails]) -> list[InitErrorDetails]:
+    """Both, one a place: pydantic knows more of a text that is no number, and less of a boolean."""
+    booleans = [problem for problem in problems if isinstance(problem["input"], bool)]
+    kept = [other for other in others if _field_of(other) not in set(map(_field_of, booleans))]
+    places = {_field_of(other) for other in kept}
+    return [*(problem for problem in problems if _field_of(problem) not in places), *kept]
+
+
+def _field_of(problem: InitErrorDetails) -> tuple[str | int, ...]:
+    return problem.get("loc", ())[:1]
 
 
 def _scalars(item: object) -> list[object]:
