@@ -8,11 +8,20 @@ from typing import Any
 
 import polars as pl
 
+from brinell.analysis.coverage import planned_examples
 from brinell.analysis.records.computations import computation
 from brinell.analysis.robustness.readings import READING_SCHEMA, readings
 from brinell.analysis.robustness.security_curves import Distances, distances
 from brinell.analysis.robustness.traces import TRACE_SCHEMA, traces
-from brinell.analysis.robustness.worst_case import WORST_SCHEMA, combine, nearest, standing, worst_case
+from brinell.analysis.robustness.worst_case import (
+    WORST_SCHEMA,
+    NearestErrors,
+    TrialErrors,
+    combine,
+    standing,
+    trial_errors,
+    worst_case,
+)
 from brinell.analysis.rows import read_rows, read_traces
 from brinell.analysis.significance.paired_tests import PAIR_SCHEMA, compare
 from brinell.analysis.significance.pairwise import Outcomes
@@ -50,7 +59,7 @@ def aggregate(store: RunStore, plan: StudyPlan, labels: Mapping[str, str]) -> Ag
     baselines = {variant.key: variant.baseline for variant in plan.variants}
     known = [trial for trial in plan.trials if trial.judged_on in baselines and trial.crafted_on in baselines]
     of_baselines: dict[tuple[str, str, int], pl.DataFrame] = {}
-    near: dict[str, list[pl.DataFrame]] = {}
+    near: dict[str, list[TrialErrors]] = {}
     sums: dict[tuple[str, str], list[pl.DataFrame]] = {}
     for trial in sorted(known, key=lambda trial: baselines[trial.judged_on] != trial.judged_on):
         rows = _rows(store, trial, found)
@@ -59,7 +68,9 @@ def aggregate(store: RunStore, plan: StudyPlan, labels: Mapping[str, str]) -> Ag
         found.readings.append(_named(readings(rows), trial, labels))
         if trial.kind != CLEAN:
             found.computations.append(computation(store, trial, labels))
-            near.setdefault(trial.judged_on, []).append(nearest(rows))
+            near.setdefault(trial.judged_on, []).append(
+                trial_errors(rows, trial.attack, norm_of(trial), planned_examples(trial))
+            )
         if trial.judged_on != trial.crafted_on:
             continue
         baseline = baselines[trial.judged_on]
@@ -154,7 +165,7 @@ def _averaged(
     ]
 
 
-def _worst_cases(found: Aggregates, plan: StudyPlan, combined: Mapping[str, pl.DataFrame]) -> None:
+def _worst_cases(found: Aggregates, plan: StudyPlan, combined: Mapping[str, NearestErrors]) -> None:
     """Worst cases of every variant at every radius it was read at, and their comparison with the baseline's."""
     attacks = stack(found.readings, READING_SCHEMA).filter(
         (pl.col("attack") != CLEAN) & pl.col("epsilon").is_not_null()

@@ -10,7 +10,15 @@ import polars as pl
 
 from brinell.analysis.aggregate import WORST
 from brinell.analysis.compare.trial_pair import TrialPair
-from brinell.analysis.robustness.worst_case import ROUNDING, combine, nearest, standing
+from brinell.analysis.coverage import planned_examples
+from brinell.analysis.robustness.worst_case import (
+    ROUNDING,
+    NearestErrors,
+    TrialErrors,
+    combine,
+    standing,
+    trial_errors,
+)
 from brinell.analysis.significance.paired_tests import compare
 from brinell.core import Point
 
@@ -56,16 +64,21 @@ class Attacked:
     norm: str
     points: tuple[frozenset[Point], frozenset[Point]]
     lacking: str | None
-    near: tuple[pl.DataFrame, pl.DataFrame] | None
-    alone: pl.DataFrame | None
+    near: tuple[TrialErrors, TrialErrors] | None
+    alone: TrialErrors | None
     """All of the first run's."""
 
     @classmethod
     def of(cls, sides: TrialPair) -> Attacked:
         """Keeps of the rows only what is nearest."""
         shared, first = sides.shared, sides.rows[0]
-        near = None if shared is None else (nearest(shared[0]), nearest(shared[1]))
-        alone = None if first is None else nearest(first)
+        planned = min(planned_examples(plan) for plan in sides.plans if plan is not None)
+
+        def errors(rows: pl.DataFrame) -> TrialErrors:
+            return trial_errors(rows, sides.label, sides.norm, planned)
+
+        near = None if shared is None else (errors(shared[0]), errors(shared[1]))
+        alone = None if first is None else errors(first)
         return cls(sides.label, sides.norm, sides.points, sides.lacking, near, alone)
 
     def within(self, norm: str, epsilon: float) -> tuple[frozenset[Point], frozenset[Point]]:
@@ -96,7 +109,7 @@ def worst_case(variant: str, trials: Sequence[Attacked]) -> Iterator[dict[str, A
         yield from rows or [change("worst_case", {**where, "lacking": lacking or _APART}, *known)]
 
 
-def _standing(near: pl.DataFrame | None, norm: str, epsilon: float) -> pl.DataFrame:
+def _standing(near: NearestErrors | None, norm: str, epsilon: float) -> pl.DataFrame:
     at = {"epsilon": pl.lit(epsilon), "steps": pl.lit(None, dtype=pl.Int32)}
     if near is None:
         return pl.DataFrame(schema={"example_id": pl.Int64, "correct": pl.Boolean}).with_columns(**at)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
@@ -17,32 +18,89 @@ WORST_SCHEMA: dict[str, Any] = {
     "norm": pl.String,
     "epsilon": pl.Float64,
     "attacks": pl.List(pl.String),
+    "over": pl.List(pl.String),
+    "over_examples": pl.List(pl.Int64),
     "examples": pl.Int64,
     "correct": pl.Int64,
     "robust_accuracy": pl.Float64,
     "robust_accuracy_low": pl.Float64,
     "robust_accuracy_high": pl.Float64,
 }
-"""`attacks` are those read at this very radius; rows of others count where their distance fits: those of minimum-norm
-attacks and those crafted on another network. `examples` are those that every trial has covered which reads the variant
-at this radius, at a smaller one, or at none: few examples of an attack at large radii leave the small ones alone."""
+"""`attacks` are those read at this very radius. `over` are all attacks whose rows count there, which adds those of a
+smaller radius, those of minimum norm and those crafted on another network, and `over_examples` is how many of the
+`examples` each of them has covered.
+
+Of the trials that read the variant at this very radius, or at none, one was planned on the most examples: `examples`
+are those that it has covered, and so has every other trial that was planned on as many and counts there. An attack on
+fewer examples breaks those that it breaks, and leaves the others in."""
+
+NEAREST_SCHEMA: dict[str, Any] = {
+    "example_id": pl.Int64,
+    "linf": pl.Float64,
+    "l2": pl.Float64,
+    "l1": pl.Float64,
+}
+"""The least distances at which an example is misclassified; null: at none."""
+
+
+@dataclass(frozen=True)
+class TrialErrors:
+    """What one trial says of the worst case."""
+
+    attack: str
+    planned: int
+    """Examples that it is planned on."""
+    norm: str
+    radii: tuple[float, ...]
+    """At which it reads, in its norm; none for a minimum-norm attack."""
+    nearest: pl.DataFrame
+    """`NEAREST_SCHEMA`, of the examples that it has covered."""
+
+    def counts_at(self, epsilon: float) -> bool:
+        """Whether it reads at the radius, at a smaller one, or at none."""
+        return min(self.radii, default=0.0) <= epsilon + ROUNDING
+
+    def reads_at(self, norm: str, epsilon: float) -> bool:
+        """Whether it reads at the radius, or at none, in this norm."""
+        return self.norm == norm and (not self.radii or any(abs(r - epsilon) <= ROUNDING for r in self.radii))
+
+
+@dataclass(frozen=True)
+class NearestErrors:
+    """What all trials of a variant say of the worst case."""
+
+    trials: tuple[TrialErrors, ...]
+    nearest: pl.DataFrame
+    """`NEAREST_SCHEMA`, over all trials."""
+
+    def covered(self, norm: str, epsilon: float) -> pl.DataFrame:
+        """`NEAREST_SCHEMA`, of the examples that count at the radius."""
+        counting = [trial for trial in self.trials if trial.counts_at(epsilon)]
+        most = max((trial.planned for trial in counting if trial.reads_at(norm, epsilon)), default=0)
+        known = self.nearest
+        for trial in counting:
+            if trial.planned >= most and len(trial.nearest) < len(self.nearest):
+                known = known.join(trial.nearest, on="example_id", how="semi", maintain_order="left")
+        return known
+
+
+def trial_errors(rows: pl.DataFrame, attack: str, norm: str, planned: int | None = None) -> TrialErrors:
+    """What the rows of a trial say; `planned` is as many examples as they are of, unless it is given.
+
+    An example that is wrong without an attack is broken at distance 0. A distance that is not a number counts as the
+    row's own radius.
+    """
+    radii = () if rows["epsilon"].null_count() else tuple(rows["epsilon"].unique().sort().to_list())
+    found = nearest(rows)
+    return TrialErrors(attack, len(found) if planned is None else planned, norm, radii, found)
 
 
 def nearest(rows: pl.DataFrame) -> pl.DataFrame:
-    """`example_id`, and the least `linf`, `l2` and `l1` at which a row of a trial misclassifies it; null: at none.
-
-    An example that is wrong without an attack is broken at distance 0. A distance that is not a number counts as the
-    row's own radius. `since` is the smallest radius at which the trial reads, 0 for a minimum-norm attack.
-    """
-    since = 0.0 if rows["epsilon"].null_count() else rows["epsilon"].min()
+    """`NEAREST_SCHEMA`, of one trial's rows."""
     wrong, wrong_clean = pl.col("rank") > 0, pl.col("clean_rank") > 0
-    return (
-        rows.group_by("example_id")
-        .agg(
-            pl.when(wrong_clean.any()).then(0.0).otherwise(_distance(name).filter(wrong).min()).alias(name)
-            for name in ("linf", "l2", "l1")
-        )
-        .with_columns(since=pl.lit(since, dtype=pl.Float64))
+    return rows.group_by("example_id").agg(
+        pl.when(wrong_clean.any()).then(0.0).otherwise(_distance(name).filter(wrong).min()).alias(name)
+        for name in ("linf", "l2", "l1")
     )
 
 
@@ -52,38 +110,43 @@ def _distance(name: str) -> pl.Expr:
     return known.fill_nan(None).fill_null(pl.col("epsilon")) if name != "l1" else known.fill_nan(None)
 
 
-def combine(trials: Sequence[pl.DataFrame]) -> pl.DataFrame:
-    """The nearest over all of a variant's trials, and the radius `until` which the example is covered.
-
-    From there on a trial reads that has not seen it; infinity where all have.
-    """
-    together = pl.concat(trials).group_by("example_id").agg(pl.col("linf", "l2", "l1").min())
-    unseen = [
-        together.join(trial, on="example_id", how="anti").select("example_id", until=pl.lit(trial["since"][0]))
-        for trial in trials
-        if len(trial) < len(together)
-    ]
-    empty = pl.DataFrame(schema={"example_id": together.schema["example_id"], "until": pl.Float64})
-    until = pl.concat([empty, *unseen]).group_by("example_id").agg(pl.col("until").min())
-    known = together.join(until, on="example_id", how="left")
-    return known.with_columns(pl.col("until").fill_null(float("inf"))).sort("example_id")
+def combine(trials: Sequence[TrialErrors]) -> NearestErrors:
+    """The nearest over all of a variant's trials."""
+    together = (
+        pl.concat([trial.nearest for trial in trials]).group_by("example_id").agg(pl.col("linf", "l2", "l1").min())
+    )
+    return NearestErrors(tuple(trials), together.sort("example_id"))
 
 
-def standing(nearest: pl.DataFrame, norm: str, epsilon: float) -> pl.DataFrame:
+def standing(errors: NearestErrors, norm: str, epsilon: float) -> pl.DataFrame:
     """`example_id` and whether the example is still `correct` at the radius, of those that are covered there."""
     broken = (pl.col(norm) <= epsilon + ROUNDING).fill_null(False)
-    return nearest.filter(pl.col("until") > epsilon + ROUNDING).select("example_id", correct=~broken)
+    return errors.covered(norm, epsilon).select("example_id", correct=~broken)
 
 
-def worst_case(nearest: pl.DataFrame, points: Iterable[tuple[str, float, list[str]]]) -> pl.DataFrame:
+def worst_case(errors: NearestErrors, points: Iterable[tuple[str, float, list[str]]]) -> pl.DataFrame:
     """Accuracy at each of (norm, epsilon, attacks): the columns of `WORST_SCHEMA` from `norm` on."""
-    schema = {name: WORST_SCHEMA[name] for name in ("norm", "epsilon", "attacks", "examples", "correct")}
+    schema = {name: kind for name, kind in WORST_SCHEMA.items() if not name.startswith(("variant", "robust"))}
     counted = []
     for norm, epsilon, attacks in points:
-        correct = standing(nearest, norm, epsilon)["correct"]
-        counted.append((norm, epsilon, attacks, len(correct), int(correct.sum())))
+        found = standing(errors, norm, epsilon)
+        over = _over(errors, found, epsilon)
+        counted.append(
+            (norm, epsilon, attacks, list(over), list(over.values()), len(found), int(found["correct"].sum()))
+        )
     frame = pl.DataFrame(counted, schema=schema, orient="row")
     known = frame.with_columns(
         robust_accuracy=pl.when(pl.col("examples") > 0).then(pl.col("correct") / pl.col("examples"))
     )
     return with_interval(known, "robust_accuracy")
+
+
+def _over(errors: NearestErrors, found: pl.DataFrame, epsilon: float) -> dict[str, int]:
+    """By attack, how many of the examples it has covered, with any of its seeds and from any network."""
+    counts: dict[str, int] = {}
+    for trial in errors.trials:
+        if not trial.counts_at(epsilon):
+            continue
+        of_trial = len(found.join(trial.nearest, on="example_id", how="semi"))
+        counts[trial.attack] = max(of_trial, counts.get(trial.attack, 0))
+    return counts
