@@ -8,8 +8,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from brinell.analysis import load
+from brinell.analysis import Choice, load
 from brinell.reporting.summary import Summary, summary
+from brinell.reporting.summary import _compared as compared
 from brinell.store import RunStore
 from reporting.fake_run import BASELINE, FAKES, fake_plan, half_finished, many, write_fake_run
 
@@ -28,7 +29,7 @@ def test_the_smallest_that_keeps_both_and_is_not_masked(whole: dict[str, str]) -
     assert whole["lead"].startswith(
         "inq is the best trade-off: 58.9\u202fkB, 5.1\u00d7 smaller than the file of baseline, with 96.0% clean"
     )
-    assert whole["lead"].endswith("no difference from its baseline in either.")
+    assert whole["lead"].endswith("Neither accuracy is distinguishable from the baseline's on n = 400.")
 
 
 def test_who_breaks_first_and_who_only_looks_robust(whole: dict[str, str]) -> None:
@@ -77,8 +78,8 @@ def test_what_changes_by_more_than_chance_is_said_in_points(tmp_path: Path) -> N
     assert gained > 2
     assert 0 < lost < 2
     said = text(summary(evaluation))["lead"]
-    clean_part = f"it loses {lost:.1f} points of clean (not significant)"
-    assert said.endswith(f"; {clean_part} and gains {gained:.1f} points of robust accuracy.")
+    clean_part = f"Clean accuracy is not distinguishable from the baseline's on n = 400 ({lost:.1f} points lower)"
+    assert said.endswith(f". {clean_part}, and robust accuracy is {gained:.1f} points higher.")
 
 
 def test_nothing_keeps_up(tmp_path: Path) -> None:
@@ -118,3 +119,37 @@ def test_requirements_are_counted_and_who_meets_them_all_is_named(tmp_path: Path
     texts = ("encoded_bytes <= 1",)
     found = summary(replace(evaluation, plan=evaluation.plan.model_copy(update={"requirements": texts})))
     assert text(found)["Requirements"] == "2 verdicts: 2 not met. No variant meets every requirement."
+
+
+def test_the_worst_case_says_what_it_is_over(whole: dict[str, str]) -> None:
+    assert whole["Robust accuracy"] == "The worst case within 4/255 over fgsm and pgd on 400 examples."
+
+
+@pytest.mark.parametrize(
+    ("clean", "robust", "said"),
+    [
+        (["no difference"], ["no difference"], "Neither accuracy is distinguishable from the baseline's on n = 20"),
+        (["worse"], ["better"], "Clean accuracy is 1.0 points lower, and robust accuracy is 2.0 points higher"),
+        (
+            [],
+            ["worse"],
+            "Clean accuracy is 1.0 points lower (not tested), and robust accuracy is 2.0 points higher",
+        ),
+        (
+            ["worse", "no difference"],
+            ["better", "better"],
+            "Clean accuracy is 1.0 points lower on average (worse in 1 and not distinguishable in 1 of 2 trainings, "
+            "n = 20), and robust accuracy is 2.0 points higher on average (better in 2 of 2 trainings, n = 20)",
+        ),
+    ],
+)
+def test_what_is_said_of_differences(clean: list[str], robust: list[str], said: str, tmp_path: Path) -> None:
+    evaluation = load(write_fake_run(tmp_path, FAKES[:1], examples=100))
+    rows = [
+        ("v", attack, 20, verdict) for attack, every in (("clean", clean), ("worst case", robust)) for verdict in every
+    ]
+    pairs = pl.DataFrame(rows, schema=["variant", "attack", "examples", "verdict"], orient="row")
+    empty = evaluation.pairs.clear()
+    pairs = pl.concat([empty, pairs], how="diagonal_relaxed")
+    choice = Choice("baseline", 1, "v", True, clean_loss=0.01, robust_loss=-0.02)
+    assert compared(replace(evaluation, pairs=pairs, reference_radius=None), choice) == said

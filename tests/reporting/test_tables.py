@@ -45,7 +45,7 @@ def test_accuracy_and_size(evaluation: Evaluation) -> None:
         "5.46\u00d7",
         pytest.approx(322091 / 58944),
     )
-    assert found["Robust against baseline"].text == "no difference"
+    assert found["Robust against baseline"].text == "not distinguishable on n = 400"
     assert (row(table, "xnor")["Gradients"].text, row(table, "inq")["Gradients"].text) == ("may be masked", "no sign")
     assert row(table, "distilled")["Robust against baseline"].text == "+14.5 points"
     assert row(table, "baseline")["Robust against baseline"].text == "baseline"

@@ -8,14 +8,16 @@ from brinell.analysis.material.character import DUCTILE, STRONG, character, duct
 from brinell.analysis.material.stress import Stress
 from brinell.analysis.reference_radius import ReferenceRadius
 from brinell.analysis.robustness.masking_signs import ZERO_GRADIENTS
+from brinell.analysis.seed_summary import labels_of_names, names_of_labels
 from brinell.analysis.significance.intervals import wilson
-from brinell.analysis.significance.paired_tests import SIGNIFICANCE, mcnemar
+from brinell.analysis.significance.paired_tests import NO_DIFFERENCE, SIGNIFICANCE, mcnemar
 from brinell.analysis.techniques import UNCOMPRESSED
 from brinell.analysis.tradeoff import TOLERANCE, Choice, choose, front
 
 __all__ = [
     "CLEAN",
     "DUCTILE",
+    "NO_DIFFERENCE",
     "SIGNIFICANCE",
     "STRONG",
     "TOLERANCE",
@@ -33,9 +35,11 @@ __all__ = [
     "choose",
     "ductility",
     "front",
+    "labels_of_names",
     "load",
     "load_rows",
     "mcnemar",
+    "names_of_labels",
     "norm_of",
     "toughness",
     "wilson",

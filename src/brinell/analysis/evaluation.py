@@ -28,6 +28,7 @@ from brinell.analysis.robustness.traces import TRACE_SCHEMA
 from brinell.analysis.robustness.transfer import crossed, transfers
 from brinell.analysis.robustness.worst_case import WORST_SCHEMA
 from brinell.analysis.rows import first_line
+from brinell.analysis.seed_summary import names_of_labels, seed_summary
 from brinell.analysis.significance.paired_tests import PAIR_SCHEMA
 from brinell.analysis.significance.pairwise import pairwise_tests
 from brinell.analysis.techniques import boxes
@@ -116,11 +117,21 @@ class Evaluation:
 
     @property
     def choices(self) -> list[Choice]:
-        """The best trade-off at the reference, for each baseline; none where nothing was read at a radius."""
+        """The best trade-off at the reference, for each baseline; none where nothing was read at a radius.
+
+        Variants of several seeds are chosen by the means over their trainings, under their names.
+        """
         if self.reference_radius is None:
             return []
+        names = names_of_labels(self.plan, labels(self.plan))
+        return choose(self.seed_summary, {names[label] for label in self.doubtful})
+
+    @property
+    def seed_summary(self) -> pl.DataFrame:
+        """`SEED_SUMMARY_SCHEMA`: each name once, whatever its number of seeds; robust accuracy at the reference."""
         robust = self.at_reference.select("variant", "robust_accuracy")
-        return choose(self.variants.join(robust, on="variant", how="left"), self.doubtful)
+        joined = self.variants.join(robust, on="variant", how="left", maintain_order="left")
+        return seed_summary(joined, names_of_labels(self.plan, labels(self.plan)))
 
 
 def load(store: RunStore) -> Evaluation:

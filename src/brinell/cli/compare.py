@@ -21,8 +21,8 @@ from brinell.store import RunStore
 HELP = """Say what changed from one run to another, on the examples that both measured.
 
 Variants and attacks are the same where their names are. Accuracies are compared by McNemar's exact test; a difference
-that it does not see is printed as no difference. With --fail-if the exit status is 1 when a change crosses a limit, or
-when the second run lacks what the limit is on; with --require it is 3 when the second run does not meet a requirement,
+that it does not see is counted as not distinguishable. With --fail-if the exit status is 1 when a change crosses a
+limit, or when the second run lacks what the limit is on; with --require it is 3 when the second run does not meet a requirement,
 by its one-sided 95 % bound. It is 2 when a condition cannot be read or is on nothing, or the runs measured other data.
 
 [bold]Examples[/]
@@ -150,7 +150,13 @@ def _print(frame: pl.DataFrame) -> None:
         out.print(table)
     hidden = sum(max(0, len(part) - SHOWN) for part in (differing, moved, lacking))
     more = f"; {hidden} more differ" if hidden else ""
-    out.print(f"{len(same)} of {len(tested)} paired readings show no difference{more}")
+    on = f" on n = {_span(same['examples'])}" if len(same) else ""
+    out.print(f"{len(same)} of {len(tested)} paired readings are not distinguishable{on}{more}")
+
+
+def _span(counts: pl.Series) -> str:
+    least, most = counts.min(), counts.max()
+    return f"{least:,}" if least == most else f"{least:,} to {most:,}"
 
 
 def _cells(row: dict[str, Any]) -> tuple[str, ...]:

@@ -34,6 +34,22 @@ def span(counts: Iterable[int]) -> str:
     return whole(counts[0], "example") if len(counts) == 1 else f"{counts[0]:,} to {whole(counts[-1], 'example')}"
 
 
+def worst_case_over(worst: pl.DataFrame) -> str:
+    """Which attacks rows of the worst case are over, and on how many examples each: from `WORST_SCHEMA`."""
+    known = worst.filter(pl.col("examples") > 0).select("examples", "over", "over_examples")
+    if known.is_empty():
+        return "over no attack"
+    attacks = known.explode("over", "over_examples").drop_nulls("over")
+    whole_ones, parts = [], []
+    for (attack,), frame in attacks.group_by("over", maintain_order=True):
+        if (frame["over_examples"] == frame["examples"]).all():
+            whole_ones.append(str(attack))
+        else:
+            parts.append(f"{attack} on {span(frame['over_examples'])}")
+    start = f"over {named(whole_ones)} on {span(known['examples'])}"
+    return f"{start}, and {listing(parts)} of these" if parts else start
+
+
 def families(evaluation: Evaluation) -> list[tuple[str, list[str]]]:
     """Variants that belong into one panel, under the name of the network that they are made from.
 

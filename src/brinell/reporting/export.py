@@ -73,7 +73,7 @@ def _one_line(text: str) -> str:
 def csv(frame: pl.DataFrame) -> str:
     """Unrounded; what is not known is empty, lists are joined by blanks."""
     lists = [name for name, kind in frame.schema.items() if isinstance(kind, pl.List)]
-    return frame.with_columns(pl.col(name).list.join(" ") for name in lists).write_csv()
+    return frame.with_columns(pl.col(name).cast(pl.List(pl.String)).list.join(" ") for name in lists).write_csv()
 
 
 def slug(name: str) -> str:

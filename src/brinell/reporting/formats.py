@@ -99,6 +99,11 @@ def chance(p_value: float) -> str:
     return f"p = {next(text for text in shown if (float(text) < SIGNIFICANCE) == (p_value < SIGNIFICANCE))}"
 
 
+def indistinguishable(examples: int) -> str:
+    """What a paired test says that finds no difference: `not distinguishable on n = 20`."""
+    return f"not distinguishable on n = {examples:,}"
+
+
 def whole(count: int, noun: str) -> str:
     """`1 example`, `1,000 examples`."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}"

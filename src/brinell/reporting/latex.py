@@ -28,7 +28,7 @@ _SIGNS: Final = {
 
 def latex(table: Table) -> str:
     """A `table` for booktabs, with the caption; what is drawn inside cells is left out."""
-    kept = [place for place in range(len(table.columns)) if not any(row[place].gauge for row in table.rows)]
+    kept = [place for place in range(len(table.columns)) if not any(row[place].gauge for row in table.summary_rows)]
     align = "".join("r" if table.columns[place].numeric else "l" for place in kept)
     lines = [
         r"% needs \usepackage{booktabs}",
@@ -38,7 +38,7 @@ def latex(table: Table) -> str:
         r"\toprule",
         _line(escape(table.columns[place].text) for place in kept),
         r"\midrule",
-        *(_line(_said(row[place]) for place in kept) for row in table.rows),
+        *(_line(_said(row[place]) for place in kept) for row in table.summary_rows),
         r"\bottomrule",
         r"\end{tabular}",
         r"\end{table}",

@@ -11,7 +11,8 @@ import vl_convert
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from brinell.analysis import CLEAN, Evaluation
+from brinell.analysis import CLEAN, Evaluation, labels_of_names
+from brinell.analysis.labels import labels
 from brinell.reporting import script_escape
 from brinell.reporting.drawing.chart import Figure, for_page
 from brinell.reporting.drawing.palette import Style
@@ -52,7 +53,7 @@ def render(
             evaluation=evaluation,
             plan=evaluation.plan,
             places={name: place for place, name in enumerate(styles)},
-            styles=styles,
+            styles={**styles, **_of_names(evaluation, styles)},
             glyphs=GLYPHS,
             answer=summary(evaluation),
             bands=bands(exhibits),
@@ -70,6 +71,12 @@ def render(
             scripts=[Markup(code) for code in scripts],  # noqa: S704
         )
     )
+
+
+def _of_names(evaluation: Evaluation, styles: Mapping[str, Style]) -> dict[str, Style]:
+    """Of a variant that was made with several seeds, the style of its first training."""
+    found = labels_of_names(evaluation.plan, labels(evaluation.plan))
+    return {name: styles[every[0]] for name, every in found.items() if name not in styles and every[0] in styles}
 
 
 def render_nothing(folder: str, problem: str) -> str:

@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from brinell.analysis import Evaluation, load
+from brinell.analysis import Evaluation, labels_of_names, load
 from brinell.analysis.labels import file_names, labels
 from brinell.analysis.papers import unread
 from brinell.core import StoreError, StudyPlan
@@ -15,6 +15,7 @@ from brinell.reporting.export import Exhibit, exhibit_files
 from brinell.reporting.figures import figures
 from brinell.reporting.image_grids import image_grids
 from brinell.reporting.page import command, render, render_nothing
+from brinell.reporting.seed_rows import with_seed_rows
 from brinell.reporting.tables import tables
 from brinell.store import RunStore, named_variant
 
@@ -56,7 +57,9 @@ def draw(root: str | os.PathLike[str]) -> Report:
         return Report(store.write_report(render_nothing(name, problem), {}, keep_others=True), (problem,))
     problems = [*evaluation.problems, *unread(evaluation)]
     look = styles(evaluation.variants)
-    exhibits: list[Exhibit] = [*figures(evaluation, look), *image_grids(evaluation, problems), *tables(evaluation)]
+    of_names = labels_of_names(evaluation.plan, labels(evaluation.plan))
+    shown = [with_seed_rows(table, of_names) for table in tables(evaluation)]
+    exhibits: list[Exhibit] = [*figures(evaluation, look), *image_grids(evaluation, problems), *shown]
     files: dict[str, bytes] = {}
     for exhibit in exhibits:
         files |= exhibit_files(exhibit, command(name))

@@ -6,7 +6,8 @@ from typing import Final
 
 import polars as pl
 
-from brinell.analysis import Evaluation
+from brinell.analysis import Evaluation, labels_of_names
+from brinell.analysis.labels import labels
 from brinell.reporting.formats import times
 
 LATENCY_SCHEMA: Final = {
@@ -60,12 +61,13 @@ def fastest_times(evaluation: Evaluation) -> pl.DataFrame:
 
 
 def smallest_file_speed(evaluation: Evaluation, baseline: str) -> tuple[str, str] | None:
-    """The smallest variant of a baseline and whether it runs faster, to follow its name in a sentence.
+    """The smallest variant of the baseline of this name, and whether it runs faster, to follow its name in a sentence.
 
     `None` where no variant is smaller, or one of the two was not timed.
     """
+    trainings = labels_of_names(evaluation.plan, labels(evaluation.plan))[baseline]
     smaller = evaluation.variants.filter(
-        (pl.col("baseline") == baseline) & (pl.col("variant") != baseline) & (pl.col("compression_ratio") > 1)
+        pl.col("baseline").is_in(trainings) & ~pl.col("variant").is_in(trainings) & (pl.col("compression_ratio") > 1)
     )
     if smaller.is_empty():
         return None

@@ -8,10 +8,11 @@ from typing import Final
 
 import polars as pl
 
-from brinell.analysis import CLEAN, TOLERANCE, WORST, Choice, Evaluation
+from brinell.analysis import CLEAN, NO_DIFFERENCE, TOLERANCE, WORST, Choice, Evaluation, names_of_labels
+from brinell.analysis.labels import labels
 from brinell.analysis.papers import Verdict, findings, reproduction
 from brinell.analysis.requirements import MET, NOT_MET, UNDECIDED, requirements
-from brinell.reporting.describe import named, span
+from brinell.reporting.describe import named, span, worst_case_over
 from brinell.reporting.formats import listing, percent, radius, size, stress, times, whole
 from brinell.reporting.limit_sentences import limit_sentences
 from brinell.reporting.masking_text import evidence
@@ -55,6 +56,7 @@ def summary(evaluation: Evaluation) -> Summary:
     notes = (
         ("Limits", tuple((Name(name), rest) for name, rest in limit_sentences(evaluation))),
         ("Requirements", tuple(_requirements(evaluation))),
+        ("Robust accuracy", tuple(_robust(evaluation))),
         ("Least robust", tuple(_breaking(evaluation))),
         ("Masked gradients", tuple(_masked(evaluation))),
         ("Reproduction", tuple(_reproduced(evaluation))),
@@ -69,9 +71,7 @@ def _choices(evaluation: Evaluation) -> list[Sentence]:
         return [("No attack was read at a radius, so no best trade-off is given; see the security curves.",)]
     if reference is None:
         return [("No attack is finished yet, so no best trade-off is given.",)]
-    robust = evaluation.at_reference.select("variant", "robust_accuracy")
-    known = evaluation.variants.join(robust, on="variant", how="left")
-    figures = {row["variant"]: row for row in known.iter_rows(named=True)}
+    figures = {row["variant"]: row for row in evaluation.seed_summary.iter_rows(named=True)}
     choices = sorted(evaluation.choices, key=lambda choice: (choice.variant is None, not choice.within))
     if not choices:
         return [("The study has no compressed variant, so no best trade-off is given.",)]
@@ -97,36 +97,86 @@ def _choice(evaluation: Evaluation, choice: Choice, figures: dict[str, dict[str,
     row, name = figures[choice.variant], Name(choice.variant)
     reference = evaluation.reference_radius
     within = radius(reference.epsilon, reference.norm) if reference else ""
-    smaller = f"{times(choice.size_ratio)} smaller than the file of "
     figures_of = f"{percent(row['clean_accuracy'])} clean and {percent(row['robust_accuracy'])} robust accuracy"
+    means = f" (means of {row['measured']} trainings)" if row["trainings"] > 1 else ""
+    compared = _compared(evaluation, choice)
     if choice.within:
-        start = f" is the best trade-off: {size(row['encoded_bytes'])}, {smaller}"
-        return (name, start, base, f", with {figures_of} within {within}; {_kept(evaluation, choice)}.")
+        file = f"{size(row['encoded_bytes'])}, {times(choice.size_ratio)} smaller than the file of "
+        result = f", with {figures_of} within {within}{means}. {compared}."
+        return (name, f" is the best trade-off: {file}", base, result)
     return (
         f"No compressed variant is within {100 * TOLERANCE:.0f} points of ",
         base,
         " in both clean and robust accuracy. ",
         name,
-        f" is nearest, with a file {times(choice.size_ratio)} smaller: {_kept(evaluation, choice)} within {within}.",
+        f" is nearest, with a file {times(choice.size_ratio)} smaller and {figures_of} within {within}{means}. "
+        f"{compared}.",
     )
 
 
-def _kept(evaluation: Evaluation, choice: Choice) -> str:
-    """Losses of clean and robust accuracy; "no difference" if neither is significant."""
-    pairs = evaluation.pairs.filter((pl.col("variant") == choice.variant) & _at_reference(evaluation))
-    same = {
-        attack: (pairs.filter(pl.col("attack") == attack)["verdict"] == "no difference").to_list() == [True]
-        for attack in (CLEAN, WORST)
+def _compared(evaluation: Evaluation, choice: Choice) -> str:
+    """How clean and robust accuracy differ from the baseline's, and whether so many examples show it."""
+    found = {
+        "clean accuracy": _difference(evaluation, choice, CLEAN, -choice.clean_loss),
+        "robust accuracy": _difference(evaluation, choice, WORST, -choice.robust_loss),
     }
-    if all(same.values()) and choice.within:
-        return "no difference from its baseline in either"
-    clean = f"{_change(choice.clean_loss)} clean{' (not significant)' if same[CLEAN] else ''}"
-    robust = f"{_change(choice.robust_loss)} robust accuracy{' (not significant)' if same[WORST] else ''}"
-    return f"it {clean} and {robust}"
+    clean, robust = found.values()
+    if clean.is_untested_or_seen or robust.is_untested_or_seen:
+        text = ", and ".join(f"{name} {each.sentence}" for name, each in found.items())
+        return text[0].upper() + text[1:]
+    on = (
+        clean.examples
+        if clean.examples == robust.examples
+        else f"{clean.examples} (clean) and {robust.examples} (robust)"
+    )
+    return f"Neither accuracy is distinguishable from the baseline's on n = {on}"
 
 
-def _change(loss: float) -> str:
-    return f"{'gains' if loss < -0.0005 else 'loses'} {_lost(abs(loss))}"
+@dataclass(frozen=True)
+class _Difference:
+    """Of one accuracy from the baseline's, and what paired tests say of it."""
+
+    value: float
+    verdicts: tuple[str, ...]
+    """One for each training; none where nothing was tested."""
+    examples: str
+
+    @property
+    def is_untested_or_seen(self) -> bool:
+        """Whether there is more to say than that it is not distinguishable."""
+        return not self.verdicts or NO_DIFFERENCE not in self.verdicts or len(set(self.verdicts)) > 1
+
+    @property
+    def sentence(self) -> str:
+        """To follow the accuracy's name."""
+        size = f"{100 * abs(self.value):.1f}"
+        amount = "the same" if size == "0.0" else f"{size} points {'higher' if self.value > 0 else 'lower'}"
+        if not self.verdicts:
+            return f"is {amount} (not tested)"
+        if len(self.verdicts) == 1 and self.verdicts[0] == NO_DIFFERENCE:
+            return f"is not distinguishable from the baseline's on n = {self.examples} ({amount})"
+        if len(self.verdicts) == 1:
+            return f"is {amount}"
+        counts = Counter("not distinguishable" if each == NO_DIFFERENCE else each for each in self.verdicts)
+        tallies = listing([f"{each} in {count}" for each, count in counts.items()])
+        return f"is {amount} on average ({tallies} of {len(self.verdicts)} trainings, n = {self.examples})"
+
+
+def _difference(evaluation: Evaluation, choice: Choice, attack: str, value: float) -> _Difference:
+    names = names_of_labels(evaluation.plan, labels(evaluation.plan))
+    of_name = pl.col("variant").replace(names) == choice.variant
+    pairs = evaluation.pairs.filter(of_name & (pl.col("attack") == attack) & _at_reference(evaluation))
+    counts = sorted(set(pairs["examples"]))
+    examples = f"{counts[0]:,}" if len(counts) == 1 else f"{counts[0]:,} to {counts[-1]:,}" if counts else "0"
+    return _Difference(value, tuple(pairs["verdict"]), examples)
+
+
+def _robust(evaluation: Evaluation) -> list[Sentence]:
+    """Which attacks it is over, and on how many examples."""
+    reference, worst = evaluation.reference_radius, evaluation.at_reference
+    if reference is None or not (worst["examples"] > 0).any():
+        return []
+    return [(f"The worst case within {radius(reference.epsilon, reference.norm)} {worst_case_over(worst)}.",)]
 
 
 def _at_reference(evaluation: Evaluation) -> pl.Expr:
@@ -137,16 +187,13 @@ def _at_reference(evaluation: Evaluation) -> pl.Expr:
     return at | (pl.col("attack") == CLEAN)
 
 
-def _lost(loss: float) -> str:
-    return f"{100 * loss:.1f} points of" if loss > 0.0005 else "no"
-
-
 def _breaking(evaluation: Evaluation) -> list[Sentence]:
     """For each attack with swept stress: the variants with the smallest and the largest breaking stress."""
     if evaluation.line >= 1:
         return [("With one class guessing is always correct, so no breaking stress is defined.",)]
     sentences: list[Sentence] = []
-    for (attack,), frame in evaluation.breaking.group_by("attack", maintain_order=True):
+    for (attack,), trainings in evaluation.breaking.group_by("attack", maintain_order=True):
+        frame = _over_seeds(evaluation, trainings)
         norm = evaluation.seed_means.filter(pl.col("attack") == attack)["norm"][0]
         broken = frame.drop_nulls("breaking_stress").sort("breaking_stress")
         standing = [Name(name) for name in frame.filter(pl.col("breaking_stress").is_null())["variant"]]
@@ -174,6 +221,17 @@ def _breaking(evaluation: Evaluation) -> list[Sentence]:
         else:
             sentences.append((*start, "."))
     return sentences
+
+
+def _over_seeds(evaluation: Evaluation, breaking: pl.DataFrame) -> pl.DataFrame:
+    """One row a name: the mean breaking stress, null where a training does not break."""
+    names = names_of_labels(evaluation.plan, labels(evaluation.plan))
+    all_break = pl.col("breaking_stress").is_not_null().all()
+    return breaking.group_by(pl.col("variant").replace(names), maintain_order=True).agg(
+        pl.when(all_break).then(pl.col("breaking_stress").mean()).alias("breaking_stress"),
+        pl.col("quantity").first(),
+        pl.col("strongest").max(),
+    )
 
 
 def _requirements(evaluation: Evaluation) -> list[Sentence]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import polars as pl
@@ -33,6 +33,14 @@ class Cell:
     gauge: Gauge | None = None
     variant: str | None = None
     """Makes it the head of a variant's row."""
+    write: Callable[[float], str] | None = field(default=None, compare=False)
+    """How `sort` is written, where a mean over trainings is written so as well."""
+    verdict: str = ""
+    """What a test says, where a mean over trainings counts what they say."""
+    trainings: tuple[str, ...] = ()
+    """Of the head of a row that sums up trainings of several seeds: their labels."""
+    training: bool = False
+    """Whether it is the head of a row that a row above it sums up: shown on demand."""
 
     @property
     def missing(self) -> bool:
@@ -74,10 +82,15 @@ class Table:
     order: int = 0
     """Its place within the section, smaller first."""
 
+    @property
+    def summary_rows(self) -> tuple[tuple[Cell, ...], ...]:
+        """The rows without those that are shown on demand."""
+        return tuple(row for row in self.rows if not row[0].training)
+
 
 def share(value: float | None, low: float | None = None, high: float | None = None, *, tone: bool = False) -> Cell:
     """A proportion in percent with its interval."""
-    return Cell(percent(value), value, interval(low, high), value if tone else None)
+    return Cell(percent(value), value, interval(low, high), value if tone else None, write=percent)
 
 
 def median_distance(row: Mapping[str, Any]) -> Cell:
@@ -90,6 +103,6 @@ def median_distance(row: Mapping[str, Any]) -> Cell:
     return Cell(distance(found, row["norm"]), found, note)
 
 
-def number(text: str, value: float | None) -> Cell:
-    """A quantity and how it is written."""
-    return Cell(text, value)
+def number(text: str, value: float | None, write: Callable[[float], str] | None = None) -> Cell:
+    """A quantity and how it is written; `write` writes means of it."""
+    return Cell(text, value, write=write)

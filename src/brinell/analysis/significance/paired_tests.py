@@ -9,6 +9,9 @@ import polars as pl
 SIGNIFICANCE = 0.05
 """A difference whose p-value is not under this is no difference."""
 
+NO_DIFFERENCE = "no difference"
+"""The verdict of a test whose p-value is not under it."""
+
 PAIR_SCHEMA = {
     "variant": pl.String,
     "baseline": pl.String,
@@ -57,7 +60,7 @@ def compare(variant: pl.DataFrame, baseline: pl.DataFrame, by: list[str]) -> pl.
         pl.Series("p_value", p_values, dtype=pl.Float64),
     ).with_columns(
         verdict=pl.when(~different)
-        .then(pl.lit("no difference"))
+        .then(pl.lit(NO_DIFFERENCE))
         .when(better)
         .then(pl.lit("better"))
         .otherwise(pl.lit("worse"))

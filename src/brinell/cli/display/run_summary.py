@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from statistics import fmean, stdev
+from typing import Any
 
 import polars as pl
 from rich.markup import escape
 from rich.table import Table
 
-from brinell.analysis import Evaluation, load
+from brinell.analysis import Evaluation, labels_of_names, load
+from brinell.analysis.labels import labels
 from brinell.cli.display.console import add_row, out
+from brinell.reporting.describe import worst_case_over
 from brinell.store import RunStore
 
 
@@ -21,16 +25,35 @@ def print_table(root: Path) -> None:
     table = Table("variant", box=None, pad_edge=False)
     for name in ("clean", *attacks, *(["worst case"] if len(attacks) > 1 else []), "bytes", "ratio"):
         table.add_column(escape(name), justify="right")
-    for row in evaluation.variants.iter_rows(named=True):
-        under = [_under(evaluation, row["variant"], attack) for attack in attacks]
-        worst = [_worst(evaluation, row["variant"])] if len(attacks) > 1 else []
-        shares = [_percent(share) for share in (row["clean_accuracy"], *under, *worst)]
-        add_row(table, row["variant"], *shares, _bytes(row["encoded_bytes"]), _ratio(row["compression_ratio"]))
+    rows = {row["variant"]: row for row in evaluation.variants.iter_rows(named=True)}
+    seeds = labels_of_names(evaluation.plan, labels(evaluation.plan))
+    for name, trainings in seeds.items():
+        add_row(table, name, *_cells(evaluation, [rows[label] for label in trainings], attacks))
     out.print(table)
     if evaluation.reference_radius is not None:
         radius = f"{evaluation.reference_radius.epsilon * 255:.4g}/255"
         counted = _counted(evaluation, attacks)
-        out.print(f"accuracy on {counted} test images; attacks at epsilon {radius}, most steps")
+        out.print(f"accuracy on {counted} test images; attacks at epsilon {radius}, most steps", soft_wrap=True)
+        if len(attacks) > 1:
+            out.print(f"worst case {worst_case_over(evaluation.at_reference)}", markup=False, soft_wrap=True)
+    most = max(map(len, seeds.values()), default=1)
+    if most > 1:
+        out.print(f"mean ± standard deviation over up to {most} trainings; the report has each training")
+
+
+def _cells(evaluation: Evaluation, rows: Sequence[dict[str, Any]], attacks: Sequence[str]) -> list[str]:
+    """What stands after the name: of several trainings means, with deviations of accuracies."""
+    shares = [[row["clean_accuracy"] for row in rows]]
+    shares += [[_under(evaluation, row["variant"], attack) for row in rows] for attack in attacks]
+    if len(attacks) > 1:
+        shares.append([_worst(evaluation, row["variant"]) for row in rows])
+    size, ratio = ([row[name] for row in rows] for name in ("encoded_bytes", "compression_ratio"))
+    return [*(_percent(values) for values in shares), _bytes(_mean(size)), _ratio(_mean(ratio))]
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return fmean(known) if known else None
 
 
 def _counted(evaluation: Evaluation, attacks: Sequence[str]) -> str:
@@ -73,12 +96,15 @@ def _at_reference(evaluation: Evaluation) -> pl.DataFrame:
     return evaluation.worst.filter((pl.col("norm") == reference.norm) & (pl.col("epsilon") == reference.epsilon))
 
 
-def _percent(share: float | None) -> str:
-    return "-" if share is None else f"{share:.1%}"
+def _percent(shares: Sequence[float | None]) -> str:
+    known = [share for share in shares if share is not None]
+    if not known:
+        return "-"
+    return f"{fmean(known):.1%}{f' ± {100 * stdev(known):.1f}' if len(known) > 1 else ''}"
 
 
-def _bytes(count: int | None) -> str:
-    return "-" if count is None else f"{count:,}"
+def _bytes(count: float | None) -> str:
+    return "-" if count is None else f"{count:,.0f}"
 
 
 def _ratio(ratio: float | None) -> str:

@@ -14,9 +14,9 @@ _WIDE, _NARROW = 0.6, 0.5
 
 def svg(table: Table) -> str:
     """The table as the page shows it, without what is drawn inside cells."""
-    kept = [place for place in range(len(table.columns)) if not any(row[place].gauge for row in table.rows)]
+    kept = [place for place in range(len(table.columns)) if not any(row[place].gauge for row in table.summary_rows)]
     heads = [[table.columns[place].title, *filter(None, [table.columns[place].below])] for place in kept]
-    rows = [[_lines(row[place]) for place in kept] for row in table.rows]
+    rows = [[_lines(row[place]) for place in kept] for row in table.summary_rows]
     widths = [
         max(_width(lines) for lines in (heads[place], *(row[place] for row in rows))) for place in range(len(kept))
     ]

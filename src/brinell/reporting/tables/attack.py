@@ -83,7 +83,8 @@ def _cell(row: dict[str, Any] | None, *, top5: bool) -> Cell:
         "" if spread is None else f"± {100 * spread:.1f}",
         f"top-5 {percent(row['top5_accuracy'])}" if top5 else "",
     ]
-    return Cell(text, cell.sort, "\n".join(note for note in notes if note), cell.tone)
+    note = "\n".join(note for note in notes if note)
+    return Cell(text, cell.sort, note, cell.tone, write=cell.write if target is None else None)
 
 
 def _breaks(evaluation: Evaluation, attack: str, variant: str, norm: str) -> Cell:

@@ -47,11 +47,11 @@ def _row(row: dict[str, Any]) -> tuple[Cell, ...]:
         Cell(kind, kind),
         share(row["clean_accuracy"], row["clean_accuracy_low"], row["clean_accuracy_high"]),
         share(row["top5_accuracy"]),
-        number(quantity(row["parameters"]), row["parameters"]),
-        number(quantity(row["nonzero"]), row["nonzero"]),
+        number(quantity(row["parameters"]), row["parameters"], quantity),
+        number(quantity(row["nonzero"]), row["nonzero"], quantity),
         number(MISSING if memory is None else f"{memory:,.3g}" if memory < 1000 else f"{memory:,.0f}", memory),
         number(MISSING if ncc is None else f"{ncc / 1e6:,.3g}" if ncc < 1e9 else f"{ncc / 1e6:,.0f}", ncc),
-        number(size(row["encoded_bytes"]), row["encoded_bytes"]),
+        number(size(row["encoded_bytes"]), row["encoded_bytes"], size),
     )
 
 

@@ -7,9 +7,9 @@ from typing import Any, Final
 
 import polars as pl
 
-from brinell.analysis import CLEAN, SIGNIFICANCE, WORST, Evaluation
-from brinell.reporting.describe import named, span
-from brinell.reporting.formats import MISSING, chance, listing, points, quantity, radius, ratio, size
+from brinell.analysis import CLEAN, NO_DIFFERENCE, SIGNIFICANCE, WORST, Evaluation
+from brinell.reporting.describe import span, worst_case_over
+from brinell.reporting.formats import MISSING, chance, indistinguishable, listing, points, quantity, radius, ratio, size
 from brinell.reporting.table import Cell, Column, Gauge, Table, number, share
 from brinell.reporting.tables.masking import verdict
 
@@ -52,14 +52,14 @@ def _caption(evaluation: Evaluation, joined: pl.DataFrame, within: str) -> str:
     clean = span(count for count in joined["examples"] if count)
     text = f"Clean accuracy on {clean} of {evaluation.plan.dataset}."
     if evaluation.reference_radius is not None:
-        robust = span(count for count in joined["robust_examples"] if count)
         text += (
-            f" Robust: the worst case per example over {named(evaluation.reference_radius.attacks)} within {within}, "
-            f"where the baseline stands nearest to halfway between its clean accuracy and guessing; on {robust}."
+            f" Robust: the worst case per example {worst_case_over(evaluation.at_reference)} within {within}, where "
+            "the baseline stands nearest to halfway between its clean accuracy and guessing."
         )
     return (
         f"{text} Beside each accuracy its Wilson 95% interval. Comparisons are exact McNemar tests on the same "
-        f"examples; p of {SIGNIFICANCE} or more is printed as no difference.{_integers(evaluation)}"
+        f"examples; p of {SIGNIFICANCE} or more is printed as not distinguishable on so many "
+        f"examples.{_integers(evaluation)}"
     )
 
 
@@ -101,9 +101,9 @@ def _row(evaluation: Evaluation, row: dict[str, Any]) -> tuple[Cell, ...]:
         robust,
         _against_baseline(evaluation, row),
         _gradients(evaluation, row["variant"]),
-        number(size(row["encoded_bytes"]), row["encoded_bytes"]),
-        number(ratio(row["compression_ratio"]), row["compression_ratio"]),
-        Cell(quantity(row["macs"]), row["macs"], _binary(row["xnor_ops"])),
+        number(size(row["encoded_bytes"]), row["encoded_bytes"], size),
+        number(ratio(row["compression_ratio"]), row["compression_ratio"], ratio),
+        Cell(quantity(row["macs"]), row["macs"], _binary(row["xnor_ops"]), write=quantity),
     )
 
 
@@ -134,6 +134,13 @@ def _against_baseline(evaluation: Evaluation, row: dict[str, Any]) -> Cell:
     if reference is None or found.is_empty():
         return Cell(MISSING)
     pair = found.row(0, named=True)
-    same = pair["verdict"] == "no difference"
-    text = "no difference" if same else f"{points(pair['difference'])} points"
-    return Cell(text, pair["difference"], chance(pair["p_value"]))
+    difference, chances = _written_points(pair["difference"]), chance(pair["p_value"])
+    if pair["verdict"] == NO_DIFFERENCE:
+        text, note, verdict = indistinguishable(pair["examples"]), f"{difference}, {chances}", "not distinguishable"
+    else:
+        text, note, verdict = difference, chances, pair["verdict"]
+    return Cell(text, pair["difference"], note, write=_written_points, verdict=verdict)
+
+
+def _written_points(difference: float) -> str:
+    return f"{points(difference)} points"

@@ -140,11 +140,20 @@
     const filter = row.closest(".grid")?.querySelector(".filter");
     const words = filter ? filter.value.toLowerCase().split(/\s+/) : [];
     const text = words.length ? row.textContent.toLowerCase() : "";
-    row.hidden = hidden.has(variants[row.dataset.variant]) || !words.every((word) => text.includes(word));
+    const shown = (row.dataset.variant ?? "").trim().split(" ").some((place) => !hidden.has(variants[place]));
+    const folded = row.classList.contains("training") && !row.closest(".grid").querySelector(".trainings input").checked;
+    row.hidden = !shown || folded || !words.every((word) => text.includes(word));
   };
   for (const filter of document.querySelectorAll(".filter")) {
     filter.addEventListener("input", () => {
       for (const row of filter.closest(".grid").querySelector("tbody").rows) reveal(row);
+    });
+  }
+
+  for (const box of document.querySelectorAll(".trainings input")) {
+    box.checked = false; // browsers remember it over a reload
+    box.addEventListener("change", () => {
+      for (const row of box.closest(".grid").querySelectorAll("tr.training")) reveal(row);
     });
   }
 

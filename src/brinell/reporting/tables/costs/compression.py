@@ -47,7 +47,7 @@ def _row(row: dict[str, Any]) -> tuple[Cell, ...]:
     ]
     return (
         Cell(row["variant"], row["variant"], row["technique"], variant=row["variant"]),
-        number(ratio(row["compression_ratio"]), row["compression_ratio"]),
+        number(ratio(row["compression_ratio"]), row["compression_ratio"], ratio),
         _error(row["clean_accuracy"]),
         _error(row["top5_accuracy"]),
         *(_size(row[name], row["dense_bytes"] if name.startswith(PACKERS) else None) for name in sizes),
