@@ -238,3 +238,17 @@ def test_attack_looks_at_the_view_it_is_told(brinell, file):
     said = brinell(*arguments, "--view", "exat")
     assert said.status == 1
     assert "unknown view 'exat'; accepted: natural, exact" in said.err
+
+
+def test_help_shows_flags_without_a_type_and_the_whole_grammar_of_conditions(brinell):
+    from brinell.analysis.compare.changes import METRICS
+
+    for command in (["--help"], ["run", "--help"], ["import", "--help"], ["import", "deep-compression", "--help"]):
+        assert "<bool>" not in brinell(*command).out
+    for command in ("compare", "limit"):
+        text = " ".join(brinell(command, "--help").out.split())
+        assert (
+            "METRIC [under ATTACK] [within RADIUS [NORM]] [on RUNTIME] [of VARIANT] < | <= | > | >= NUMBER[%]" in text
+        )
+        missing = [metric for metric in METRICS if metric not in text]
+        assert missing == ([] if command == "compare" else ["top5_accuracy"])

@@ -23,28 +23,30 @@ from brinell.cli import (
     sizes,
     status,
 )
+from brinell.cli.display.commands import Command, Group
 from brinell.cli.display.console import errors, flowing, out, say_error
 from brinell.core import BrinellError
 
 app = typer.Typer(
     name="brinell",
+    cls=Group,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("init", help=flowing(init.HELP))(init.init)
-app.command("run", help=flowing(run.HELP))(run.run)
-app.command("report", help=flowing(report.HELP))(report.report)
-app.command("status", help=flowing(status.HELP))(status.status)
-app.command("compare", help=flowing(compare.HELP))(compare.compare)
-app.command("limit", help=flowing(limit.HELP))(limit.limit)
-app.command("list", help=flowing(listing.HELP))(listing.list_members)
-app.command("inspect", help=flowing(inspect.HELP))(inspect.inspect)
-app.command("attack", help=flowing(attack.HELP))(attack.attack)
-app.command("compress", help=flowing(compress.HELP))(compress.compress)
-app.command("sizes", help=flowing(sizes.HELP))(sizes.sizes)
-app.command("export", help=flowing(export.HELP))(export.export)
+app.command("init", cls=Command, help=flowing(init.HELP))(init.init)
+app.command("run", cls=Command, help=flowing(run.HELP))(run.run)
+app.command("report", cls=Command, help=flowing(report.HELP))(report.report)
+app.command("status", cls=Command, help=flowing(status.HELP))(status.status)
+app.command("compare", cls=Command, help=flowing(compare.HELP))(compare.compare)
+app.command("limit", cls=Command, help=flowing(limit.HELP))(limit.limit)
+app.command("list", cls=Command, help=flowing(listing.HELP))(listing.list_members)
+app.command("inspect", cls=Command, help=flowing(inspect.HELP))(inspect.inspect)
+app.command("attack", cls=Command, help=flowing(attack.HELP))(attack.attack)
+app.command("compress", cls=Command, help=flowing(compress.HELP))(compress.compress)
+app.command("sizes", cls=Command, help=flowing(sizes.HELP))(sizes.sizes)
+app.command("export", cls=Command, help=flowing(export.HELP))(export.export)
 app.add_typer(importing.app, name="import")
 
 

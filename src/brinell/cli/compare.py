@@ -11,6 +11,7 @@ import polars as pl
 import typer
 from rich.table import Table
 
+from brinell.cli.arguments.condition_help import CONDITION_HELP
 from brinell.cli.display.check_formats import Check, Checks, Format, FormatOption, formatted
 from brinell.cli.display.console import Debug, add_row, out, say_error
 from brinell.cli.requirements import NOT_MET_STATUS, requirement_check
@@ -18,12 +19,17 @@ from brinell.core import ConfigurationError, DataError
 from brinell.core.conditions import Condition
 from brinell.store import RunStore
 
-HELP = """Say what changed from one run to another, on the examples that both measured.
+HELP = f"""Say what changed from one run to another, on the examples that both measured.
 
 Variants and attacks are the same where their names are. Accuracies are compared by McNemar's exact test; a difference
 that it does not see is counted as not distinguishable. With --fail-if the exit status is 1 when a change crosses a
-limit, or when the second run lacks what the limit is on; with --require it is 3 when the second run does not meet a requirement,
-by its one-sided 95 % bound. It is 2 when a condition cannot be read or is on nothing, or the runs measured other data.
+limit, or when the second run lacks what the limit is on; with --require it is 3 when the second run does not meet a
+requirement, by its one-sided 95 % bound. It is 2 when a condition cannot be read or is on nothing, or the runs measured
+other data.
+
+{CONDITION_HELP} With --fail-if METRIC may be top5_accuracy as well, NUMBER is the change from the first run to the
+second, with % in percent of the first, and 'at p < LEVEL' may follow. With --require NUMBER is the value itself, or,
+with a sign, a change against the baseline.
 
 [bold]Examples[/]
 
@@ -42,7 +48,7 @@ Conditions = Annotated[
     typer.Option(
         "--fail-if",
         metavar="CONDITION",
-        help="METRIC [under ATTACK] [within RADIUS] [on RUNTIME] [of VARIANT] < NUMBER; repeat it for more.",
+        help="A change that must not be, such as 'robust_accuracy < -0.02'; repeat it for more.",
     ),
 ]
 

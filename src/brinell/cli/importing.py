@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from brinell.cli.display.commands import Command, Group
 from brinell.cli.display.console import Debug, Settings, flowing, out
 
 HELP = "Turn a network in another format into a .brinell file."
@@ -21,7 +22,7 @@ first); --set changes the architecture's fields.
 $ brinell import deep-compression squeezenet.net --model squeezenet1_0 --out squeezenet.brinell
 """
 
-app = typer.Typer(no_args_is_help=True, help=HELP, rich_markup_mode="rich")
+app = typer.Typer(cls=Group, no_args_is_help=True, help=HELP, rich_markup_mode="rich")
 
 
 @app.callback()
@@ -29,7 +30,7 @@ def importing() -> None:
     """See `HELP`; it keeps the one command a subcommand."""
 
 
-@app.command("deep-compression", help=flowing(DEEP_COMPRESSION))
+@app.command("deep-compression", cls=Command, help=flowing(DEEP_COMPRESSION))
 def deep_compression(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A .net file.")],
     model: Annotated[str, typer.Option("--model", metavar="KIND", help="Its architecture (brinell list models).")],

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from brinell.cli.arguments.condition_help import CONDITION_HELP
 from brinell.cli.arguments.data_argument import Data, with_shape
 from brinell.cli.arguments.model_argument import HELP as MODEL_HELP
 from brinell.cli.arguments.model_argument import Model, Weights, read_model
@@ -18,6 +19,8 @@ HELP = f"""Find the smallest network of each family of compression that keeps co
 {MODEL_HELP} A network without weights is trained by --set train.epochs=10. --set data.SETTING changes the data set's;
 settings that begin with families. replace the default families: magnitude pruning of weights, and INQ. The study that
 is run is written to OUT/study.yaml; running the command again goes on with what there is.
+
+{CONDITION_HELP} A NUMBER with a sign is a change against the network as it is; one without is the value itself.
 
 [bold]Example[/]
 
@@ -31,7 +34,11 @@ def limit(
     data: Data,
     keep: Annotated[
         list[str],
-        typer.Option("--keep", metavar="CONDITION", help="METRIC [within RADIUS] >= NUMBER; repeat it for more."),
+        typer.Option(
+            "--keep",
+            metavar="CONDITION",
+            help="What is kept, such as 'worst_case within 2/255 >= -0.02'; repeat it for more.",
+        ),
     ],
     changes: Settings = None,
     weights: Weights = None,
