@@ -24,6 +24,8 @@ _GAIN: Final = 0.1
 _SIGNIFICANT: Final = 3.0
 """Standard errors, at least."""
 _AT_ONCE: Final = 50
+_SCREENED: Final = 100
+"""Images on which all normalisations are tried; on the others the best of them is."""
 
 
 def suggest_normalization(module: nn.Module, images: Tensor, labels: Tensor) -> str | None:
@@ -84,9 +86,12 @@ def best_normalization(
 def _compare(module: nn.Module, images: Tensor, labels: Tensor) -> tuple[str, float, float] | None:
     """The normalisation that is clearly better than none, the accuracy as it is, and the better one."""
     as_is = _accuracy(module, images, labels)
-    found = {name: _accuracy(module, _normalized(images, *values), labels) for name, values in _USUAL.items()}
+    if as_is > 1 - _GAIN:
+        return None
+    few, few_labels = images[:_SCREENED], labels[:_SCREENED]
+    found = {name: _accuracy(module, _normalized(few, *values), few_labels) for name, values in _USUAL.items()}
     name = max(found, key=lambda name: found[name])
-    best, count = found[name], len(labels)
+    best, count = _accuracy(module, _normalized(images, *_USUAL[name]), labels), len(labels)
     error = math.sqrt(max(as_is * (1 - as_is) + best * (1 - best), 1 / count) / count)
     return None if best - as_is < max(_GAIN, _SIGNIFICANT * error) else (name, as_is, best)
 

@@ -19,7 +19,7 @@ from brinell.reporting.drawing.palette import Style
 from brinell.reporting.export import KINDS, Exhibit, folder_of, slug
 from brinell.reporting.formats import elided, settings
 from brinell.reporting.layout import APART, bands, by_section
-from brinell.reporting.summary import summary
+from brinell.reporting.summary import REMARKS, summary
 
 GLYPHS = {
     "circle": "M6 1.6a4.4 4.4 0 1 1 0 8.8a4.4 4.4 0 1 1 0-8.8z",
@@ -61,7 +61,7 @@ def render(
             coverage=by_section(exhibits)[APART][0],
             problems=problems,
             attacks={trial.attack: settings(trial.spec) for trial in evaluation.plan.trials if trial.kind != CLEAN},
-            environment={name: _fact(value) for name, value in evaluation.environment.items()},
+            environment={name: _fact(value) for name, value in evaluation.environment.items() if name != REMARKS},
             commands=_commands(folder),
             shipped=shipped,
             hashes=[script_escape.digest(code) for code in scripts],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -39,6 +40,8 @@ _VERDICTS: Final[tuple[tuple[Verdict, str], ...]] = (
     ("not tested", "not tested"),
 )
 
+REMARKS: Final = "remarks"
+"""Where `environment.json` keeps what in a study is probably not meant."""
 SPELT_OUT = 3
 """Number of suspected variants with evidence; further ones are listed by name."""
 
@@ -54,6 +57,7 @@ class Summary:
 def summary(evaluation: Evaluation) -> Summary:
     """Sentences derived from the frames by fixed rules."""
     notes = (
+        ("Check the study", tuple(_remarks(evaluation))),
         ("Limits", tuple((Name(name), rest) for name, rest in limit_sentences(evaluation))),
         ("Requirements", tuple(_requirements(evaluation))),
         ("Robust accuracy", tuple(_robust(evaluation))),
@@ -169,6 +173,16 @@ def _difference(evaluation: Evaluation, choice: Choice, attack: str, value: floa
     counts = sorted(set(pairs["examples"]))
     examples = f"{counts[0]:,}" if len(counts) == 1 else f"{counts[0]:,} to {counts[-1]:,}" if counts else "0"
     return _Difference(value, tuple(pairs["verdict"]), examples)
+
+
+def _remarks(evaluation: Evaluation) -> list[Sentence]:
+    """What in the study is probably not meant."""
+    found = evaluation.environment.get(REMARKS)
+    planned = {variant.key for variant in evaluation.plan.variants}
+    remarks = found.items() if isinstance(found, Mapping) else ()
+    return [
+        (f"{text[0].upper()}{text[1:]}.",) for key, text in remarks if key in planned and isinstance(text, str) and text
+    ]
 
 
 def _robust(evaluation: Evaluation) -> list[Sentence]:

@@ -67,6 +67,8 @@ class ProgressDisplay:
             f"{event.plan.name}: {len(event.plan.variants)} variants, {len(event.plan.trials)} trials in "
             f"{event.root}{kept}"
         )
+        for remark in event.remarks:
+            self._print(f"note: {remark}")
         for place in event.damaged[:_DAMAGED_SHOWN]:
             self._print(f"damaged, or a copy of another file, and made again: {place}")
         if (more := len(event.damaged) - _DAMAGED_SHOWN) > 0:

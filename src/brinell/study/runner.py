@@ -19,6 +19,7 @@ from brinell.study.executors.processes import Processes
 from brinell.study.executors.ray_cluster import Ray
 from brinell.study.limit_search import check_limits, search_limits
 from brinell.study.networks import check_code_is_trusted
+from brinell.study.normalization_remarks import REMARKS, normalization_remarks
 from brinell.study.plan import plan
 from brinell.study.schedule import execute
 from brinell.study.splits import Splits
@@ -45,6 +46,8 @@ class RunStarted:
     left: tuple[Task, ...]
     damaged: tuple[str, ...] = ()
     """Files and folders of the run that are left out because they are damaged or foreign, and made again."""
+    remarks: tuple[str, ...] = ()
+    """What in the study is probably not meant, in sentences; it runs as it is."""
 
 
 Event = RunStarted | TaskProgress | TaskResult
@@ -137,14 +140,15 @@ class _Computing:
         """Write the plan, and compute what the folder lacks of it."""
         store, splits = self.store, self.splits
         facts = environment(executor=self.executor, workers=self.workers, threads=self.threads)
-        store.write_study(self.source, planned, facts)
+        remarks = normalization_remarks(study, planned, splits, store)
+        store.write_study(self.source, planned, {**facts, REMARKS: remarks} if remarks else facts)
         context = WorkerContext(study, planned, store, facts, splits, splits.test.input_shape)
         everything = tasks(planned, training_examples=training_examples(planned, splits))
         left = missing(everything, store, planned.classes)
         tell = _noted(store, TimeRemaining(left), self.observe)
         unsupported = {name: failure.message for name, failure in store.failures().items() if failure.unsupported}
         damaged = tuple(place for task in left for place in task.damaged(store))
-        tell(RunStarted(store.root, planned, len(everything), left, damaged))
+        tell(RunStarted(store.root, planned, len(everything), left, damaged, tuple(remarks.values())))
         names = file_names(planned)
         name_variants(store, names)
         with _executor(self.executor, context, self.threads, self.workers) as chosen:
