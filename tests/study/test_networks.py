@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import textwrap
 from pathlib import Path
 from typing import Any
@@ -127,6 +128,51 @@ def test_a_change_of_the_code_or_of_the_weights_changes_the_key(code: Path, tmp_
     assert key(study_of({"a": custom(moved, weights=str(weights))})) != moved_key
     normalized = custom(moved, weights=str(weights), mean=[0.5], std=[0.5])
     assert key(study_of({"a": normalized})) != key(study_of({"a": custom(moved, weights=str(weights))}))
+
+
+def test_what_the_code_imports_from_beside_it_is_part_of_the_key(tmp_path: Path) -> None:
+    """Also a helper that a helper imports; neither what lies beside it unused, nor where it all lies."""
+    files = {
+        "networks.py": "import own_layers\ndef build(): return own_layers.net()\n",
+        "own_layers.py": "import torch\nfrom own_scale import SCALE\n"
+        "def net():\n"
+        "    module = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 10))\n"
+        "    for p in module.parameters(): torch.nn.init.constant_(p, SCALE)\n"
+        "    return module\n",
+        "own_scale.py": "SCALE = 0.5\n",
+        "unused.py": "",
+    }
+
+    def key_with(folder: str, **changes: str) -> str:
+        (tmp_path / folder).mkdir()
+        for name, text in (files | {f"{name}.py": text for name, text in changes.items()}).items():
+            (tmp_path / folder / name).write_text(text)
+        for name in ("own_layers", "own_scale"):
+            sys.modules.pop(name, None)
+        try:
+            return key(study_of({"a": custom(tmp_path / folder / "networks.py")}))
+        finally:
+            for name in ("own_layers", "own_scale"):
+                sys.modules.pop(name, None)
+
+    first = key_with("first")
+    assert key_with("moved", unused="x = 1\n") == first
+    assert key_with("commented", own_scale="SCALE = 0.5  # a half\n") != first
+    assert key_with("changed", own_scale="SCALE = 0.25\n") != first
+
+
+def test_the_key_does_not_depend_on_how_the_network_is_exported(
+    code: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another version of PyTorch may export it as other operators, or not at all."""
+    study = study_of({"a": custom(code, weights=str(tmp_path / "w.safetensors"))})
+    first = key(study)
+
+    def fails(*_: Any, **__: Any) -> None:
+        raise RuntimeError("not in this version")
+
+    monkeypatch.setattr(torch.export, "export", fails)
+    assert key(study) == first
 
 
 def test_training_begins_with_weights_that_the_seed_decides(code: Path, tmp_path: Path) -> None:

@@ -180,9 +180,7 @@ def _remarks(evaluation: Evaluation) -> list[Sentence]:
     found = evaluation.environment.get(REMARKS)
     planned = {variant.key for variant in evaluation.plan.variants}
     remarks = found.items() if isinstance(found, Mapping) else ()
-    return [
-        (f"{text[0].upper()}{text[1:]}.",) for key, text in remarks if key in planned and isinstance(text, str) and text
-    ]
+    return [(f"{text}.",) for key, text in remarks if key in planned and isinstance(text, str)]
 
 
 def _robust(evaluation: Evaluation) -> list[Sentence]:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from torch import nn
 
 from brinell.container import PackedNetwork
@@ -111,15 +109,11 @@ def _from_source(source: NetworkSource, where: str, test: Dataset, trained: bool
     architecture = getattr(loaded.module, "architecture", None)
     identity: dict[str, Any] = {"source": source.identity()}
     if source.runs_code or "name" in type(source).model_fields:  # what is built may change where no file does
-        identity["weights"] = _digest(loaded.module)
+        identity["weights"] = loaded.weights_digest
     if source.runs_code:
-        identity["architecture"] = None if architecture is None else architecture.identity()
+        identity["code"] = loaded.code_digest
         without_weights = getattr(source, "weights", None) is None
-        if (
-            without_weights
-            and not trained
-            and _digest(_load(source, test.input_shape, 1).module) != identity["weights"]
-        ):
+        if without_weights and not trained and _load(source, test.input_shape, 1).weights_digest != identity["weights"]:
             raise ModelError(
                 "weights: they are drawn at random each time; give a checkpoint, or train the variants of it"
             )
@@ -151,16 +145,6 @@ def _built_in(model: Model, architecture: Architecture, where: str, test: Datase
 def _load(source: NetworkSource, input_shape: tuple[int, int, int], seed: int) -> LoadedNetwork:
     """`run` has asked whether code may run (`check_code_is_trusted`)."""
     return load_source(source, input_shape, seed=seed, trusted=True)
-
-
-def _digest(module: nn.Module) -> str:
-    """Of all tensors, by name."""
-    tensors = {name: value for name, value in module.state_dict().items() if isinstance(value, torch.Tensor)}
-    digest = hashlib.sha256()
-    for name, value in tensors.items():
-        digest.update(f"{name}{tuple(value.shape)}{value.dtype}".encode())
-        digest.update(value.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()
 
 
 @contextmanager

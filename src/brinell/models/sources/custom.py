@@ -10,6 +10,7 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -18,6 +19,7 @@ from pydantic import Field, model_validator
 from torch import nn
 
 from brinell.core import ConfigurationError, ModelError, choices
+from brinell.models.sources.network_digests import code_digest
 from brinell.models.sources.network_source import LoadedNetwork, NetworkSource
 from brinell.models.weights import load_weights
 
@@ -71,19 +73,21 @@ class CustomNetwork(NetworkSource):
         self.check_trust(trusted)
         if input_shape is None:
             raise ModelError(f"{self.describe_code()}: the shape of its images is needed: give input_shape, or data")
-        network = self._build(self._find())
+        factory, defined_in = self._find()
+        network = self._build(factory)
         if self.weights is not None:
             load_weights(network, self.weights)
-        return self.loaded(network, input_shape)
+        return replace(self.loaded(network, input_shape), code_digest=code_digest(network, defined_in))
 
-    def _find(self) -> Callable[..., Any]:
+    def _find(self) -> tuple[Callable[..., Any], str]:
+        """The factory, and the name of the module that it was found in."""
         module = _import_file(self.file) if self.file is not None else _import_module(str(self.module))
         found = getattr(module, self.factory, None)
         if not callable(found):
             known = [name for name, value in vars(module).items() if callable(value) and not name.startswith("_")]
             raise ModelError(f"factory: {self.file or self.module} has none; {choices(self.factory, known)}")
         factory: Callable[..., Any] = found
-        return factory
+        return factory, module.__name__
 
     def _build(self, factory: Callable[..., Any]) -> nn.Module:
         with _one_error(f"{self.describe_code()} failed"):

@@ -8,6 +8,7 @@ import torch
 
 from brinell.core import ModelError, derive_seed
 from brinell.models.sources.capture import capture_graph
+from brinell.models.sources.network_digests import weights_digest
 from brinell.models.sources.network_source import LoadedNetwork, NetworkSource
 
 
@@ -41,6 +42,7 @@ def load_source(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed(seed, "weights"))
         loaded = source.load(input_shape, trusted=trusted)
+    loaded = replace(loaded, weights_digest=weights_digest(loaded.module))
     try:
         return replace(loaded, module=capture_graph(loaded.module, loaded.input_shape))
     except ModelError as error:

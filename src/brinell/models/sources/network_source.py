@@ -25,6 +25,10 @@ class LoadedNetwork:
     classes: int
     needs_code: str | None = None
     """Why files of it need the code that built it, where no graph of it could be captured."""
+    weights_digest: str = ""
+    """Of its weights as they were loaded, under their own names."""
+    code_digest: str = ""
+    """Of the source that it was built and is run by, where that is code which the source of the network names."""
 
 
 class NetworkSource(Spec):
