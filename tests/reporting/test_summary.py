@@ -9,8 +9,8 @@ import polars as pl
 import pytest
 
 from brinell.analysis import Choice, load
+from brinell.reporting.baseline_comparison import compare_with_baseline
 from brinell.reporting.summary import Summary, summary
-from brinell.reporting.summary import _compared as compared
 from brinell.store import RunStore
 from reporting.fake_run import BASELINE, FAKES, fake_plan, half_finished, many, write_fake_run
 
@@ -152,4 +152,4 @@ def test_what_is_said_of_differences(clean: list[str], robust: list[str], said: 
     empty = evaluation.pairs.clear()
     pairs = pl.concat([empty, pairs], how="diagonal_relaxed")
     choice = Choice("baseline", 1, "v", True, clean_loss=0.01, robust_loss=-0.02)
-    assert compared(replace(evaluation, pairs=pairs, reference_radius=None), choice) == said
+    assert compare_with_baseline(replace(evaluation, pairs=pairs, reference_radius=None), choice) == said

@@ -161,8 +161,8 @@ def _print(frame: pl.DataFrame) -> None:
 
 
 def _span(counts: pl.Series) -> str:
-    least, most = counts.min(), counts.max()
-    return f"{least:,}" if least == most else f"{least:,} to {most:,}"
+    found = sorted(set(counts.to_list()))
+    return f"{found[0]:,}" if len(found) == 1 else f"{found[0]:,} to {found[-1]:,}"
 
 
 def _cells(row: dict[str, Any]) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from typing import Final
 from torch import nn
 
 from brinell.core import StudyPlan
-from brinell.models import Normalized, find_normalization
+from brinell.models import Normalized, suggest_normalization
 from brinell.store import RunStore
 from brinell.study.config import Model, ModelVariant
 from brinell.study.networks import load_module
@@ -46,7 +46,7 @@ def _remark(model: Model, where: str, splits: Splits) -> str | None:
     if _normalizes(module):
         return None
     images, labels = splits.test.take(min(_EXAMPLES, len(splits.test))).tensors()
-    found = find_normalization(module, images, labels)
+    found = suggest_normalization(module, images, labels)
     return None if found is None else f"{where}: {found}"
 
 
