@@ -14,7 +14,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
-from brinell.core import StoreError
+from pydantic import ValidationError
+
+from brinell.core import StoreError, StudyPlan, explain
 from brinell.store.atomic import write_bytes
 from brinell.store.content_hash import FIELD, UNFILLED, content_hash_fits, sha256, with_content_hash
 from brinell.store.layout import FileNode
@@ -113,6 +115,18 @@ def read_plan(root: Path) -> bytes:
     if fits and record.get(_FORMAT_FIELD) != FORMAT:
         raise StoreError(f"{path} is damaged, or of a later version: its format is {record.get(_FORMAT_FIELD)!r:.40}")
     return data
+
+
+def read_study_plan(root: Path) -> StudyPlan:
+    """The plan in `study.json`.
+
+    Raises:
+        StoreError: as `read_plan`, or it is no plan of this version.
+    """
+    try:
+        return StudyPlan.model_validate_json(read_plan(root))
+    except ValidationError as error:
+        raise StoreError(f"{safe_path(root, 'study.json')} is damaged: {explain(error, '', StudyPlan)}") from None
 
 
 def _bytes(path: Path) -> bytes:

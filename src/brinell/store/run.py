@@ -6,24 +6,25 @@ from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import polars as pl
 from numpy.typing import NDArray
-from pydantic import ValidationError
 
-from brinell.core import StoreError, StudyPlan, explain
+from brinell.core import StoreError, StudyPlan
 from brinell.store import probe_files, task_status, variant_files
 from brinell.store.atomic import make_folder, write_text
 from brinell.store.change_token import change_token
-from brinell.store.integrity import read_object, read_plan, write_object, write_plan
+from brinell.store.integrity import read_object, read_study_plan, write_object, write_plan
 from brinell.store.lock import is_locked, locked
 from brinell.store.ownership import check_own_folder, check_reported_folder
 from brinell.store.report_files import check_report, write_report
 from brinell.store.safe_paths import check_tree, exists, safe_path
 from brinell.store.sweep import check_known_entries, remove_known, sweep
-from brinell.store.tables import parse_footer, parse_table, table_content, write_table
+from brinell.store.tables import is_whole_table, parse_footer, parse_table, table_content, write_table
 from brinell.store.task_status import Failure, Running
+
+_TIME_REMAINING: Final = ("scratch", "running", "left")
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class RunStore:
             StoreError: `root` is not the folder of a run.
         """
         store = cls(Path(root))
-        if not store._exists("study.json"):
+        if not exists(store.root, "study.json"):
             raise StoreError(f"{root} is not a run's folder (it holds no study.json); `brinell run STUDY` makes one")
         return store
 
@@ -69,9 +70,6 @@ class RunStore:
     def _path(self, *parts: str) -> Path:
         return safe_path(self.root, *parts)
 
-    def _exists(self, *parts: str) -> bool:
-        return exists(self.root, *parts)
-
     @property
     def plan_path(self) -> Path:
         """The resolved study."""
@@ -95,7 +93,7 @@ class RunStore:
             try:
                 yield
             finally:
-                self._left_path.unlink(missing_ok=True)
+                self._path(*_TIME_REMAINING).unlink(missing_ok=True)
 
     @property
     def in_use(self) -> bool:
@@ -119,14 +117,11 @@ class RunStore:
         Raises:
             StoreError: `study.json` is damaged or of another version.
         """
-        try:
-            return StudyPlan.model_validate_json(read_plan(self.root))
-        except ValidationError as error:
-            raise StoreError(f"{self.plan_path} is damaged: {explain(error, '', StudyPlan)}") from None
+        return read_study_plan(self.root)
 
     def environment(self) -> dict[str, Any]:
         """Versions, commit and machine of the run; empty where they were never written."""
-        return read_object(self.root, "environment.json") if self._exists("environment.json") else {}
+        return read_object(self.root, "environment.json") if exists(self.root, "environment.json") else {}
 
     def change_token(self) -> frozenset[tuple[str, int]]:
         """What tells whether results have landed, failed or gone since: every finished one with its time of writing."""
@@ -169,11 +164,7 @@ class RunStore:
         Raises:
             StoreError: the file is not what was written.
         """
-        record = variant_files.variant_object(self.root, key, "figures.json")
-        steps = [] if record is None else record.get("steps")
-        if not isinstance(steps, list):
-            raise StoreError(f"{self.variant(key) / 'figures.json'} holds no list of steps")
-        return steps
+        return variant_files.variant_figures(self.root, key)
 
     # Rows and traces: a file that exists is done
 
@@ -187,17 +178,11 @@ class RunStore:
 
     def has_rows(self, trial: str, block: str) -> bool:
         """Whether the block's file is there."""
-        return self._exists("trials", trial, f"{block}.parquet")
+        return exists(self.root, "trials", trial, f"{block}.parquet")
 
     def has_whole_rows(self, trial: str, block: str) -> bool:
         """Whether the block's file is there with the content that was written."""
-        if not self.has_rows(trial, block):
-            return False
-        try:
-            table_content(self.root, "trials", trial, block)
-        except StoreError:
-            return False
-        return True
+        return self.has_rows(trial, block) and is_whole_table(self.root, "trials", trial, block)
 
     def write_rows(
         self,
@@ -236,7 +221,7 @@ class RunStore:
 
     def has_probe(self, key: str) -> bool:
         """Whether the probe's record is there."""
-        return self._exists("probes", f"{key}.json")
+        return exists(self.root, "probes", f"{key}.json")
 
     def has_whole_probe(self, key: str) -> bool:
         """Whether the probe's record and arrays are there with the content that was written."""
@@ -268,17 +253,13 @@ class RunStore:
         """Failures by task."""
         return task_status.failures(self.root)
 
-    @property
-    def _left_path(self) -> Path:
-        return self._path("scratch", "running", "left")
-
     def write_time_remaining(self, seconds: float, now: float) -> None:
         """Say how many seconds are left, as of `now` (seconds since the epoch)."""
-        task_status.write_time_remaining(self._left_path, seconds, now)
+        task_status.write_time_remaining(self._path(*_TIME_REMAINING), seconds, now)
 
     def time_remaining(self) -> tuple[float, float] | None:
         """Seconds that were left, and when that was said; `None` while nobody knows."""
-        return task_status.time_remaining(self._left_path)
+        return task_status.time_remaining(self._path(*_TIME_REMAINING))
 
     def write_running(self, running: Running) -> None:
         """Say how far a task is. Not synced, and silent when the disk is full: losing it loses nothing."""

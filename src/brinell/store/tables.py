@@ -114,6 +114,15 @@ def parse_footer(data: bytes, path: Path) -> dict[str, Any]:
     return footer
 
 
+def is_whole_table(root: Path, folder: str, trial: str, block: str) -> bool:
+    """Whether one block's table is there with the content that was written."""
+    try:
+        table_content(root, folder, trial, block)
+    except StoreError:
+        return False
+    return True
+
+
 def table_content(root: Path, folder: str, trial: str, block: str) -> bytes:
     """The bytes of one block's table in `folder` (`trials` or `traces`), its content hash checked.
 

@@ -94,6 +94,19 @@ def variant_object(root: Path, key: str, name: str) -> dict[str, Any] | None:
         raise StoreError(f"cannot read {path}: {error.strerror or error}") from error
 
 
+def variant_figures(root: Path, key: str) -> list[dict[str, Any]]:
+    """The steps in `figures.json`, none where the variant has no such file.
+
+    Raises:
+        StoreError: as `variant_file`, or the file holds no list of steps.
+    """
+    record = variant_object(root, key, "figures.json")
+    steps = [] if record is None else record.get("steps")
+    if not isinstance(steps, list):
+        raise StoreError(f"{safe_path(root, 'variants', key) / 'figures.json'} holds no list of steps")
+    return steps
+
+
 def _files(root: Path, key: str) -> dict[str, tuple[int | None, str | None]]:
     """Bytes and SHA-256 by name, of which a variant older than manifests has none.
 

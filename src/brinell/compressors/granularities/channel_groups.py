@@ -5,37 +5,18 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from brinell.compressors.granularities.group import Group
 from brinell.compressors.granularities.tied_groups import merge_tied
 from brinell.core import ModelError
 from brinell.nn import SLICEABLE, copy_module, depthwise, frozen_names, kept_ties, slice_channels, widths
 
 _CLOSE = 1e-6
-
-
-@dataclass(frozen=True, eq=False)
-class Group:
-    """Channels that are removed together; by layer `(channels, s)`, the s places of each among its inputs or outputs.
-
-    s is 1 but after a flattening, where a channel is as many inputs of a linear layer as it has pixels. Named after the
-    first layer that gives these channels. Batch norms and depthwise convolutions stand under `outputs`.
-    """
-
-    name: str
-    channels: int
-    inputs: Mapping[str, Tensor]
-    outputs: Mapping[str, Tensor]
-
-    @property
-    def members(self) -> set[str]:
-        """Names of all its layers."""
-        return {*self.inputs, *self.outputs}
 
 
 def find_groups(module: nn.Module, input_shape: Sequence[int], order: Sequence[str]) -> tuple[Group, ...]:

@@ -9,8 +9,9 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from brinell.compressors.granularities.channel_groups import Group, find_groups, remove
+from brinell.compressors.granularities.channel_groups import find_groups, remove
 from brinell.compressors.granularities.cost import Term
+from brinell.compressors.granularities.group import Group
 from brinell.compressors.granularities.prunable_units import Counts, Sketch
 from brinell.costs import LayerCost
 from brinell.nn import copy_module, depthwise, widths

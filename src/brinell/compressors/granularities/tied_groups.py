@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
+from brinell.compressors.granularities.group import Group
 from brinell.nn import tied_layers
-
-if TYPE_CHECKING:
-    from brinell.compressors.granularities.channel_groups import Group
 
 
 def merge_tied(network: nn.Module, groups: Sequence[Group]) -> tuple[Group, ...]:

@@ -15,9 +15,10 @@ import torch
 from torch import Tensor, nn
 
 from brinell.core import ModelError
-from brinell.nn.graph.graph_network import FEATURE_NORM, check_operators
+from brinell.nn.graph.graph_network import check_operators
 from brinell.nn.graph.naming import name_tensors, tensor_specs
 from brinell.nn.graph.network_graph import GraphNode, NetworkGraph
+from brinell.nn.graph.node_layers import FEATURE_NORM
 
 SCHEMA: Final = 8
 """Major version of PyTorch's schema of exported programs."""

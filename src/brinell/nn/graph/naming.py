@@ -7,8 +7,9 @@ from typing import Any, Final
 
 from torch import Tensor, nn
 
-from brinell.nn.graph.graph_network import FEATURE_NORM, safe_name
+from brinell.nn.graph.module_names import safe_name
 from brinell.nn.graph.network_graph import GraphNode, TensorSpec, references
+from brinell.nn.graph.node_layers import FEATURE_NORM
 
 _ROLES: Final = {
     "conv2d": ("weight", "bias"),

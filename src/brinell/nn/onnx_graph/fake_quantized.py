@@ -9,8 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from brinell.core import ModelError
+from brinell.nn.onnx_graph.node import Node
 from brinell.nn.onnx_graph.operations import OPERATIONS
-from brinell.nn.onnx_graph.reading import Graph, Node
+from brinell.nn.onnx_graph.reading import Graph
 
 LARGEST: Final = 1 << 28
 """Numbers that all values for one image may have in sum."""

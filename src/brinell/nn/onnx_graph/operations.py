@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from brinell.core import ModelError
-
-if TYPE_CHECKING:
-    from brinell.nn.onnx_graph.reading import Node
+from brinell.nn.onnx_graph.node import Node
 
 Operation = Callable[..., Tensor]
 

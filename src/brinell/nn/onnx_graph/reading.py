@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from brinell.core import ModelError, require
+from brinell.nn.onnx_graph.node import Node
 from brinell.nn.onnx_graph.operations import OPERATIONS
 
 OPSETS: Final = range(13, 24)
@@ -18,18 +19,6 @@ OPSETS: Final = range(13, 24)
 
 _TYPES: Final = {1: "float32", 2: "uint8", 3: "int8", 6: "int32", 7: "int64", 9: "bool", 11: "float64"}
 """Types of ONNX's tensors, by their numbers there."""
-
-
-@dataclass(frozen=True)
-class Node:
-    """One operation on named values; an input that is left out is empty."""
-
-    name: str
-    operation: str
-    inputs: tuple[str, ...]
-    outputs: tuple[str, ...]
-    attributes: Mapping[str, Any]
-    opset: int
 
 
 @dataclass(frozen=True, eq=False)
