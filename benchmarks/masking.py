@@ -110,7 +110,7 @@ def main() -> None:
             for seed in options.seeds:
                 torch.manual_seed(seed)
                 network, start = build(seed), time.perf_counter()
-                verdict = masking.verify(network, images, labels, epsilon=EPSILON, seed=seed)
+                verdict = masking.check_gradient_masking(network, images, labels, epsilon=EPSILON, seed=seed)
                 right += verdict.masked == wanted
                 signs = [item.check for item in verdict.evidence if item.suspicious]
                 print(

@@ -12,7 +12,7 @@ from torch import Tensor
 from attacks.small import Small, reads_in_one_call_what_separate_calls_read, small
 from brinell.attacks import Square
 from brinell.attacks.components.square_moves import side_of
-from brinell.attacks.harness.losses import margin
+from brinell.attacks.harness.losses import margin_loss
 from brinell.core import Point
 from brinell.nn import uniform
 from brinell.testing.linear_problems import two_classes
@@ -31,7 +31,7 @@ def plain(problem: Small, at: int, epsilon: float, queries: int) -> Tensor:
 
     def gap(image: Tensor) -> float:
         with torch.no_grad():
-            return float(margin(problem.network(image[None]), label))
+            return float(margin_loss(problem.network(image[None]), label))
 
     noise = uniform(0, "square stripes", ids, (1, width, channels), 0)[0, 0]
     best = clean.clone()

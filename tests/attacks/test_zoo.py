@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 import brinell
 from brinell.attacks import ATTACKS, FGSM, Attack, GenAttack, LocalSearch, run_trial
-from brinell.attacks.harness.oracle import Oracle, harness
+from brinell.attacks.harness.oracle import Oracle, isolated_evaluation
 from brinell.core import BrinellError
 from covering import covering_pairs
 from zoo import ZOO, OddNetwork, evaluated, images_for, input_gradient
@@ -60,7 +60,7 @@ def test_logits_and_gradients_are_those_of_the_network(odd: OddNetwork) -> None:
     with torch.no_grad():
         scores = reference(odd)(images_for(odd))
     oracle, images = Oracle(odd.make()[0], CPU), images_for(odd).float()
-    with harness(0, oracle.network), warnings.catch_warnings():
+    with isolated_evaluation(0, oracle.network), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         tolerance = 3e-2 if odd.coarse else 1e-5  # of 8 bits of mantissa, and of sums of such
         for form in (oracle.logits(images), oracle.network.deployed(images)(images)):

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 import brinell
 from brinell import costs
 from brinell.compressors import ABCNet
-from brinell.compressors.abc_calibration import nearest_steps
+from brinell.compressors.abc_calibration import fit_staircase
 from brinell.core import ConfigurationError, ModelError
 from brinell.data import Dataset
 from brinell.nn import ABCConv2d, LatentABCConv2d
@@ -129,7 +129,7 @@ def test_a_bias_takes_the_constant_that_calibration_leaves() -> None:
 @pytest.mark.parametrize("count", [1, 2, 5])
 def test_the_nearest_staircase_is_a_local_optimum(count: int) -> None:
     values = torch.randn(3000, generator=torch.Generator().manual_seed(1)).relu()
-    thresholds, heights, middle = nearest_steps(values, count)
+    thresholds, heights, middle = fit_staircase(values, count)
     assert (thresholds.diff() > 0).all()
 
     def error(at: Tensor, sizes: Tensor) -> float:
@@ -144,12 +144,12 @@ def test_the_nearest_staircase_is_a_local_optimum(count: int) -> None:
 
 
 def test_two_levels_of_a_symmetric_pair_are_that_pair() -> None:
-    thresholds, heights, middle = nearest_steps(torch.tensor([-1.0, -1.0, 3.0, 3.0]), 1)
+    thresholds, heights, middle = fit_staircase(torch.tensor([-1.0, -1.0, 3.0, 3.0]), 1)
     assert (thresholds.item(), heights.item(), middle.item()) == (1, 2, 1)
 
 
 def test_a_constant_input_still_has_distinct_thresholds() -> None:
-    thresholds, heights, _ = nearest_steps(torch.zeros(10), 3)
+    thresholds, heights, _ = fit_staircase(torch.zeros(10), 3)
     assert len(thresholds.unique()) == 3
     assert heights.abs().max() > 0
 

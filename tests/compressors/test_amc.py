@@ -24,7 +24,7 @@ from brinell.compressors.budgets.resolved_budget import ResolvedBudget
 from brinell.compressors.granularities import Cost, Granularity, Term, prunable_units
 from brinell.compressors.rates import AMC, ChosenRates, RateProblem, Uniform
 from brinell.compressors.rates.amc_agent import _truncated
-from brinell.compressors.rates.amc_environment import LayerWalk, feasible
+from brinell.compressors.rates.amc_environment import LayerWalk, feasible_interval
 from brinell.core import ConfigurationError, StoreError, no_progress
 from brinell.data import Dataset
 from brinell.models import ResNet8
@@ -105,7 +105,7 @@ def test_every_walk_spends_the_budget_exactly(
     resolved = ResolvedBudget(dict(zip(names, units, strict=True)), cost, total)
     done: dict[str, float] = {}
     for name, place in zip(names, places, strict=False):
-        low, high = feasible(resolved, done, name, least)
+        low, high = feasible_interval(resolved, done, name, least)
         assert least[name] - 1e-9 <= low <= high + 1e-9 <= 1 + 2e-9
         done[name] = low + place * (high - low)
     assert cost(done) == pytest.approx(total, rel=1e-6)

@@ -12,7 +12,7 @@ import brinell
 from brinell import costs
 from brinell.compressors import INQ, Prune, XNORNet
 from brinell.compressors.granularities import prunable_units
-from brinell.compressors.granularities.structured import StructuredUnits
+from brinell.compressors.granularities.removed import RemovedUnits
 from brinell.core import ConfigurationError, ModelError
 from brinell.data import Dataset
 from brinell.models import ResNet8
@@ -44,10 +44,10 @@ def prune(variant: Variant, data: Dataset, side: str, train: Train = STILL, **fi
     return Prune.parse({"granularity": side, "train": train, **fields}).compress(variant, data, seed=0)
 
 
-def parts(variant: Variant, side: str) -> StructuredUnits:
+def parts(variant: Variant, side: str) -> RemovedUnits:
     module = variant.trainable()
     found = prunable_units(module, costs.layers(module, variant.input_shape), variant.input_shape, side)  # type: ignore[arg-type]
-    assert isinstance(found, StructuredUnits)
+    assert isinstance(found, RemovedUnits)
     return found
 
 

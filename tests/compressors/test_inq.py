@@ -18,7 +18,7 @@ from brinell import container
 from brinell.compressors import DNS, INQ, Prune
 from brinell.compressors.checks.float_layers import float_weights
 from brinell.compressors.inq import SHARES
-from brinell.compressors.power_of_two import closest_exponents, exponents, nearest_power
+from brinell.compressors.power_of_two import best_exponent_range, exponent_range, nearest_power
 from brinell.core import ConfigurationError
 from brinell.data import Dataset
 from brinell.training import Adversarial, Train
@@ -50,7 +50,7 @@ def assert_powers_of_two(weight: Tensor) -> None:
     ],
 )
 def test_levels_worked_out_by_hand(largest: float, bits: int, expected: tuple[int, int]) -> None:
-    assert exponents(torch.tensor([0.01, -largest, 0.05]), bits) == expected
+    assert exponent_range(torch.tensor([0.01, -largest, 0.05]), bits) == expected
     lowest, highest = expected
     assert 2 * (highest - lowest + 1) + 1 == 2 ** (bits - 1) + 1  # 17, 9, 5 and 3 levels
 
@@ -64,7 +64,7 @@ def test_a_tensor_quantised_by_hand() -> None:
 
 @given(st.floats(2.0**-60, 2.0**60, width=32), st.integers(2, 8))
 def test_exponents_are_those_of_exact_arithmetic(largest: float, bits: int) -> None:
-    lowest, highest = exponents(torch.tensor([largest]), bits)
+    lowest, highest = exponent_range(torch.tensor([largest]), bits)
     wanted = Fraction(4, 3) * Fraction(largest)
     assert Fraction(2) ** highest <= wanted < Fraction(2) ** (highest + 1)
     assert lowest == highest + 1 - 2 ** (bits - 1) // 2
@@ -87,7 +87,7 @@ def test_every_weight_ends_at_a_level(bits: int, partition: str, baseline: Varia
     for name, weight in weights(child).items():
         assert_powers_of_two(weight)
         lowest, highest = child.lineage[-1].figures["exponents"][name]
-        assert (lowest, highest) == exponents(weights(baseline)[name], bits)
+        assert (lowest, highest) == exponent_range(weights(baseline)[name], bits)
         allowed = {0.0} | {sign * math.ldexp(1.0, k) for k in range(lowest, highest + 1) for sign in (1, -1)}
         assert set(weight.unique().tolist()) <= allowed
     moved = [name for name, tensor in child.tensors.items() if "bn" in name and "weight" in name]
@@ -101,7 +101,7 @@ def test_frozen_weights_never_move_and_the_partition_is_by_magnitude(
     child = compressor.compress(baseline, sample, seed=0, checkpoint=tmp_path)
     stages = [load_file(tmp_path / f"{stage:02d}" / "training.safetensors") for stage in range(1, 5)]
     for name, start in weights(baseline).items():
-        lowest, highest = exponents(start, 5)
+        lowest, highest = exponent_range(start, 5)
         frozen = torch.zeros_like(start, dtype=torch.bool)
         before, fixed = start, torch.zeros_like(start)
         for share, stage in zip(compressor.shares or (), stages, strict=True):
@@ -129,21 +129,21 @@ def test_zeros_stay_zero_unless_told_otherwise(baseline: Variant, sample: Datase
 
 def test_levels_that_change_the_weights_least() -> None:
     weight = torch.tensor([1.0] * 50 + [-0.5] * 50 + [16.0, 0.0])
-    assert exponents(weight, 3) == (3, 4)  # 16, 8 and zero: a hundred weights would be lost
+    assert exponent_range(weight, 3) == (3, 4)  # 16, 8 and zero: a hundred weights would be lost
     # Squared changes: 100 * (1 or 1/4) / 2 = 62.5 for the paper's; 8^2 + 62.5 or less one power down, and so on; at
     # (0, 1) only the 16 and the halves change: (16 - 2)^2 + 0 (halves are nearest to 1): 196 + 12.5
-    assert closest_exponents(weight, 3) == (3, 4)
+    assert best_exponent_range(weight, 3) == (3, 4)
     many = torch.tensor([1.0] * 5000 + [-0.5] * 5000 + [16.0, 0.0])
-    assert closest_exponents(many, 3) == (-1, 0)  # (16 - 1)^2 = 225 and nothing else
-    assert closest_exponents(torch.zeros(3), 3) == exponents(torch.zeros(3), 3)
+    assert best_exponent_range(many, 3) == (-1, 0)  # (16 - 1)^2 = 225 and nothing else
+    assert best_exponent_range(torch.zeros(3), 3) == exponent_range(torch.zeros(3), 3)
 
 
 @given(st.lists(st.floats(-4, 4, width=32).filter(lambda value: abs(value) > 1e-3), min_size=1, max_size=30))
 def test_no_other_place_changes_them_less(values: list[float]) -> None:
     weight = torch.tensor(values)
-    lowest, highest = closest_exponents(weight, 3)
+    lowest, highest = best_exponent_range(weight, 3)
     own = float((nearest_power(weight, lowest, highest) - weight).double().square().sum())
-    top = exponents(weight, 3)[1]
+    top = exponent_range(weight, 3)[1]
     for power in range(top - 8, top + 1):
         assert own <= float((nearest_power(weight, power - 1, power) - weight).double().square().sum()) + 1e-12
 
@@ -171,7 +171,7 @@ def test_after_surgery_the_file_holds_powers_of_two_and_zeros(
         assert_powers_of_two(weight)
         assert not weight[weights(sparse)[name] == 0].any()
         assert torch.equal(loaded[name], weight)
-        lowest, highest = exponents(weights(sparse)[name], 3)
+        lowest, highest = exponent_range(weights(sparse)[name], 3)
         assert set(weight[weight != 0].abs().unique().tolist()) <= {2.0**lowest, 2.0**highest}
 
 
@@ -187,7 +187,7 @@ def test_what_is_quantised_already_stays_where_it_is(baseline: Variant, sample: 
 
 def test_more_bits_lose_less(baseline: Variant) -> None:
     (weight, *_) = weights(baseline).values()
-    errors = [float((nearest_power(weight, *exponents(weight, bits)) - weight).norm()) for bits in range(2, 9)]
+    errors = [float((nearest_power(weight, *exponent_range(weight, bits)) - weight).norm()) for bits in range(2, 9)]
     assert errors == sorted(errors, reverse=True)
 
 

@@ -17,7 +17,7 @@ from brinell.compressors.budgets.resolved_budget import ResolvedBudget
 from brinell.compressors.checks.float_layers import float_weights
 from brinell.compressors.checks.recount import count_bytes
 from brinell.compressors.granularities import Cost, Term
-from brinell.compressors.training_stages import largest
+from brinell.compressors.training_stages import top_k_mask
 from brinell.core import ConfigurationError, ModelError
 from brinell.data import Dataset
 from brinell.training import Train
@@ -156,7 +156,7 @@ def test_counts_spend_the_budget_and_no_more(sizes: list[int], prices: list[int]
 def test_largest_chooses_exactly_so_many(values: list[float], data: st.DataObject) -> None:
     count = data.draw(st.integers(0, len(values)))
     tensor = torch.tensor(values)
-    chosen = largest(tensor, count)
+    chosen = top_k_mask(tensor, count)
     assert int(chosen.sum()) == count
     assert sorted(tensor[chosen].tolist()) == sorted(values)[len(values) - count :]
 

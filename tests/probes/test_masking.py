@@ -116,7 +116,7 @@ UNSEEN_HONEST = {
 @pytest.mark.parametrize("name", [*MASKED, *UNSEEN_MASKED])
 def test_masked_networks_are_found_out(name: str, ordinary: nn.Module, examples: tuple[Tensor, Tensor]) -> None:
     network = {**MASKED, **UNSEEN_MASKED}[name](ordinary)
-    verdict = masking.verify(network, *examples, epsilon=EPSILON, reference=ordinary)
+    verdict = masking.check_gradient_masking(network, *examples, epsilon=EPSILON, reference=ordinary)
     assert verdict.masked, verdict
     assert verdict.summary.startswith("The gradients are masked: ")
     assert verdict.robust_accuracy <= verdict.reported
@@ -126,7 +126,9 @@ def test_masked_networks_are_found_out(name: str, ordinary: nn.Module, examples:
 @pytest.mark.parametrize("name", [*HONEST, *UNSEEN_HONEST])
 def test_honest_networks_raise_no_alarm(name: str, ordinary: nn.Module, examples: tuple[Tensor, Tensor]) -> None:
     network = {**HONEST, **UNSEEN_HONEST}[name](ordinary)
-    verdict = masking.verify(network, *examples, epsilon=EPSILON, reference=None if name == "ordinary" else ordinary)
+    verdict = masking.check_gradient_masking(
+        network, *examples, epsilon=EPSILON, reference=None if name == "ordinary" else ordinary
+    )
     assert not verdict.masked, verdict.summary
     assert verdict.summary.startswith("No sign of masked gradients")
     assert verdict.reported - verdict.robust_accuracy < 0.1
@@ -141,7 +143,7 @@ def test_a_binary_network_is_tried_with_every_surrogate_and_left_as_it_was(examp
     variant = brinell.compress(model, XNORNet(train=recipe), train_data=train)
     module = variant.view()
     images, labels = examples
-    verdict = masking.verify(module, images[:60], labels[:60], epsilon=EPSILON)
+    verdict = masking.check_gradient_masking(module, images[:60], labels[:60], epsilon=EPSILON)
     tried = [item.check for item in verdict.evidence if item.check.startswith("the surrogate gradient")]
     assert len(tried) == 5
     assert all(layer.surrogate == "clip" for layer in module.modules() if isinstance(layer, BinaryConv2d))
@@ -154,7 +156,7 @@ def test_a_network_that_is_never_right_has_nothing_to_verify() -> None:
     with torch.no_grad():
         wrong = (network(images).argmax(1) + 1) % 10
     with pytest.raises(DataError, match="none of these images correctly"):
-        masking.verify(network, images, wrong, epsilon=0.1)
+        masking.check_gradient_masking(network, images, wrong, epsilon=0.1)
 
 
 @pytest.mark.parametrize("scale", [1.0, 1e4])
@@ -202,7 +204,7 @@ def test_the_worst_case_is_exact_at_any_radius(epsilon: float) -> None:
         0, 1
     )
     network, labels = Brightness(level), torch.zeros(150, dtype=torch.int64)
-    verdict = masking.verify(network, images, labels, epsilon=epsilon)
+    verdict = masking.check_gradient_masking(network, images, labels, epsilon=epsilon)
     fallen = images.mean((1, 2, 3)) - (images - (images - epsilon).clamp_min(0)).mean((1, 2, 3)) < level
     assert fallen[:120].all()
     assert verdict.robust_accuracy == pytest.approx(float((~fallen).double().mean()))
@@ -216,7 +218,7 @@ def test_a_worst_case_above_a_figure_that_it_saw_is_refused(monkeypatch: pytest.
     with pytest.raises(
         AssertionError, match=r"the worst case, 100\.0%, is above 0\.0%, which an attack within the radius"
     ):
-        masking.verify(
+        masking.check_gradient_masking(
             problem.network, problem.images, problem.labels, epsilon=float(problem.radius["linf"].max()) * 1.1
         )
 
@@ -227,7 +229,9 @@ def test_a_module_in_training_mode_is_judged_as_in_evaluation_mode() -> None:
     images, _ = brinell.data.build("digits", split="test", examples=40).tensors()
     with torch.no_grad():
         labels = network.eval()(images).argmax(1)
-    verdicts = [masking.verify(network.train(mode), images, labels, epsilon=2 / 255) for mode in (False, True)]
+    verdicts = [
+        masking.check_gradient_masking(network.train(mode), images, labels, epsilon=2 / 255) for mode in (False, True)
+    ]
     assert verdicts[0] == verdicts[1]
     assert network.training
     assert all(layer.training for layer in network)
@@ -238,7 +242,7 @@ def test_square_breaks_what_has_no_gradient_and_is_evidence() -> None:
     images = torch.full((40, 3, 4, 4), 0.5 + 0.5 / 255)
     images += torch.linspace(0, 1 / 255, 40)[:, None, None, None]
     network = nn.Sequential(Staircase(), Brightness(0.5 - 0.65 / 16))
-    verdict = masking.verify(network, images, torch.zeros(40, dtype=torch.int64), epsilon=4 / 255)
+    verdict = masking.check_gradient_masking(network, images, torch.zeros(40, dtype=torch.int64), epsilon=4 / 255)
     found = {item.check: item for item in verdict.evidence}["Square"]
     assert (found.found, found.suspicious) == (1.0, True)
     assert verdict.robust_accuracy == 0.0

@@ -12,7 +12,7 @@ from brinell.attacks.fgsm import FGSM
 from brinell.attacks.fmn import FMN
 from brinell.attacks.gen_attack import GenAttack
 from brinell.attacks.harness.attack import ATTACKS, Attack, Batch, Crafted
-from brinell.attacks.harness.computation import Computation
+from brinell.attacks.harness.diagnostics import Diagnostics
 from brinell.attacks.harness.frozen_network import FrozenNetwork
 from brinell.attacks.harness.outcome import Outcome
 from brinell.attacks.harness.results import Columns, TrialResult
@@ -55,9 +55,9 @@ __all__ = [
     "BrinellWarning",
     "CarliniWagner",
     "Columns",
-    "Computation",
     "Crafted",
     "DeepFool",
+    "Diagnostics",
     "FrozenNetwork",
     "GenAttack",
     "LocalSearch",

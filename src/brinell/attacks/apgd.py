@@ -8,12 +8,12 @@ from typing import ClassVar
 from pydantic import Field
 from torch import Tensor
 
-from brinell.attacks.components.auto_projected_gradient import Ascent, auto_projected_gradient
+from brinell.attacks.components.auto_projected_gradient import AscentSettings, auto_projected_gradient
 from brinell.attacks.components.best_so_far import BestSoFar
 from brinell.attacks.components.epsilon_batch import EpsilonBatch
-from brinell.attacks.components.part import Part
-from brinell.attacks.components.per_steps import craft_per_steps
 from brinell.attacks.components.projection import clip_to_ball
+from brinell.attacks.components.run_per_step_count import craft_for_each_step_count
+from brinell.attacks.components.sub_run import SubRun
 from brinell.attacks.components.undecided import Undecided
 from brinell.attacks.harness.attack import Attack, Batch, Crafted
 from brinell.attacks.harness.losses import Loss
@@ -94,11 +94,11 @@ class APGD(Attack):
             best.forwards += self.targets is not None
             portion = steps / (len(towards) * self.restarts)
             for number in range(len(towards) * self.restarts):
-                part = Part(seed, number, done + number * portion, portion, total)
+                part = SubRun(seed, number, done + number * portion, portion, total)
                 undecided = Undecided(oracle, cells, best, restart=number)
-                ascent = Ascent(part, self.norm, self.loss, steps)
+                ascent = AscentSettings(part, self.norm, self.loss, steps)
                 reached = auto_projected_gradient(undecided, ascent, towards[number // self.restarts])
                 if number == 0:
                     undecided.keep(reached)
 
-        return craft_per_steps(batch, points, run)
+        return craft_for_each_step_count(batch, points, run)

@@ -9,18 +9,18 @@ from typing import ClassVar, Final, Literal
 from pydantic import Field
 from torch import Tensor
 
-from brinell.attacks.components.auto_projected_gradient import Ascent, auto_projected_gradient
+from brinell.attacks.components.auto_projected_gradient import AscentSettings, auto_projected_gradient
 from brinell.attacks.components.best_so_far import BestSoFar
-from brinell.attacks.components.boundary_projection import Descent, project_on_boundaries
+from brinell.attacks.components.boundary_projection import DescentSettings, project_on_boundaries
 from brinell.attacks.components.epsilon_batch import EpsilonBatch
-from brinell.attacks.components.part import Part
 from brinell.attacks.components.projection import clip_to_ball
+from brinell.attacks.components.sub_run import SubRun
 from brinell.attacks.components.undecided import Undecided
 from brinell.attacks.harness.attack import Attack, Batch, Crafted
 from brinell.attacks.harness.losses import Loss
 from brinell.attacks.harness.oracle import Oracle, Precision
 from brinell.attacks.harness.targets import classes_in_turn
-from brinell.attacks.square import Search, search_squares
+from brinell.attacks.square import SearchSettings, search_squares
 from brinell.core import Fraction, Point
 from brinell.nn import Norm, distance
 
@@ -163,18 +163,18 @@ class _Run:
 
     def _part(self, stage: Stage, undecided: Undecided, towards: Tensor | None, restart: int) -> None:
         norm, steps = self.settings.norm, self.settings.steps
-        run = Part(
+        run = SubRun(
             self.seed, self.number, self.done, _portion(self.settings, stage), _total(self.settings, self.classes)
         )
         if stage.name.startswith("apgd"):
-            reached = auto_projected_gradient(undecided, Ascent(run, norm, self._loss(stage), steps), towards)
+            reached = auto_projected_gradient(undecided, AscentSettings(run, norm, self._loss(stage), steps), towards)
             if self.number == 0:
                 undecided.keep(reached)
         elif stage.name.startswith("fab"):
-            descent = Descent(run, norm, steps, radius=undecided.cells.radius * (restart > 0))
+            descent = DescentSettings(run, norm, steps, radius=undecided.cells.radius * (restart > 0))
             project_on_boundaries(self.oracle, _Inside(undecided, norm), descent, towards)
         else:
-            search_squares(undecided, Search(run, norm, self.settings.queries, schedule=10_000))
+            search_squares(undecided, SearchSettings(run, norm, self.settings.queries, schedule=10_000))
 
     def _classes(self, stage: Stage) -> list[Tensor] | list[None]:
         return classes_in_turn(self.oracle, self.cells.clean, self.cells.labels, stage.targets)

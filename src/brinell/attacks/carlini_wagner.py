@@ -13,7 +13,7 @@ from torch import Tensor
 
 from brinell.attacks.components.nearest_so_far import NearestSoFar, clears, crafted_nearest
 from brinell.attacks.harness.attack import Attack, Batch, Crafted
-from brinell.attacks.harness.losses import check_classes, margin
+from brinell.attacks.harness.losses import check_classes, margin_loss
 from brinell.attacks.harness.oracle import Oracle
 from brinell.core import OmitDefaultFromKey, Point
 from brinell.nn import Norm
@@ -27,7 +27,7 @@ _SLACK = 1e-4
 class CarliniWagner(Attack):
     """Minimise `||delta||_2^2 + c * max(confidence - margin, 0)` over `x' = (tanh(w) + 1) / 2` with Adam.
 
-    `margin` is the best other logit less the label's; targeted, the target's less the best other one (f6 of the paper).
+    `margin_loss` is the best other logit less the label's; targeted, the target's less the best other one (f6 of the paper).
     `steps` Adam iterations for each of `binary_search_steps` values of c, from `initial_const`: times ten until the
     first success, then bisection (section VI-D); with one search, c is fixed, as in BreakingBED. `abort_early` ends a
     search of an example that has succeeded at this c where its loss stops falling, checked ten times a search. The
@@ -226,7 +226,7 @@ class _Descent:
         def objective(logits: Tensor) -> Tensor:
             check_classes("margin", logits.shape[1], self.targets is not None)
             wanted = confidence + _SLACK * logits.detach().abs().amax(1)
-            return self.const * (wanted - margin(logits, self.labels, self.targets)).clamp_min(0)
+            return self.const * (wanted - margin_loss(logits, self.labels, self.targets)).clamp_min(0)
 
         return objective
 

@@ -12,7 +12,7 @@ from pydantic import Field
 from torch import Tensor
 
 from brinell.attacks.components.nearest_so_far import NearestSoFar, clears, crafted_nearest
-from brinell.attacks.harness.attack import Attack, Batch, Crafted, column
+from brinell.attacks.harness.attack import Attack, Batch, Crafted, broadcast_per_image
 from brinell.attacks.harness.losses import LOSSES, Loss, check_classes
 from brinell.attacks.harness.oracle import Oracle, Precision
 from brinell.core import Point
@@ -108,7 +108,7 @@ class DDN(Attack):
             norm = torch.minimum(norm * torch.where(success, 1 - self.gamma, 1 + self.gamma), longest)
             delta = images - clean + _cosine(step / steps, 1.0, 0.01) * direction
             length = distance(clean, clean + delta, "l2").clamp_min(1e-12)
-            images = (clean + column(norm / length, clean) * delta).clamp_(0.0, 1.0)
+            images = (clean + broadcast_per_image(norm / length, clean) * delta).clamp_(0.0, 1.0)
             if self.levels:
                 images = (images * (self.levels - 1)).round_() / (self.levels - 1)
         return best.confirmed(oracle, batch)

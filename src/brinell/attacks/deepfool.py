@@ -11,7 +11,7 @@ from pydantic import Field
 from torch import Tensor
 
 from brinell.attacks.components.best_so_far import BestSoFar
-from brinell.attacks.harness.attack import Attack, Batch, Crafted, column
+from brinell.attacks.harness.attack import Attack, Batch, Crafted, broadcast_per_image
 from brinell.attacks.harness.oracle import Oracle
 from brinell.core import OmitDefaultFromKey, Point
 from brinell.nn import Norm, steepest
@@ -102,7 +102,7 @@ class DeepFool(Attack):
         rows = torch.arange(len(nearest), device=nearest.device)
         gradient, size = gradients[rows, nearest], distance[rows, nearest] + _NUDGE
         size = torch.where(size.isfinite(), size, 0.0)
-        return column(size, gradient) * steepest(gradient, self.norm)
+        return broadcast_per_image(size, gradient) * steepest(gradient, self.norm)
 
 
 @dataclass

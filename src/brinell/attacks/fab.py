@@ -10,11 +10,11 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from brinell.attacks.components.boundary_projection import Descent, project_on_boundaries
+from brinell.attacks.components.boundary_projection import DescentSettings, project_on_boundaries
 from brinell.attacks.components.epsilon_batch import EpsilonBatch
 from brinell.attacks.components.nearest_so_far import NearestSoFar, clears, crafted_nearest
-from brinell.attacks.components.part import Part
-from brinell.attacks.harness.attack import Attack, Batch, Crafted, runs_of
+from brinell.attacks.components.sub_run import SubRun
+from brinell.attacks.harness.attack import Attack, Batch, Crafted, count_target_runs
 from brinell.attacks.harness.oracle import Oracle, Precision
 from brinell.attacks.harness.targets import Targets, classes_in_turn
 from brinell.core import Point
@@ -81,7 +81,7 @@ class FAB(Attack):
     def passes(self) -> float:
         """Two forward passes a step, and a backward pass, or one for each other class of ten."""
         steps = self.steps * self.restarts * self.samples
-        return steps * (4.0 * runs_of(self.targets) if self.targets is not None else 20.0)
+        return steps * (4.0 * count_target_runs(self.targets) if self.targets is not None else 20.0)
 
     def clip(self, candidates: Tensor, clean: Tensor, epsilon: float | None) -> Tensor:
         """Inside the box."""
@@ -107,9 +107,9 @@ class FAB(Attack):
         for number in range(len(order) * self.restarts):
             target, restart = divmod(number, self.restarts)
             farthest = torch.full_like(watcher.best.distance, _FARTHEST[self.norm])
-            part = Part(seed, number, done + number * portion, portion, total)
+            part = SubRun(seed, number, done + number * portion, portion, total)
             radius = torch.minimum(watcher.best.distance, farthest) * (restart > 0)
-            descent = Descent(part, self.norm, steps, radius, self.bias, self.overshoot, self.backward)
+            descent = DescentSettings(part, self.norm, steps, radius, self.bias, self.overshoot, self.backward)
             project_on_boundaries(oracle, watcher, descent, order[target])
         return watcher.best.confirmed(oracle, batch)
 

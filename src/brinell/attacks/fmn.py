@@ -14,7 +14,7 @@ from torch import Tensor
 
 from brinell.attacks.components.nearest_so_far import NearestSoFar, clears, crafted_nearest, slack
 from brinell.attacks.harness.attack import Attack, Batch, Crafted
-from brinell.attacks.harness.losses import check_classes, margin
+from brinell.attacks.harness.losses import check_classes, margin_loss
 from brinell.attacks.harness.oracle import Oracle, Precision
 from brinell.core import Point
 from brinell.nn import DistanceNorm, distance, project, steepest
@@ -86,7 +86,7 @@ class FMN(Attack):
 
         def objective(logits: Tensor) -> Tensor:
             check_classes("margin", logits.shape[1], batch.targets is not None)
-            return margin(logits, batch.labels, batch.targets)
+            return margin_loss(logits, batch.labels, batch.targets)
 
         for step in range(steps):
             oracle.report_progress(done + step, total)

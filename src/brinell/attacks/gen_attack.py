@@ -14,7 +14,7 @@ from torch import Tensor
 from brinell.attacks.components.best_so_far import BestSoFar
 from brinell.attacks.components.epsilon_batch import EpsilonBatch
 from brinell.attacks.components.projection import clip_to_ball
-from brinell.attacks.harness.attack import Attack, Batch, Crafted, column
+from brinell.attacks.harness.attack import Attack, Batch, Crafted, broadcast_per_image
 from brinell.attacks.harness.oracle import Oracle, Precision
 from brinell.core import Fraction, Point
 from brinell.nn import random_bits, uniform
@@ -211,7 +211,7 @@ class _Population:
         amount = (chance & 0xFFFFFF).to(torch.float32) * 2.0**-23 - 1
         born = torch.where(from_one, self.members[rows, one], self.members[rows, two])
         born += (reach * self.cells.radius).view(-1, 1, 1, 1, 1) * amount * mutates
-        radius = column(self.cells.radius, self.cells.clean)
+        radius = broadcast_per_image(self.cells.radius, self.cells.clean)
         low, high = (self.cells.clean - radius).clamp_min(0), (self.cells.clean + radius).clamp_max(1)
         self.members[:, 1:] = torch.minimum(torch.maximum(born, low[:, None]), high[:, None])
 

@@ -12,14 +12,14 @@ from torch import Tensor
 
 from brinell.attacks.components.best_so_far import BestSoFar
 from brinell.attacks.components.epsilon_batch import EpsilonBatch
-from brinell.attacks.components.part import Part
-from brinell.attacks.components.per_steps import craft_per_steps
 from brinell.attacks.components.projection import clip_to_ball
-from brinell.attacks.components.select_rows import select_rows
-from brinell.attacks.components.square_moves import MOVES, Canvas, side_of
+from brinell.attacks.components.run_per_step_count import craft_for_each_step_count
+from brinell.attacks.components.square_moves import MOVES, SearchState, side_of
+from brinell.attacks.components.sub_run import SubRun
+from brinell.attacks.components.take_rows import take_rows
 from brinell.attacks.components.undecided import Undecided
 from brinell.attacks.harness.attack import Attack, Batch, Crafted
-from brinell.attacks.harness.losses import check_classes, margin
+from brinell.attacks.harness.losses import check_classes, margin_loss
 from brinell.attacks.harness.oracle import Oracle, Precision
 from brinell.core import Fraction, Point
 from brinell.nn import Norm, uniform
@@ -88,20 +88,20 @@ class Square(Attack):
             steps = best.steps[-1]
             for number in range(self.restarts):
                 undecided = Undecided(oracle, cells, best, restart=number)
-                part = Part(seed, number, done + number * steps / self.restarts, steps / self.restarts, total)
-                search = Search(part, self.norm, steps, self.schedule or steps, self.initial_share)
+                part = SubRun(seed, number, done + number * steps / self.restarts, steps / self.restarts, total)
+                search = SearchSettings(part, self.norm, steps, self.schedule or steps, self.initial_share)
                 reached = search_squares(undecided, search)
                 if number == 0:
                     undecided.keep(reached)
 
-        return craft_per_steps(batch, points, run, queries=True)
+        return craft_for_each_step_count(batch, points, run, queries=True)
 
 
 @dataclass(frozen=True)
-class Search:
+class SearchSettings:
     """Settings of one run."""
 
-    part: Part
+    part: SubRun
     norm: Norm
     queries: int
     schedule: int
@@ -112,12 +112,12 @@ _DRAWN: Final = 64
 """Queries whose random numbers are drawn at a time: each draw takes a dozen small operations."""
 
 
-def search_squares(undecided: Undecided, search: Search) -> Tensor:
+def search_squares(undecided: Undecided, search: SearchSettings) -> Tensor:
     """One run on the cells that are undecided; returns the images of those that stay so."""
     if not len(undecided):
         return undecided.cells.clean
     oracle, (begin, move) = undecided.oracle, MOVES[search.norm]
-    canvas, noise = Canvas.of(undecided.cells), _Noise(search, undecided.cells)
+    canvas, noise = SearchState.of(undecided.cells), _Noise(search, undecided.cells)
     best = torch.full_like(canvas.radius, -torch.inf)
     for query in range(search.queries):
         cells = undecided.cells
@@ -133,21 +133,21 @@ def search_squares(undecided: Undecided, search: Search) -> Tensor:
         logits = oracle.logits(canvas.view)
         undecided.spend()
         check_classes("margin", logits.shape[1], cells.targets is not None)
-        gap = margin(logits, cells.labels, cells.targets)
+        gap = margin_loss(logits, cells.labels, cells.targets)
         better = gap > best
         undecided.see(query + 1, canvas.view, logits)
         tried.where(better, before).swap(canvas.images)
         best = torch.where(better, gap, best)
         stay = undecided.settle(query, last=query == search.queries - 1)
         if stay is not None:
-            canvas, best, noise.drawn = select_rows(canvas, stay), best[stay], noise.drawn[stay]
+            canvas, best, noise.drawn = take_rows(canvas, stay), best[stay], noise.drawn[stay]
     return canvas.view
 
 
 class _Noise:
     """Each query's random numbers for each cell, drawn for many queries at a time."""
 
-    def __init__(self, search: Search, cells: EpsilonBatch) -> None:
+    def __init__(self, search: SearchSettings, cells: EpsilonBatch) -> None:
         self.part = search.part
         self.block = -1
         self.drawn = cells.radius[:, None, None]

@@ -41,7 +41,7 @@ def calibrate(
     Its batch norm gets the mean and the deviation of each input channel, and the deviation is multiplied into the
     weights: the float convolution of the normed input is then the old one, up to a constant that the batch norm
     behind it (or the bias) takes. Thresholds and heights are those of the staircase nearest to the normed inputs
-    (`nearest_steps`). With `window`, inputs are then scaled (and weights against it), so that the stretch in which a
+    (`fit_staircase`). With `window`, inputs are then scaled (and weights against it), so that the stretch in which a
     threshold has a gradient, 1 long, is `window` mean steps of that staircase. `network` is in evaluation mode, and
     `batches` are images on its device.
     """
@@ -90,7 +90,7 @@ def _start(layers: Sequence[LatentABCConv2d], told: _Seen, window: float | None)
     deviation = (variance + layer.norm.eps).sqrt()
     values = (torch.cat(told.values, 1) - mean[:, None]) / deviation[:, None]
     sample = values.flatten()
-    thresholds, heights, middle = nearest_steps(sample[:: max(1, len(sample) // _SAMPLE)], layer.activation_bases)
+    thresholds, heights, middle = fit_staircase(sample[:: max(1, len(sample) // _SAMPLE)], layer.activation_bases)
     groups = layer.options["groups"]
     by_input = deviation.view(groups, 1, -1).expand(groups, layer.out_channels // groups, -1)
     scale = by_input.reshape(layer.out_channels, -1, 1, 1).float()
@@ -110,7 +110,7 @@ def _start(layers: Sequence[LatentABCConv2d], told: _Seen, window: float | None)
         each.heights.copy_(factor * heights)
 
 
-def nearest_steps(values: Tensor, count: int) -> tuple[Tensor, Tensor, Tensor]:
+def fit_staircase(values: Tensor, count: int) -> tuple[Tensor, Tensor, Tensor]:
     """Thresholds `(count,)`, half the heights of the steps there, and the middle of the staircase nearest to `values`.
 
     Lloyd's and Max's quantiser of count + 1 levels (Max 1960): thresholds midway between levels, levels the means of

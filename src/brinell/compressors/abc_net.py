@@ -10,7 +10,12 @@ from pydantic import Field, model_validator
 from torch import nn
 
 from brinell.compressors.abc_calibration import calibrate
-from brinell.compressors.binarization import binary_candidates, binary_figures, check_bits, choose_binary
+from brinell.compressors.binarization import (
+    binary_candidates,
+    check_binary_weights,
+    count_binary_weights,
+    select_binary_layers,
+)
 from brinell.compressors.checks.coverage import coverage
 from brinell.compressors.compressor import Compressor
 from brinell.compressors.training_stages import Stages, stages
@@ -92,7 +97,7 @@ class ABCNet(Compressor):
     ) -> Variant:
         """The binary variant; its latent weights are kept beside what ships."""
         module = variant.trainable()
-        choice = choose_binary(module, variant.input_shape, self.float_layers)
+        choice = select_binary_layers(module, variant.input_shape, self.float_layers)
         covered = coverage(module, choice.layers, choice.reasons)
         change = ABCLayers(
             layers=choice.layers,
@@ -107,13 +112,15 @@ class ABCNet(Compressor):
         if self.calibration:
             self._calibrate(variant, module, change.layers, run)
         run.fit(1, module)
-        step = Step(self.kind, self.config(), seed, binary_figures(module, variant.input_shape, covered))
+        step = Step(self.kind, self.config(), seed, count_binary_weights(module, variant.input_shape, covered))
         return variant.child(module, step, structure=(*variant.structure, change))
 
     def check_budget(self, parent: Variant, child: Variant) -> None:
         """The layers are binary in the network that ships."""
         change = child.structure[-1]
-        check_bits(child.deployed("reference"), change.layers if isinstance(change, ABCLayers) else (), ABCConv2d)
+        check_binary_weights(
+            child.deployed("reference"), change.layers if isinstance(change, ABCLayers) else (), ABCConv2d
+        )
 
     def _calibrate(self, variant: Variant, module: nn.Module, layers: tuple[str, ...], run: Stages) -> None:
         chosen = run.data.order(derive_seed(run.seed, "calibration"))[: self.calibration]

@@ -23,7 +23,9 @@ class BinaryChoice:
     reasons: Mapping[str, str]
 
 
-def choose_binary(module: nn.Module, input_shape: tuple[int, int, int], float_layers: Sequence[str]) -> BinaryChoice:
+def select_binary_layers(
+    module: nn.Module, input_shape: tuple[int, int, int], float_layers: Sequence[str]
+) -> BinaryChoice:
     """Which convolutions become binary: all but the first and those that match `float_layers`.
 
     Those are names or patterns, as a shell has them. What cannot be binary stays float as well: convolutions that pad
@@ -66,8 +68,8 @@ def choose_binary(module: nn.Module, input_shape: tuple[int, int, int], float_la
 def binary_candidates(
     module: nn.Module, input_shape: tuple[int, int, int], float_layers: Sequence[str]
 ) -> tuple[str, ...]:
-    """The layers of `choose_binary`, which raises for the same reasons."""
-    return choose_binary(module, input_shape, float_layers).layers
+    """The layers of `select_binary_layers`, which raises for the same reasons."""
+    return select_binary_layers(module, input_shape, float_layers).layers
 
 
 def _reason(layer: Any, *, first: bool, kept: bool, frozen: bool) -> str:
@@ -90,7 +92,9 @@ def _reason(layer: Any, *, first: bool, kept: bool, frozen: bool) -> str:
     return ""
 
 
-def binary_figures(module: nn.Module, input_shape: tuple[int, int, int], covered: Mapping[str, Any]) -> dict[str, Any]:
+def count_binary_weights(
+    module: nn.Module, input_shape: tuple[int, int, int], covered: Mapping[str, Any]
+) -> dict[str, Any]:
     """How many layers are binary, how many weights are and are not, and what is covered."""
     counted = costs.layers(module, input_shape)
     return {
@@ -101,7 +105,7 @@ def binary_figures(module: nn.Module, input_shape: tuple[int, int, int], covered
     }
 
 
-def check_bits(module: nn.Module, layers: Sequence[str], kind: type[BinaryLayer]) -> None:
+def check_binary_weights(module: nn.Module, layers: Sequence[str], kind: type[BinaryLayer]) -> None:
     """Refuse a deployed network in which one of `layers` is no binary layer of `kind`, or has a bit that is not +-1.
 
     Raises:

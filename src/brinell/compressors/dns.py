@@ -15,7 +15,7 @@ from brinell.compressors.checks.float_layers import FLOAT_LAYERS, float_weights,
 from brinell.compressors.checks.recount import count_nonzero, require_at_most, sum_counts
 from brinell.compressors.compressor import Compressor
 from brinell.compressors.dns_mask import POINTS, Surgery
-from brinell.compressors.training_stages import largest, stages
+from brinell.compressors.training_stages import stages, top_k_mask
 from brinell.core import ConfigurationError, Fraction, Progress, choices
 from brinell.data import Dataset
 from brinell.nn import tied_layers
@@ -222,7 +222,7 @@ def _share_out(sparsity: float, weights: Mapping[str, Tensor], total: int | None
     if kept < 0:
         most = every.numel() / total
         raise ConfigurationError(f"sparsity: {sparsity:g} cannot be met: {1 - most:.4g} of the weights are frozen")
-    chosen = largest(every, kept)
+    chosen = top_k_mask(every, kept)
     parts = chosen.split([score.numel() for score in scores.values()])
     return {name: int(part.sum()) for name, part in zip(scores, parts, strict=True)}
 

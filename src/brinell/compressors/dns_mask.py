@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from brinell.compressors.training_stages import largest
+from brinell.compressors.training_stages import top_k_mask
 from brinell.core import derive_seed
 
 POINTS: Final = 40
@@ -125,7 +125,7 @@ class Surgery:
         point = min(step * POINTS // (self.last + 1), POINTS - 1)
         weight = self.weight.detach()
         if self.kept is not None and step == self.last:
-            self.mask.replace(largest(self.mask.borders(weight), self.kept), point)
+            self.mask.replace(top_k_mask(self.mask.borders(weight), self.kept), point)
         else:
             self.mask.update(weight, self.fixed if self.fixed is not None else self._threshold(weight), point)
 

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from brinell.compressors.checks.coverage import coverage
 from brinell.compressors.checks.float_layers import trainable_weights
 from brinell.compressors.compressor import Compressor
-from brinell.compressors.power_of_two import closest_exponents, exponents, nearest_power
-from brinell.compressors.training_stages import largest, stages
+from brinell.compressors.power_of_two import best_exponent_range, exponent_range, nearest_power
+from brinell.compressors.training_stages import stages, top_k_mask
 from brinell.core import Fraction, ModelError, OmitDefaultFromKey, Progress, derive_seed
 from brinell.data import Dataset
 from brinell.training import Train
@@ -52,11 +52,11 @@ class INQ(Compressor):
     weight_bits: int = Field(5, ge=2, le=8)
     """Bits of a weight. The levels are 0 and 2^(weight_bits - 2) powers of two of either sign."""
     levels: Annotated[Levels, OmitDefaultFromKey()] = "largest"
-    """Where they lie: the top one is that of the layer's `largest` weight, as in the paper, or such that quantising
+    """Where they lie: the top one is that of the layer's `top_k_mask` weight, as in the paper, or such that quantising
     changes the weights least (`closest`), which clamps those far out. With few bits that is another network: after
     surgery most of a layer can lie below a quarter of its largest weight, and would become zero."""
     partition: Partition = "largest"
-    """Which weights are quantised first: the `largest` (the paper), the `smallest`, or `random` ones."""
+    """Which weights are quantised first: the `top_k_mask` (the paper), the `smallest`, or `random` ones."""
     shares: tuple[Fraction, ...] | None = None
     """Accumulated shares quantised after each step, rising to 1; `None`: the paper's for these `weight_bits`. After
     pruning, finer steps lose less."""
@@ -142,7 +142,7 @@ class _Layer:
     def __init__(self, name: str, weight: Tensor, settings: INQ) -> None:
         self.name, self.weight = name, weight
         values = weight.detach()
-        place = exponents if settings.levels == "largest" else closest_exponents
+        place = exponent_range if settings.levels == "largest" else best_exponent_range
         self.lowest, self.highest = place(values, settings.weight_bits)
         self.zeros = (values == 0) if settings.keep_zeros else torch.zeros_like(values, dtype=torch.bool)
         self.frozen = self.zeros.clone()
@@ -155,7 +155,7 @@ class _Layer:
         wanted = round(share * whole) + int(self.zeros.sum()) - int(self.frozen.sum())
         weight = self.weight.detach().to(self.values)
         score = torch.where(self.frozen, -torch.inf, _score(weight, partition, seed))
-        chosen = largest(score, wanted)
+        chosen = top_k_mask(score, wanted)
         self.values = torch.where(chosen, nearest_power(weight, self.lowest, self.highest), self.values)
         self.frozen |= chosen
         self.hold()

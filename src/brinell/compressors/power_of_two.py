@@ -10,10 +10,10 @@ from torch import Tensor
 _SMALLEST = -126
 """Exponent of float32's smallest normal number."""
 _DOWN = 8
-"""Powers of two below the paper's top that `closest_exponents` looks at."""
+"""Powers of two below the paper's top that `best_exponent_range` looks at."""
 
 
-def exponents(weight: Tensor, bits: int) -> tuple[int, int]:
+def exponent_range(weight: Tensor, bits: int) -> tuple[int, int]:
     """(n2, n1): levels are 0 and +-2^n2 to +-2^n1, 2^(bits - 1) + 1 of them (Zhou 2017, equations 2 and 3).
 
     n1 = floor(log2(4 max|w| / 3)) is the power of two nearest to the largest weight, and is read off its exponent: a
@@ -24,13 +24,13 @@ def exponents(weight: Tensor, bits: int) -> tuple[int, int]:
     return max(_SMALLEST, highest + 1 - 2 ** (bits - 2)), max(_SMALLEST, highest)
 
 
-def closest_exponents(weight: Tensor, bits: int) -> tuple[int, int]:
+def best_exponent_range(weight: Tensor, bits: int) -> tuple[int, int]:
     """(n2, n1) of which quantising changes the weights least, by the sum of squares; n1 at most the paper's.
 
     One weight far out costs a coarse network otherwise: at 3 bits everything below a quarter of the top becomes zero.
     """
     values = weight[weight != 0]
-    lowest, highest = exponents(weight, bits)
+    lowest, highest = exponent_range(weight, bits)
     if not len(values):
         return lowest, highest
     steps = range(min(_DOWN, lowest - _SMALLEST) + 1)

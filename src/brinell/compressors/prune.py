@@ -135,7 +135,7 @@ class Prune(Compressor):
         if name == "sparsity":
             found = kept / left.weights
         elif name == "macs":
-            found = count_macs(after, shape) / count_macs(fill_zeros(before), shape)
+            found = count_macs(after, shape) / count_macs(replace_zeros(before), shape)
         else:
             others = sum(parameter.numel() for parameter in after.parameters())
             others -= sum(each.weights for each in count_nonzero(after).values())
@@ -180,7 +180,7 @@ class Prune(Compressor):
         return self.budget.resolve(parts, counted, parameters, _sizes(module, variant, parts))
 
 
-def fill_zeros(module: nn.Module) -> nn.Module:
+def replace_zeros(module: nn.Module) -> nn.Module:
     """`module`, with ones in place of the zeros in its weights: what it would compute if none had been pruned."""
     for weight in float_weights(module).values():
         weight.data.masked_fill_(weight == 0, 1.0)

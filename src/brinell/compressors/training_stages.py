@@ -110,7 +110,7 @@ def part(progress: Progress, before: int, epochs: int, whole: int) -> Progress:
     return inner
 
 
-def largest(values: Tensor, count: int) -> Tensor:
+def top_k_mask(values: Tensor, count: int) -> Tensor:
     """Where the `count` largest of `values` are: bool, of the same shape; of equal ones, the first."""
     flat = values.flatten()
     if not count:

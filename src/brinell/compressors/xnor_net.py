@@ -8,7 +8,12 @@ from typing import Annotated, Any
 import torch
 from torch import nn
 
-from brinell.compressors.binarization import binary_candidates, binary_figures, check_bits, choose_binary
+from brinell.compressors.binarization import (
+    binary_candidates,
+    check_binary_weights,
+    count_binary_weights,
+    select_binary_layers,
+)
 from brinell.compressors.checks.coverage import coverage
 from brinell.compressors.compressor import Compressor
 from brinell.compressors.training_stages import stages
@@ -27,7 +32,7 @@ class XNORNet(Compressor):
     (section 3.2; without the input's scale K, as in BreakingBED, unless `input_scale` asks for it). The first
     convolution, all linear layers and the `float_layers` (names, or patterns such as `*.downsample.*`) stay float: in
     the paper's ResNet-18 row those are the downsampling convolutions, in its ABC-Net rows none. What else cannot be
-    binary stays float, and the step's figures name it (`choose_binary`). The latent weights are clipped after every
+    binary stays float, and the step's figures name it (`select_binary_layers`). The latent weights are clipped after every
     step, and centred over a filter's input channels, where it has more than one: a depthwise filter's only channel is
     its mean. Weight decay pulls weights towards zero, where signs flip easily, so there is none by default.
 
@@ -81,7 +86,7 @@ class XNORNet(Compressor):
     ) -> Variant:
         """The binary variant; its latent weights are kept beside what ships."""
         module = variant.trainable()
-        choice = choose_binary(module, variant.input_shape, self.float_layers)
+        choice = select_binary_layers(module, variant.input_shape, self.float_layers)
         covered = coverage(module, choice.layers, choice.reasons)
         change = BinaryLayers(
             layers=choice.layers,
@@ -93,10 +98,12 @@ class XNORNet(Compressor):
             self, variant, data, self.train, seed=seed, device=device, checkpoint=checkpoint, progress=progress
         )
         run.fit(1, module)
-        step = Step(self.kind, self.config(), seed, binary_figures(module, variant.input_shape, covered))
+        step = Step(self.kind, self.config(), seed, count_binary_weights(module, variant.input_shape, covered))
         return variant.child(module, step, structure=(*variant.structure, change))
 
     def check_budget(self, parent: Variant, child: Variant) -> None:
         """The layers are binary in the network that ships."""
         change = child.structure[-1]
-        check_bits(child.deployed("reference"), change.layers if isinstance(change, BinaryLayers) else (), BinaryConv2d)
+        check_binary_weights(
+            child.deployed("reference"), change.layers if isinstance(change, BinaryLayers) else (), BinaryConv2d
+        )

@@ -73,7 +73,7 @@ class Energy(Probe):
             if meter is not None:
                 joules.append(meter.since(before))
             asked.progress("energy", run + 1, self.runs)
-        energy = [per_image(asked) * len(images), 0.0] if meter is None else _spread(joules)
+        energy = [modelled_energy_per_image(asked) * len(images), 0.0] if meter is None else _spread(joules)
         power = None if meter is None else [spent / took for spent, took in zip(joules, seconds, strict=True)]
         return ProbeResult(self._record(asked, meter, seconds, power, energy))
 
@@ -102,7 +102,7 @@ class Energy(Probe):
         return float(self.examples * self.runs)
 
 
-def per_image(asked: ProbeInput) -> float:
+def modelled_energy_per_image(asked: ProbeInput) -> float:
     """Joules an image, by the model; a network of 8-bit integers computes with those, and moves them."""
     module, shape = asked.variant.deployed("reference"), asked.variant.input_shape
     integer = any(

@@ -18,7 +18,7 @@ from brinell.attacks import Attack, clean_predictions
 from brinell.core import DataError, Fraction, Progress, no_progress
 from brinell.nn import frozen_copy, frozen_evaluation
 from brinell.probes.masking_checks import CHECKS, STEPS, Evidence, MaskingCase, plain_pgd
-from brinell.probes.middle_radius import middle_radius
+from brinell.probes.median_radius import median_radius
 from brinell.probes.probe import Probe, ProbeInput, ProbeResult
 from brinell.variants import Variant
 
@@ -45,7 +45,7 @@ class Verdict:
 
 
 class Masking(Probe):
-    """`verify` on the first `examples`, with the uncompressed network as the reference.
+    """`check_gradient_masking` on the first `examples`, with the uncompressed network as the reference.
 
     Examples:
         >>> import brinell
@@ -66,11 +66,11 @@ class Masking(Probe):
     @classmethod
     def completed(cls, settings: Mapping[str, Any], attacks: Mapping[str, Sequence[Attack]]) -> dict[str, Any]:
         """`epsilon` is the middle one of the linf radii that the gradient attacks are read at."""
-        return {"epsilon": middle_radius(attacks), **settings}
+        return {"epsilon": median_radius(attacks), **settings}
 
     def ask(self, asked: ProbeInput) -> ProbeResult:
         """The verdict, with the evidence of every check."""
-        found = verify(
+        found = check_gradient_masking(
             asked.variant,
             asked.images,
             asked.labels,
@@ -97,7 +97,7 @@ class Masking(Probe):
 
 
 @torch.inference_mode(False)
-def verify(
+def check_gradient_masking(
     model: nn.Module | Variant,
     images: Tensor,
     labels: Tensor,

@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 
 from brinell.attacks.components.epsilon_batch import EpsilonBatch
-from brinell.attacks.components.part import Part
-from brinell.attacks.components.select_rows import select_rows
+from brinell.attacks.components.sub_run import SubRun
+from brinell.attacks.components.take_rows import take_rows
 from brinell.attacks.components.undecided import Undecided
-from brinell.attacks.harness.attack import column
+from brinell.attacks.harness.attack import broadcast_per_image
 from brinell.attacks.harness.losses import LOSSES, Loss, check_classes
 from brinell.nn import BallNorm, distance, gaussian, project, steepest, uniform
 
@@ -21,10 +21,10 @@ _RISING = 0.75
 
 
 @dataclass(frozen=True)
-class Ascent:
+class AscentSettings:
     """Settings of one run; the ball is `widening` times each epsilon."""
 
-    part: Part
+    part: SubRun
     norm: BallNorm
     loss: Loss
     steps: int
@@ -32,7 +32,7 @@ class Ascent:
 
 
 def auto_projected_gradient(
-    undecided: Undecided, settings: Ascent, towards: Tensor | None = None, start: Tensor | None = None
+    undecided: Undecided, settings: AscentSettings, towards: Tensor | None = None, start: Tensor | None = None
 ) -> Tensor:
     """One run on the cells that are undecided; returns the iterates of the highest loss of those that stay so.
 
@@ -55,7 +55,7 @@ def auto_projected_gradient(
         if counts:
             undecided.see(step, state.images, logits)
             stay = undecided.settle(step, last=step == settings.steps)
-            state = state if stay is None else select_rows(state, stay)
+            state = state if stay is None else take_rows(state, stay)
         if step == check:
             state.judge_progress(undecided.cells, settings, length)
             length = max(length - shrink, least)
@@ -63,7 +63,7 @@ def auto_projected_gradient(
     return state.best_images
 
 
-def _checkpoints(settings: Ascent) -> tuple[int, int, int]:
+def _checkpoints(settings: AscentSettings) -> tuple[int, int, int]:
     """Steps to the first checkpoint, at least so many between two, and by how much that number falls each time."""
     steps = settings.steps
     if settings.norm == "l1":
@@ -97,7 +97,9 @@ class _State:
     towards: Tensor | None
 
     @classmethod
-    def begin(cls, undecided: Undecided, settings: Ascent, towards: Tensor | None, start: Tensor | None) -> _State:
+    def begin(
+        cls, undecided: Undecided, settings: AscentSettings, towards: Tensor | None, start: Tensor | None
+    ) -> _State:
         cells = undecided.cells
         images = _random_start(cells, settings) if start is None else start
         values = torch.full_like(cells.radius, cells.clean[0].numel())
@@ -120,7 +122,7 @@ class _State:
             towards=None if towards is None else towards[cells.index],
         )
 
-    def look(self, undecided: Undecided, settings: Ascent, *, last: bool) -> Tensor:
+    def look(self, undecided: Undecided, settings: AscentSettings, *, last: bool) -> Tensor:
         """The logits of the current iterates, with their loss and, but for the last, gradient."""
         oracle, cells = undecided.oracle, undecided.cells
         aim = cells.targets if self.towards is None else self.towards
@@ -150,10 +152,10 @@ class _State:
         self.best_loss = torch.where(better, value, self.best_loss)
         self.loss = value
 
-    def move(self, cells: EpsilonBatch, settings: Ascent, *, first: bool) -> None:
+    def move(self, cells: EpsilonBatch, settings: AscentSettings, *, first: bool) -> None:
         """One step (equations 2 and 3 of Croce & Hein 2020), without momentum in the first."""
         radius, clean, norm = cells.radius * settings.widening, cells.clean, settings.norm
-        size = column(self.size, self.images)
+        size = broadcast_per_image(self.size, self.images)
         if norm == "l1":
             moved = project(self.images + size * _sparse(self.gradient, self.sparsity), clean, radius, norm)
         else:
@@ -163,7 +165,7 @@ class _State:
                 moved = project(self.images + _MOMENTUM * (moved - self.images) + pull, clean, radius, norm)
         self.previous, self.images = self.images, moved
 
-    def judge_progress(self, cells: EpsilonBatch, settings: Ascent, length: int) -> None:
+    def judge_progress(self, cells: EpsilonBatch, settings: AscentSettings, length: int) -> None:
         """At a checkpoint, `length` steps after the last: change step sizes, and go back to the best iterate."""
         if settings.norm == "l1":
             back = self._judge_sparsity(cells, settings)
@@ -176,7 +178,7 @@ class _State:
         self.images = torch.where(where, self.best_images, self.images)
         self.gradient = torch.where(where, self.best_gradient, self.gradient)
 
-    def _judge_sparsity(self, cells: EpsilonBatch, settings: Ascent) -> Tensor:
+    def _judge_sparsity(self, cells: EpsilonBatch, settings: AscentSettings) -> Tensor:
         """Croce & Hein 2021, section 4.2: whether the best iterate has become sparser, `(n,)`."""
         largest = cells.radius * settings.widening
         now = distance(cells.clean, self.best_images, "l0")
@@ -196,7 +198,7 @@ def _sparse(gradient: Tensor, count: Tensor) -> Tensor:
     return (signs / signs.abs().sum(1, keepdim=True).clamp_min(1)).view_as(gradient)
 
 
-def _random_start(cells: EpsilonBatch, settings: Ascent) -> Tensor:
+def _random_start(cells: EpsilonBatch, settings: AscentSettings) -> Tensor:
     """A point of the ball: linf's largest value is epsilon, and l2's length, before the box."""
     shape, clean = tuple(cells.clean.shape[1:]), cells.clean
     radius = cells.radius * settings.widening
@@ -206,5 +208,5 @@ def _random_start(cells: EpsilonBatch, settings: Ascent) -> Tensor:
         noise = gaussian(settings.part.seed, "apgd start", cells.ids, shape, settings.part.number)
     if settings.norm == "l1":
         return project(clean + noise, clean, radius, "l1")
-    largest = column(distance(torch.zeros_like(noise), noise, settings.norm).clamp_min(1e-12), clean)
-    return (clean + column(radius, clean) * noise / largest).clamp_(0.0, 1.0)
+    largest = broadcast_per_image(distance(torch.zeros_like(noise), noise, settings.norm).clamp_min(1e-12), clean)
+    return (clean + broadcast_per_image(radius, clean) * noise / largest).clamp_(0.0, 1.0)

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from brinell.attacks.components.epsilon_batch import EpsilonBatch
 from brinell.attacks.components.hyperplane import way_to_plane
-from brinell.attacks.components.part import Part
-from brinell.attacks.harness.attack import column
+from brinell.attacks.components.sub_run import SubRun
+from brinell.attacks.harness.attack import broadcast_per_image
 from brinell.attacks.harness.losses import succeeded
 from brinell.attacks.harness.oracle import Oracle
 from brinell.nn import BallNorm, DistanceNorm, distance, gaussian, uniform
@@ -20,7 +20,7 @@ DUAL: Final[dict[BallNorm, DistanceNorm]] = {"linf": "l1", "l2": "l2", "l1": "li
 _SMALL: Final = 1e-12
 
 
-class Watcher(Protocol):
+class RunControl(Protocol):
     """Who looks at the iterates of a run, counts its passes, and says which cells go on."""
 
     @property
@@ -38,10 +38,10 @@ class Watcher(Protocol):
 
 
 @dataclass(frozen=True)
-class Descent:
+class DescentSettings:
     """Settings of one run. `radius` `(n,)` is how far from the clean image it begins, at random; 0 for a first run."""
 
-    part: Part
+    part: SubRun
     norm: BallNorm
     steps: int
     radius: Tensor
@@ -50,7 +50,9 @@ class Descent:
     backward: float = 0.9
 
 
-def project_on_boundaries(oracle: Oracle, watcher: Watcher, descent: Descent, towards: Tensor | None) -> None:
+def project_on_boundaries(
+    oracle: Oracle, watcher: RunControl, descent: DescentSettings, towards: Tensor | None
+) -> None:
     """One run of algorithm 1; `towards` holds the class whose boundary is looked at for every cell, by its index."""
     images = _start(watcher.cells, descent)
     for step in range(1, descent.steps + 1):
@@ -64,13 +66,13 @@ def project_on_boundaries(oracle: Oracle, watcher: Watcher, descent: Descent, to
         watcher.spend()
         watcher.see(step, images, logits)
         back = torch.where(succeeded(logits, cells.labels, cells.targets), descent.backward, 1.0)
-        images = cells.clean + column(back, images) * (images - cells.clean)
+        images = cells.clean + broadcast_per_image(back, images) * (images - cells.clean)
         stay = watcher.settle(step, last=step == descent.steps)
         images = images if stay is None else images[stay]
 
 
 def _boundary(
-    oracle: Oracle, watcher: Watcher, images: Tensor, towards: Tensor | None, norm: BallNorm
+    oracle: Oracle, watcher: RunControl, images: Tensor, towards: Tensor | None, norm: BallNorm
 ) -> tuple[Tensor, Tensor]:
     """How far the other class's logit is above the label's, `(n,)`, and the gradient of that."""
     cells = watcher.cells
@@ -99,19 +101,21 @@ def _others(oracle: Oracle, cells: EpsilonBatch) -> Tensor:
     return (cells.labels[:, None] + classes) % count
 
 
-def _biased_step(images: Tensor, clean: Tensor, gap: Tensor, normal: Tensor, descent: Descent) -> Tensor:
+def _biased_step(images: Tensor, clean: Tensor, gap: Tensor, normal: Tensor, descent: DescentSettings) -> Tensor:
     """Equations 7 to 9: both ways to the plane, overshot, and the average of where they lead, by how long they are."""
     normal, images = normal.contiguous(), images.contiguous()
     reach = gap + torch.linalg.vecdot(clean.flatten(1) - images.flatten(1), normal.flatten(1))
     own = way_to_plane(images, normal, -gap, descent.norm)
     from_clean = way_to_plane(clean, normal, -reach, descent.norm)
     lengths = [distance(way, torch.zeros_like(way[:1]), descent.norm) for way in (own, from_clean)]
-    share = column((lengths[0] / (lengths[0] + lengths[1]).clamp_min(_SMALL)).clamp(0, descent.bias), images)
+    share = broadcast_per_image(
+        (lengths[0] / (lengths[0] + lengths[1]).clamp_min(_SMALL)).clamp(0, descent.bias), images
+    )
     far = 1 + descent.overshoot
     return torch.lerp(own.mul_(far).add_(images), from_clean.mul_(far).add_(clean), share).clamp_(0.0, 1.0)
 
 
-def _start(cells: EpsilonBatch, descent: Descent) -> Tensor:
+def _start(cells: EpsilonBatch, descent: DescentSettings) -> Tensor:
     """The clean image, or a random point at half of the radius (section 3.3, random restarts)."""
     if not bool(descent.radius.any()):
         return cells.clean
@@ -120,4 +124,4 @@ def _start(cells: EpsilonBatch, descent: Descent) -> Tensor:
     if descent.norm == "linf":
         noise = uniform(descent.part.seed, "fab start", cells.ids, shape, descent.part.number) * 2 - 1
     length = distance(torch.zeros_like(noise), noise, descent.norm).clamp_min(_SMALL)
-    return (cells.clean + column(descent.radius / 2 / length, noise) * noise).clamp_(0.0, 1.0)
+    return (cells.clean + broadcast_per_image(descent.radius / 2 / length, noise) * noise).clamp_(0.0, 1.0)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from brinell.attacks.harness.attack import Batch, Crafted
-from brinell.attacks.harness.losses import margin
+from brinell.attacks.harness.losses import margin_loss
 from brinell.attacks.harness.oracle import Oracle
 
 _SLACK = 5e-5
@@ -78,7 +78,7 @@ class NearestSoFar:
 
 def clears(logits: Tensor, labels: Tensor, targets: Tensor | None, confidence: float = 0.0) -> Tensor:
     """Whether the attacker has succeeded by so much that the deployed network is sure to agree, `(n,)`."""
-    return margin(logits, labels, targets) > confidence + slack(logits)
+    return margin_loss(logits, labels, targets) > confidence + slack(logits)
 
 
 def slack(logits: Tensor) -> Tensor:

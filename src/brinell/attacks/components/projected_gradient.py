@@ -13,7 +13,7 @@ from brinell.attacks.components.best_so_far import BestSoFar
 from brinell.attacks.components.epsilon_batch import EpsilonBatch
 from brinell.attacks.components.projection import random_start
 from brinell.attacks.components.trace import Trace
-from brinell.attacks.harness.attack import Batch, Crafted, column
+from brinell.attacks.harness.attack import Batch, Crafted, broadcast_per_image
 from brinell.attacks.harness.losses import LOSSES, Loss, check_classes
 from brinell.attacks.harness.oracle import Oracle
 from brinell.attacks.harness.targets import Targets, classes_in_turn
@@ -125,7 +125,7 @@ def _start(cells: EpsilonBatch, settings: ProjectedGradient, restart: int) -> Te
 
 def _step(images: Tensor, gradient: Tensor, cells: EpsilonBatch, settings: ProjectedGradient) -> Tensor:
     size = cells.radius / 4 if settings.step_size is None else torch.full_like(cells.radius, settings.step_size)
-    moved = images + column(size, images) * steepest(gradient, settings.norm)
+    moved = images + broadcast_per_image(size, images) * steepest(gradient, settings.norm)
     return project(moved, cells.clean, cells.radius, settings.norm)
 
 

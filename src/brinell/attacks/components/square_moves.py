@@ -22,7 +22,7 @@ _SMALL: Final = 1e-12
 
 
 @dataclass
-class Canvas:
+class SearchState:
     """The best images so far and the clean ones, `(n, H * W * C)`, the ball's radius `(n,)`, and (C, H, W)."""
 
     images: Tensor
@@ -31,7 +31,7 @@ class Canvas:
     size: tuple[int, int, int]
 
     @classmethod
-    def of(cls, cells: EpsilonBatch) -> Canvas:
+    def of(cls, cells: EpsilonBatch) -> SearchState:
         """The clean images."""
         clean = cells.clean.permute(0, 2, 3, 1).reshape(len(cells.index), -1)
         channels, height, width = cells.clean.shape[1:]
@@ -72,7 +72,7 @@ def side_of(size: tuple[int, int, int], initial_share: float, progress: float) -
     return min(max(round(math.sqrt(share * height * width)), 1), height, width)
 
 
-def stripes(canvas: Canvas, ids: Tensor, seed: int, run: int) -> Move:
+def stripes(canvas: SearchState, ids: Tensor, seed: int, run: int) -> Move:
     """The clean image with vertical stripes of +-epsilon in each channel."""
     channels, height, width = canvas.size
     signs = _signs(uniform(seed, "square stripes", ids, (1, width, channels), run))
@@ -80,7 +80,7 @@ def stripes(canvas: Canvas, ids: Tensor, seed: int, run: int) -> Move:
     return Move(None, values.clamp_(0.0, 1.0))
 
 
-def linf_move(canvas: Canvas, side: int, noise: Tensor) -> Move:
+def linf_move(canvas: SearchState, side: int, noise: Tensor) -> Move:
     """A square of each channel at +epsilon or at -epsilon (algorithm 2)."""
     places, channels = _window(canvas, noise[:, :2], side), canvas.size[0]
     signs = _signs(noise[:, 5 : 5 + channels])
@@ -88,7 +88,7 @@ def linf_move(canvas: Canvas, side: int, noise: Tensor) -> Move:
     return Move(places, (canvas.clean.gather(1, places) + delta).clamp_(0.0, 1.0))
 
 
-def bumps(canvas: Canvas, ids: Tensor, seed: int, run: int) -> Move:
+def bumps(canvas: SearchState, ids: Tensor, seed: int, run: int) -> Move:
     """The clean image with a grid of bumps of random signs, scaled to epsilon."""
     channels, height, width = canvas.size
     signs = _signs(uniform(seed, "square bumps", ids, (_TILE, _TILE, channels), run))
@@ -101,7 +101,7 @@ def bumps(canvas: Canvas, ids: Tensor, seed: int, run: int) -> Move:
     return _at_radius(canvas, delta.flatten(1))
 
 
-def l2_move(canvas: Canvas, side: int, noise: Tensor) -> Move:
+def l2_move(canvas: SearchState, side: int, noise: Tensor) -> Move:
     """Take the perturbation out of one window and put as much into another (algorithm 3)."""
     channels, height, width = canvas.size
     side = max(side, 3)
@@ -119,8 +119,8 @@ def l2_move(canvas: Canvas, side: int, noise: Tensor) -> Move:
     return _at_radius(canvas, delta)
 
 
-Begin = Callable[[Canvas, Tensor, int, int], Move]
-Next = Callable[[Canvas, int, Tensor], Move]
+Begin = Callable[[SearchState, Tensor, int, int], Move]
+Next = Callable[[SearchState, int, Tensor], Move]
 MOVES: Final[dict[Norm, tuple[Begin, Next]]] = {"linf": (stripes, linf_move), "l2": (bumps, l2_move)}
 """The first move, from ids, seed and run; and the next ones, from a side and random numbers `(n, 5 + C)` in [0, 1)."""
 
@@ -129,7 +129,7 @@ def _signs(noise: Tensor) -> Tensor:
     return torch.where(noise < 0.5, -1.0, 1.0)
 
 
-def _window(canvas: Canvas, noise: Tensor, side: int) -> Tensor:
+def _window(canvas: SearchState, noise: Tensor, side: int) -> Tensor:
     """The places of a square of `side` in each image, where `(n, 2)` numbers put it."""
     channels, height, width = canvas.size
     corner = (noise[:, :1] * (height - side + 1)).long() * width + (noise[:, 1:] * (width - side + 1)).long()
@@ -154,7 +154,7 @@ def _unit(values: Tensor) -> Tensor:
     return unit
 
 
-def _at_radius(canvas: Canvas, delta: Tensor) -> Move:
+def _at_radius(canvas: SearchState, delta: Tensor) -> Move:
     """The clean image moved along `delta` by the radius, and then into the box."""
     length = delta.square().sum(1).sqrt().clamp_min(_SMALL)
     return Move(None, (canvas.clean + delta * (canvas.radius / length)[:, None]).clamp_(0.0, 1.0))

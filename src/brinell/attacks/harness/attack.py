@@ -131,7 +131,7 @@ class Attack(Spec):
     @property
     def passes(self) -> float:
         """Forward passes that an image takes at most, a backward pass being two: for estimates of time."""
-        runs = getattr(self, "restarts", 1) * runs_of(getattr(self, "targets", None))
+        runs = getattr(self, "restarts", 1) * count_target_runs(getattr(self, "targets", None))
         return float(self.point.steps * (3 if self.needs == "gradient" else 1) * runs * getattr(self, "samples", 1))
 
     @abstractmethod
@@ -159,12 +159,12 @@ class Attack(Spec):
         return type(self).parse({**self.config(), **changed}, f"{self.kind}.sweep")
 
 
-def runs_of(targets: object) -> int:
+def count_target_runs(targets: object) -> int:
     """Runs of an attack that goes towards so many classes in turn; of ten classes where it goes through all."""
     return targets if isinstance(targets, int) else (9 if targets == "all" else 1)
 
 
-def column(values: Sequence[float] | Tensor, like: Tensor) -> Tensor:
+def broadcast_per_image(values: Sequence[float] | Tensor, like: Tensor) -> Tensor:
     """One number an image as `(N, 1, 1, 1)`, ready to multiply images with."""
     return torch.as_tensor(values, dtype=like.dtype, device=like.device).view(-1, *[1] * (like.dim() - 1))
 

@@ -27,7 +27,7 @@ _VALUES: Final = 2**22
 _OFTEN: Final = 0.01
 
 
-def chunks(
+def craft_chunks(
     attack: Attack,
     oracle: Oracle,
     batch: Batch,
@@ -116,7 +116,7 @@ def _sampled(crafted: Crafted, samples: int) -> Crafted:
     return replace(crafted, **{name: samples * count for name, count in counts.items() if count is not None})
 
 
-def prepared(
+def prepare_batch(
     attack: Attack,
     images: Tensor,
     labels: Tensor,

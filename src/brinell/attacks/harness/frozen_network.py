@@ -9,9 +9,9 @@ from typing import Final, Literal
 import torch
 from torch import Tensor, nn
 
-from brinell.attacks.harness.admission import Admission, admit
+from brinell.attacks.harness.equivalence_cache import EquivalenceResults, equivalence_results
 from brinell.attacks.harness.fast_forms import Form, Scores, folded, without_gradients
-from brinell.attacks.harness.proofs import Proofs, proofs_of
+from brinell.attacks.harness.network_check import NetworkTraits, check_network
 from brinell.nn import (
     Response,
     comparison_images,
@@ -50,12 +50,12 @@ class FrozenNetwork:
         self.source, self.device = network, device
         self.module = frozen_copy(network, device) if isinstance(network, nn.Module) else None
         self._forms: dict[str, Form] = {}
-        self._proofs = Proofs()
+        self._proofs = EquivalenceResults()
         self._compared: Tensor | None = None
         self._responses: dict[bool, Response] = {}
         self._folded: Form | None = None
 
-    def admission(self, images: Tensor) -> Admission:
+    def admission(self, images: Tensor) -> NetworkTraits:
         """What the network needs to be called with, from a first call on some of these images.
 
         Raises:
@@ -63,9 +63,9 @@ class FrozenNetwork:
         """
         if self._compared is None:
             self._compared = comparison_images(images)
-            self._proofs = proofs_of(self.source, self.device, self._compared.shape[1:])
+            self._proofs = equivalence_results(self.source, self.device, self._compared.shape[1:])
         if self._proofs.admission is None:
-            self._proofs.admission = admit(self.module or self.source, self._compared)
+            self._proofs.admission = check_network(self.module or self.source, self._compared)
         return self._proofs.admission
 
     def deployed(self, images: Tensor) -> Form:

@@ -22,7 +22,7 @@ def cross_entropy(logits: Tensor, labels: Tensor, targets: Tensor | None = None)
     return F.cross_entropy(logits, labels, reduction="none")
 
 
-def margin(logits: Tensor, labels: Tensor, targets: Tensor | None = None) -> Tensor:
+def margin_loss(logits: Tensor, labels: Tensor, targets: Tensor | None = None) -> Tensor:
     """The best other logit less the label's; targeted, the target's less the best other one.
 
     Its gradient does not vanish where cross-entropy saturates (Carlini & Wagner 2017, f6).
@@ -39,12 +39,12 @@ def dlr(logits: Tensor, labels: Tensor, targets: Tensor | None = None) -> Tensor
     own = logits.gather(1, labels[:, None])[:, 0]
     if targets is None:
         scale = ordered[:, 0] - ordered[:, 2]
-        return margin(logits, labels) / scale.clamp_min(1e-12)
+        return margin_loss(logits, labels) / scale.clamp_min(1e-12)
     scale = ordered[:, 0] - (ordered[:, 2] + ordered[:, 3]) / 2
     return (logits.gather(1, targets[:, None])[:, 0] - own) / scale.clamp_min(1e-12)
 
 
-LOSSES: Final[dict[str, Objective]] = {"cross_entropy": cross_entropy, "margin": margin, "dlr": dlr}
+LOSSES: Final[dict[str, Objective]] = {"cross_entropy": cross_entropy, "margin": margin_loss, "dlr": dlr}
 
 
 def check_classes(loss: Loss, classes: int, targeted: bool) -> None:

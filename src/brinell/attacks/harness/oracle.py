@@ -9,7 +9,7 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from brinell.attacks.harness.computation import Computation, GradientCounts
+from brinell.attacks.harness.diagnostics import Diagnostics, GradientCounts
 from brinell.attacks.harness.fast_forms import Form, Scores
 from brinell.attacks.harness.frozen_network import FrozenNetwork, Role, frozen
 from brinell.attacks.harness.frozen_network import Precision as Precision
@@ -154,10 +154,10 @@ class Oracle:
         with torch.no_grad():
             return succeeded(self._mean(partial(self.network.deployed(images), images)), labels, targets)
 
-    def computation(self, judged: FrozenNetwork | None = None, remarks: tuple[str, ...] = ()) -> Computation:
+    def computation(self, judged: FrozenNetwork | None = None, remarks: tuple[str, ...] = ()) -> Diagnostics:
         """Which forms were used for what, by this oracle and by the harness that judged on `judged`."""
         networks = [self.network, *([judged] if judged is not None and judged is not self.network else [])]
-        return Computation(
+        return Diagnostics(
             forms={**self._roles, **({} if judged is None else judged.judged_as)},
             rejected=tuple(dict.fromkeys(reason for network in networks for reason in network.rejected)),
             gradients=self.counts.total,
@@ -210,7 +210,7 @@ def no_report(done: float, total: float) -> None:
 
 
 @contextmanager
-def harness(seed: int, *networks: FrozenNetwork) -> Iterator[None]:
+def isolated_evaluation(seed: int, *networks: FrozenNetwork) -> Iterator[None]:
     """Run networks as they are deployed, whatever the caller's own state is.
 
     A network that draws random numbers gets a seeded stream, and the caller's comes back afterwards. Autocast of

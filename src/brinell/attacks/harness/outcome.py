@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from brinell.attacks.harness.computation import Computation
+from brinell.attacks.harness.diagnostics import Diagnostics
 from brinell.attacks.harness.results import Columns, TrialResult
 from brinell.core import Point, html_table
 
@@ -37,7 +37,7 @@ class Outcome:
     queries: Tensor | None
     zero_gradients: Tensor | None
     traces: dict[str, list[Any]] | None
-    computation: Computation
+    computation: Diagnostics
     point: Point
 
     def __repr__(self) -> str:

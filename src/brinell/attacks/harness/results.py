@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 from brinell.attacks.harness.attack import Attack, Batch, Chunk, Crafted
-from brinell.attacks.harness.computation import Computation
+from brinell.attacks.harness.diagnostics import Diagnostics
 from brinell.attacks.harness.fast_forms import Scores
-from brinell.attacks.harness.judge import Verdict, judge, rounded_to_bytes
+from brinell.attacks.harness.predictions import Predictions, predict, rounded_to_bytes
 from brinell.core import Point
 from brinell.nn import distances
 
@@ -29,7 +29,7 @@ class TrialResult:
     rows: Columns
     traces: dict[str, list[Any]] | None
     adversarials: Tensor | None
-    computation: Computation = field(default_factory=Computation)
+    computation: Diagnostics = field(default_factory=Diagnostics)
 
 
 @dataclass(frozen=True)
@@ -82,20 +82,20 @@ def chunk_rows(
     return Part(columns, crafted.traces, kept)
 
 
-def _judge_moved(network: Scores, images: Tensor, batch: Batch, spare: Tensor, before: dict[str, Any]) -> Verdict:
+def _judge_moved(network: Scores, images: Tensor, batch: Batch, spare: Tensor, before: dict[str, Any]) -> Predictions:
     """Judge what was moved; what was spared is the clean image, whose verdict is known."""
     moved = (~spare).nonzero()[:, 0]
     targets = None if batch.targets is None else batch.targets[moved]
     known = [torch.as_tensor(before[name], device=images.device) for name in ("prediction", "rank", "margin")]
     if len(moved) == 0:
-        return Verdict(known[0], known[1], known[2], None)
-    found = judge(network, images[moved], batch.labels[moved], targets, AUTO)
+        return Predictions(known[0], known[1], known[2], None)
+    found = predict(network, images[moved], batch.labels[moved], targets, AUTO)
     if len(moved) == len(images):
         return found
     whole = [value.clone() for value in known]
     for value, new in zip(whole, found[:3], strict=True):
         value[moved] = new.to(value.dtype)
-    return Verdict(whole[0], whole[1], whole[2], None)
+    return Predictions(whole[0], whole[1], whole[2], None)
 
 
 def _rounded(network: Scores, images: Tensor, batch: Batch, spare: Tensor, before: dict[str, Any]) -> dict[str, Any]:
@@ -109,7 +109,7 @@ def _rounded(network: Scores, images: Tensor, batch: Batch, spare: Tensor, befor
     }
 
 
-def _counts(crafted: Crafted, row: int, point: Point, found: Verdict) -> dict[str, Any]:
+def _counts(crafted: Crafted, row: int, point: Point, found: Predictions) -> dict[str, Any]:
     """What crafting took. A success that only the judge saw, at the last iterate, came with the last step."""
     success = found.rank > 0 if found.target_rank is None else found.target_rank == 0
     seen = crafted.first_success_step[row]
@@ -124,7 +124,7 @@ def _counts(crafted: Crafted, row: int, point: Point, found: Verdict) -> dict[st
     }
 
 
-def verdict_columns(found: Verdict) -> dict[str, Any]:
+def verdict_columns(found: Predictions) -> dict[str, Any]:
     """A verdict's columns, by the names of `ROW_SCHEMA`."""
     return {
         "prediction": host(found.prediction),
@@ -134,7 +134,7 @@ def verdict_columns(found: Verdict) -> dict[str, Any]:
     }
 
 
-def joined(parts: list[Part], points: int, computation: Computation) -> TrialResult:
+def joined(parts: list[Part], points: int, computation: Diagnostics) -> TrialResult:
     """Chunks side by side, point-major."""
     rows: Columns = {}
     for name in parts[0].columns:

@@ -9,19 +9,19 @@ import torch
 from torch import Tensor, nn
 
 from brinell.attacks.harness.attack import Attack, Chunk
-from brinell.attacks.harness.computation import Computation
 from brinell.attacks.harness.crafting import (
     BatchSize,
     attacked_view,
     check_request,
     choose_device_for,
-    chunks,
+    craft_chunks,
     is_skipped,
-    prepared,
+    prepare_batch,
 )
+from brinell.attacks.harness.diagnostics import Diagnostics
 from brinell.attacks.harness.fast_forms import Scores
 from brinell.attacks.harness.frozen_network import FrozenNetwork, frozen
-from brinell.attacks.harness.oracle import Oracle, harness
+from brinell.attacks.harness.oracle import Oracle, isolated_evaluation
 from brinell.attacks.harness.outcome import Outcome, outcomes
 from brinell.attacks.harness.results import Columns, TrialResult, chunk_rows, joined
 from brinell.attacks.harness.trial import clean_predictions
@@ -38,7 +38,7 @@ class Adversarials:
     points: tuple[Point, ...]
     seed: int
     chunks: tuple[Chunk, ...]
-    computation: Computation
+    computation: Diagnostics
 
 
 @torch.inference_mode(False)
@@ -80,9 +80,9 @@ def craft(
     oracle = Oracle(source, source.device, getattr(attack, "precision", "float32"), getattr(attack, "samples", 1))
     nobody = torch.zeros(len(images), dtype=torch.bool, device=source.device)
     parts = []
-    with harness(derive_seed(seed, "model"), source):
-        batch = prepared(attack, images, labels, ids, targets, seed, source)
-        for chunk in chunks(attack, oracle, batch, points, nobody, seed, None, batch_size, progress):
+    with isolated_evaluation(derive_seed(seed, "model"), source):
+        batch = prepare_batch(attack, images, labels, ids, targets, seed, source)
+        for chunk in craft_chunks(attack, oracle, batch, points, nobody, seed, None, batch_size, progress):
             parts.append(chunk)
             progress(attack.kind, chunk.stop, len(images))
     return Adversarials(attack, points, seed, tuple(parts), oracle.computation())
@@ -124,7 +124,7 @@ def judge_crafted(
     images = adversarials.chunks[0].batch.images
     network = frozen(judged, images.device)
     parts = []
-    with harness(derive_seed(adversarials.seed, "model"), network):
+    with isolated_evaluation(derive_seed(adversarials.seed, "model"), network):
         form = network.deployed(images)
         for chunk in adversarials.chunks:
             spare = is_skipped(adversarials.attack, chunk.batch, clean["rank"][chunk.start : chunk.stop], white_box)

@@ -14,15 +14,15 @@ from brinell.attacks.harness.crafting import (
     BatchSize,
     check_request,
     choose_device_for,
-    chunks,
+    craft_chunks,
     examples_on,
     is_skipped,
-    prepared,
+    prepare_batch,
 )
 from brinell.attacks.harness.fast_forms import Scores
 from brinell.attacks.harness.frozen_network import FrozenNetwork, frozen
-from brinell.attacks.harness.judge import all_scores, looks_like_probabilities, verdict
-from brinell.attacks.harness.oracle import Oracle, harness
+from brinell.attacks.harness.oracle import Oracle, isolated_evaluation
+from brinell.attacks.harness.predictions import all_scores, looks_like_probabilities, read_predictions
 from brinell.attacks.harness.results import AUTO, Columns, TrialResult, chunk_rows, host, joined, verdict_columns
 from brinell.core import DataError, ModelError, Point, Progress, derive_seed, no_progress
 from brinell.data import check_images
@@ -72,7 +72,7 @@ def clean_predictions(
         raise DataError("images: there are none")
     network = frozen(judged, choose_device_for(device))
     images, labels, ids = examples_on(network.device, images, labels, ids)
-    with harness(derive_seed(seed, "model"), network):
+    with isolated_evaluation(derive_seed(seed, "model"), network):
         check_images(images, labels, network.admission(images).classes)
         logits = all_scores(network.deployed(images), images, AUTO if batch_size == "auto" else batch_size)
     if looks_like_probabilities(logits[:_LOOKED_AT]):
@@ -80,7 +80,7 @@ def clean_predictions(
             "model: it returns probabilities; attacks need logits (the scores before softmax), because the gradient "
             "of a saturated softmax vanishes"
         )
-    found = verdict(logits, labels, None)
+    found = read_predictions(logits, labels, None)
     count = len(labels)
     nothing = np.zeros(count, dtype=np.int32)
     return {
@@ -172,11 +172,11 @@ def run_trial(
     source = network if crafted_on in (judged, network) else frozen(crafted_on, network.device)
     oracle = Oracle(source, network.device, getattr(attack, "precision", "float32"), getattr(attack, "samples", 1))
     parts = []
-    with harness(derive_seed(seed, "model"), network, source):
-        batch = prepared(attack, images, labels, ids, targets, seed, network)
+    with isolated_evaluation(derive_seed(seed, "model"), network, source):
+        batch = prepare_batch(attack, images, labels, ids, targets, seed, network)
         spare = is_skipped(attack, batch, clean["rank"], white_box and trace_every is None)
         form = network.deployed(batch.images)
-        for chunk in chunks(attack, oracle, batch, points, spare, seed, trace_every, batch_size, progress):
+        for chunk in craft_chunks(attack, oracle, batch, points, spare, seed, trace_every, batch_size, progress):
             parts.append(chunk_rows(attack, form, chunk, points, clean, rounded, keep_images))
             progress(attack.kind, chunk.stop, len(batch.images))
         remarks = source.differing(network, batch.images) if white_box else ()

@@ -22,7 +22,7 @@ _ROUNDING: Final = 1e-3
 """Of a budget, which is spent in whole units."""
 
 
-class Left(NamedTuple):
+class NonzeroCount(NamedTuple):
     """Weights that are not zero, of all of them."""
 
     nonzero: int
@@ -34,21 +34,21 @@ class Left(NamedTuple):
         return self.nonzero / max(self.weights, 1)
 
 
-def count_nonzero(module: nn.Module) -> Mapping[str, Left]:
+def count_nonzero(module: nn.Module) -> Mapping[str, NonzeroCount]:
     """By layer, convolutions and linear layers with float weights; a weight that several layers hold in the first."""
     seen: set[int] = set()
-    counts: dict[str, Left] = {}
+    counts: dict[str, NonzeroCount] = {}
     for name, layer in module.named_modules():
         if isinstance(layer, FLOAT_LAYERS) and layer.weight.data_ptr() not in seen:
             seen.add(layer.weight.data_ptr())
-            counts[name] = Left(int((layer.weight.detach() != 0).sum()), layer.weight.numel())
+            counts[name] = NonzeroCount(int((layer.weight.detach() != 0).sum()), layer.weight.numel())
     return counts
 
 
-def sum_counts(counts: Iterable[Left]) -> Left:
+def sum_counts(counts: Iterable[NonzeroCount]) -> NonzeroCount:
     """All layers together."""
     known = list(counts)
-    return Left(sum(each.nonzero for each in known), sum(each.weights for each in known))
+    return NonzeroCount(sum(each.nonzero for each in known), sum(each.weights for each in known))
 
 
 def count_macs(module: nn.Module, input_shape: tuple[int, int, int]) -> int:

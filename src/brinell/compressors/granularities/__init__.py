@@ -7,8 +7,8 @@ from torch import nn
 
 from brinell.compressors.granularities.cost import Cost, Term, largest_within
 from brinell.compressors.granularities.prunable_units import Counts, PrunableUnits, Sketch
-from brinell.compressors.granularities.structured import StructuredUnits
-from brinell.compressors.granularities.unstructured import UnstructuredUnits
+from brinell.compressors.granularities.removed import RemovedUnits
+from brinell.compressors.granularities.zeroed import ZeroedUnits
 from brinell.costs import LayerCost
 
 Granularity = Literal["weight", "kernel", "filter", "channel"]
@@ -23,8 +23,8 @@ def prunable_units(
         ModelError: nothing can be removed, or torch-pruning cannot trace the network.
     """
     if granularity == "filter" or granularity == "channel":
-        return StructuredUnits(module, layers, input_shape, granularity)
-    return UnstructuredUnits(module, layers, granularity)
+        return RemovedUnits(module, layers, input_shape, granularity)
+    return ZeroedUnits(module, layers, granularity)
 
 
 __all__ = ["Cost", "Counts", "Granularity", "PrunableUnits", "Sketch", "Term", "largest_within", "prunable_units"]

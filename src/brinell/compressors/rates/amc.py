@@ -13,7 +13,7 @@ from torch import nn
 from brinell.attacks import ATTACKS, FGSM, Attack
 from brinell.attacks.harness.oracle import Precision
 from brinell.compressors.budgets.resolved_budget import ResolvedBudget
-from brinell.compressors.rates.amc_score import Score, accuracy_score, robust_score
+from brinell.compressors.rates.amc_score import Score, accuracy_scorer, robust_accuracy_scorer
 from brinell.compressors.rates.rates import ChosenRates, RateProblem, Rates
 from brinell.core import Fraction, StoreError, content_key, derive_seed, require
 from brinell.data import Dataset
@@ -79,12 +79,12 @@ class AMC(Rates):
 
     def _score(self, case: RateProblem, data: Dataset) -> Score:
         if self.reward == "accuracy":
-            return accuracy_score(data, case.device, self.precision)
-        return robust_score(data, case.device, self.attack, derive_seed(case.seed, "attack"))
+            return accuracy_scorer(data, case.device, self.precision)
+        return robust_accuracy_scorer(data, case.device, self.attack, derive_seed(case.seed, "attack"))
 
     def _search(self, case: RateProblem, data: Dataset, others: Dataset) -> dict[str, Any]:
         """Shares and figures of the search, for JSON; `others` are the images of the second look."""
-        from brinell.compressors.rates.amc_agent import explore
+        from brinell.compressors.rates.amc_agent import run_episodes
         from brinell.compressors.rates.amc_environment import LayerWalk
 
         uniform, smallest = _uniform(case.resolved), case.resolved.smallest
@@ -92,7 +92,7 @@ class AMC(Rates):
         least = {name: max(self.least * share, smallest[name]) for name, share in uniform.items()}
         environment = LayerWalk(case, least, log.judge)
         at_random = min(self.random_episodes, self.episodes // 3)
-        explore(environment, self.episodes, at_random, derive_seed(case.seed, "agent"))
+        run_episodes(environment, self.episodes, at_random, derive_seed(case.seed, "agent"))
         finalists = log.finalists()
         checked = [self._score(case, others)(log.network(shares)) for shares in finalists] if len(others) else []
         at = checked.index(max(checked)) if checked else 0

@@ -71,7 +71,7 @@ class _Agent(DDPG):
         return chosen, chosen
 
 
-def explore(environment: LayerWalk, episodes: int, random_episodes: int, seed: int) -> None:
+def run_episodes(environment: LayerWalk, episodes: int, random_episodes: int, seed: int) -> None:
     """Let the agent go through the layers `episodes` times; the environment sees all that it does.
 
     The global random states are left as they were.

@@ -48,7 +48,7 @@ class LayerWalk(gymnasium.Env[NDArray[np.float32], NDArray[np.float32]]):
     def step(self, action: NDArray[np.float32]) -> tuple[NDArray[np.float32], float, bool, bool, dict[str, Any]]:
         """Keep of the next layer the share at that place in its interval."""
         name = self.layers[len(self.done)]
-        low, high = feasible(self.resolved, self.done, name, self.least)
+        low, high = feasible_interval(self.resolved, self.done, name, self.least)
         alike = min(high, max(low, self.resolved.rest(self.done)))
         place = float(np.clip(action[0], -1.0, 1.0))
         self.done[name] = alike + place * (high - alike if place > 0 else alike - low)
@@ -66,7 +66,7 @@ class LayerWalk(gymnasium.Env[NDArray[np.float32], NDArray[np.float32]]):
         return np.array([*self.features[at], reduced, rest, last], dtype=np.float32).clip(0.0, 1.0)
 
 
-def feasible(resolved: ResolvedBudget, done: Shares, name: str, least: Shares) -> tuple[float, float]:
+def feasible_interval(resolved: ResolvedBudget, done: Shares, name: str, least: Shares) -> tuple[float, float]:
     """From which to which share of the layer `name` the layers after it can still spend the budget exactly.
 
     `least` is what each layer keeps at any rate; `done` are the shares of the layers before.

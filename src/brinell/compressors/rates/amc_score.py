@@ -15,7 +15,7 @@ Score = Callable[[nn.Module], float]
 """A share of examples, in [0, 1]."""
 
 
-def accuracy_score(data: Dataset, device: torch.device, precision: Precision) -> Score:
+def accuracy_scorer(data: Dataset, device: torch.device, precision: Precision) -> Score:
     """Accuracy on `data`, from the same fast copy of the network that attacks look at."""
     images, labels = (part.to(device) for part in data.tensors())
 
@@ -26,7 +26,7 @@ def accuracy_score(data: Dataset, device: torch.device, precision: Precision) ->
     return score
 
 
-def robust_score(data: Dataset, device: torch.device, attack: Attack, seed: int) -> Score:
+def robust_accuracy_scorer(data: Dataset, device: torch.device, attack: Attack, seed: int) -> Score:
     """Accuracy on what `attack` makes of `data`, judged by the attacks' own harness."""
     images, labels = data.tensors()
 

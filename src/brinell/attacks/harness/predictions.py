@@ -7,14 +7,14 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from brinell.attacks.harness.admission import check_logits
 from brinell.attacks.harness.fast_forms import Scores
 from brinell.attacks.harness.losses import best_other
+from brinell.attacks.harness.network_check import check_logits
 
 _SLACK = 1e-4
 
 
-class Verdict(NamedTuple):
+class Predictions(NamedTuple):
     """What the network says, `(N,)` each. Ranks count the classes above; in `rank` a tie counts as above, in
     `target_rank` it does not: both are against the network."""
 
@@ -24,32 +24,32 @@ class Verdict(NamedTuple):
     target_rank: Tensor | None
 
 
-def judge(network: Scores, images: Tensor, labels: Tensor, targets: Tensor | None, batch: int) -> Verdict:
+def predict(network: Scores, images: Tensor, labels: Tensor, targets: Tensor | None, batch: int) -> Predictions:
     """Run `images` through the network, `batch` at a time.
 
     Raises:
         ModelError: the logits are of the wrong shape or type, NaN or infinite.
     """
-    return verdict(all_scores(network, images, batch), labels, targets)
+    return read_predictions(all_scores(network, images, batch), labels, targets)
 
 
 def all_scores(network: Scores, images: Tensor, batch: int) -> Tensor:
     """Checked logits of any number of images, `batch` at a time.
 
     Raises:
-        ModelError: see `judge`.
+        ModelError: see `predict`.
     """
     with torch.no_grad():
         return torch.cat([scores(network, part) for part in images.split(batch)])
 
 
-def verdict(logits: Tensor, labels: Tensor, targets: Tensor | None) -> Verdict:
+def read_predictions(logits: Tensor, labels: Tensor, targets: Tensor | None) -> Predictions:
     """Read the verdict off logits `(N, classes)`."""
     own = logits.gather(1, labels[:, None])
     rank = (logits >= own).sum(1) - 1
     target_rank = None if targets is None else (logits > logits.gather(1, targets[:, None])).sum(1)
     margin = own[:, 0] - best_other(logits, labels)
-    return Verdict(logits.argmax(1), rank.to(torch.int32), margin.float(), target_rank)
+    return Predictions(logits.argmax(1), rank.to(torch.int32), margin.float(), target_rank)
 
 
 def scores(network: Scores, images: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ Run = Callable[[BestSoFar, EpsilonBatch, float, float], None]
 """Fills the readings of one number of steps over the cells; of `total` steps of progress, so many are done."""
 
 
-def craft_per_steps(batch: Batch, points: Sequence[Point], run: Run, *, queries: bool = False) -> Crafted:
+def craft_for_each_step_count(batch: Batch, points: Sequence[Point], run: Run, *, queries: bool = False) -> Crafted:
     """Candidates at every point, in their order."""
     wanted = sorted({point.steps for point in points})
     done, found = 0, {}

@@ -10,16 +10,16 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import nn
 
-from brinell.attacks.harness.admission import Admission
+from brinell.attacks.harness.network_check import NetworkTraits
 
 _HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 
 
 @dataclass
-class Proofs:
+class EquivalenceResults:
     """`verdicts` by role and recipe: `None` for the same function, else how it differs."""
 
-    admission: Admission | None = None
+    admission: NetworkTraits | None = None
     verdicts: dict[tuple[str, str], str | None] = field(default_factory=dict)
     differs: WeakKeyDictionary[nn.Module, tuple[str, ...]] = field(default_factory=WeakKeyDictionary)
     """By a network that is judged: a remark where this one, which gives its gradients, is not the same."""
@@ -29,22 +29,22 @@ class Proofs:
         return [f"{recipe}: {reason}" for (own, recipe), reason in self.verdicts.items() if own == role and reason]
 
 
-_KNOWN: WeakKeyDictionary[nn.Module, tuple[Hashable, dict[Hashable, Proofs]]] = WeakKeyDictionary()
+_KNOWN: WeakKeyDictionary[nn.Module, tuple[Hashable, dict[Hashable, EquivalenceResults]]] = WeakKeyDictionary()
 
 
-def proofs_of(network: object, device: torch.device, shape: Sequence[int]) -> Proofs:
+def equivalence_results(network: object, device: torch.device, shape: Sequence[int]) -> EquivalenceResults:
     """What is known of `network` on `device` with images of `shape`; nothing if it was changed since.
 
     A function has no state that could be looked at: its proofs are not kept.
     """
     if not isinstance(network, nn.Module):
-        return Proofs()
+        return EquivalenceResults()
     token = _token(network)
     known, proofs = _KNOWN.get(network, (None, {}))
     if known != token:
         proofs = {}
         _KNOWN[network] = (token, proofs)
-    return proofs.setdefault((device, tuple(shape)), Proofs())
+    return proofs.setdefault((device, tuple(shape)), EquivalenceResults())
 
 
 def _token(network: nn.Module) -> Hashable:

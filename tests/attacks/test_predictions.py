@@ -11,14 +11,14 @@ from torch import nn
 
 import brinell
 from brinell.attacks import FGSM, PGD, BrinellWarning, clean_predictions, run_trial
-from brinell.attacks.harness.judge import rounded_to_bytes, verdict
+from brinell.attacks.harness.predictions import read_predictions, rounded_to_bytes
 from brinell.core import ConfigurationError, DataError, ModelError, UnsupportedError
 from brinell.testing.linear_problems import two_classes
 
 
 def test_ranks_count_ties_against_the_network() -> None:
     logits = torch.tensor([[3.0, 1.0, 2.0], [3.0, 3.0, 2.0], [0.0, 0.0, 0.0]])
-    found = verdict(logits, torch.tensor([0, 0, 1]), torch.tensor([2, 1, 2]))
+    found = read_predictions(logits, torch.tensor([0, 0, 1]), torch.tensor([2, 1, 2]))
     assert found.rank.tolist() == [0, 1, 2]
     assert found.margin.tolist() == [1.0, 0.0, 0.0]
     assert found.target_rank is not None

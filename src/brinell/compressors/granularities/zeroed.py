@@ -11,13 +11,13 @@ from torch import Tensor, nn
 from brinell.compressors.checks.float_layers import FLOAT_LAYERS, float_weights, trainable_weights
 from brinell.compressors.granularities.cost import Term
 from brinell.compressors.granularities.prunable_units import Counts, Sketch
-from brinell.compressors.training_stages import largest
+from brinell.compressors.training_stages import top_k_mask
 from brinell.costs import LayerCost
 from brinell.nn import copy_module, tied_layers
 from brinell.training import AfterStep
 
 
-class UnstructuredUnits:
+class ZeroedUnits:
     """Single weights by magnitude, or whole k x k kernels by L2 norm; a kernel of a linear layer is one weight."""
 
     def __init__(self, module: nn.Module, layers: Sequence[LayerCost], unit: Literal["weight", "kernel"]) -> None:
@@ -34,7 +34,7 @@ class UnstructuredUnits:
     def prune(self, module: nn.Module, counts: Counts) -> AfterStep:
         """Set all but the largest to zero; the callback sets them to zero again."""
         weights = float_weights(module)
-        chosen = {name: largest(self._scores(weights[name].detach()), count) for name, count in counts.items()}
+        chosen = {name: top_k_mask(self._scores(weights[name].detach()), count) for name, count in counts.items()}
         enforce = _Enforce([(weights[name], ~self._spread(kept, weights[name])) for name, kept in chosen.items()])
         enforce(module)
         return enforce
@@ -86,6 +86,6 @@ class _Enforce:
 
 
 def _ranks(scores: Tensor) -> Tensor:
-    """The place of each score in descending order, from 0; of equal ones the first comes first, as in `largest`."""
+    """The place of each score in descending order, from 0; of equal ones the first comes first, as in `top_k_mask`."""
     order = scores.flatten().argsort(descending=True, stable=True)
     return torch.empty_like(order).scatter_(0, order, torch.arange(len(order), device=order.device)).view_as(scores)

@@ -8,7 +8,7 @@ from brinell.attacks.harness.oracle import Oracle
 
 
 @dataclass(frozen=True)
-class Part:
+class SubRun:
     """`number` keys its noise; `done` of `total` steps lie behind it, and it makes `portion` of them."""
 
     seed: int

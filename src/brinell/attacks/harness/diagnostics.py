@@ -1,4 +1,4 @@
-"""`Computation`: how a trial's numbers came about, and what makes them doubtful."""
+"""`Diagnostics`: how a trial's numbers came about, and what makes them doubtful."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from brinell.core import ZERO_GRADIENT_SHARE
 
 
 @dataclass(frozen=True)
-class Computation:
+class Diagnostics:
     """`forms` by role (`judged`, `scores`, `gradients`) and why faster ones were `rejected`; of the input gradients of
     images that were evaluated, how many were exactly zero, and how many had infinite or undefined numbers; `remarks` on
     the network.
@@ -27,7 +27,7 @@ class Computation:
     infinite_gradients: int = 0
     remarks: tuple[str, ...] = ()
 
-    def judged_on(self, network: FrozenNetwork) -> Computation:
+    def judged_on(self, network: FrozenNetwork) -> Diagnostics:
         """The same adversarials, judged on `network`."""
         return replace(
             self,

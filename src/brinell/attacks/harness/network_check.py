@@ -18,7 +18,7 @@ _ONE_TENSOR = "; return the logits alone, or wrap the model in a module whose fo
 
 
 @dataclass(frozen=True)
-class Admission:
+class NetworkTraits:
     """`classes`: how many logits it returns; `takes`: the type of its images; `writes`: it changes them; `random`: it
     draws random numbers; `remarks`: what makes figures of it doubtful."""
 
@@ -34,7 +34,7 @@ class Admission:
         return self.takes == torch.float32 and not self.random
 
 
-def admit(network: nn.Module | Callable[[Tensor], Tensor], images: Tensor) -> Admission:
+def check_network(network: nn.Module | Callable[[Tensor], Tensor], images: Tensor) -> NetworkTraits:
     """Call `network` on a few float32 `images` `(k, C, H, W)`.
 
     Raises:
@@ -56,7 +56,7 @@ def admit(network: nn.Module | Callable[[Tensor], Tensor], images: Tensor) -> Ad
             continue
         classes = check_logits(logits, len(images)).shape[1]
         writes = given._version != version or not torch.equal(given, images.to(takes))
-        return Admission(classes, takes, writes, draws, tuple(_remarks(network)))
+        return NetworkTraits(classes, takes, writes, draws, tuple(_remarks(network)))
     shape = tuple(images.shape[1:])
     reason = f"{type(failure).__name__}: {' '.join(str(failure).split())[:300]}"
     raise ModelError(f"model: it does not take images (C, H, W) = {shape}: {reason}") from failure

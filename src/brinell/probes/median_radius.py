@@ -11,7 +11,7 @@ _EPSILON: Final = 8 / 255
 """The radius where a study has none of its own."""
 
 
-def middle_radius(attacks: Mapping[str, Sequence[Attack]]) -> float:
+def median_radius(attacks: Mapping[str, Sequence[Attack]]) -> float:
     """The middle one of the linf radii of gradient attacks by name, each at all of its points."""
     points = [attack for swept in attacks.values() for attack in swept if attack.needs == "gradient"]
     radii = {attack.point.epsilon for attack in points if attack.distance_norm == "linf" and attack.point.epsilon}

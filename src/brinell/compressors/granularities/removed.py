@@ -20,7 +20,7 @@ from brinell.variants import PrunedChannels, Width
 Side = Literal["filter", "channel"]
 
 
-class StructuredUnits:
+class RemovedUnits:
     """Channels in groups that come and go together, ranked by L2 norm: of the filters that give them, or of the weights
     that take them."""
 
