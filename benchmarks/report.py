@@ -190,10 +190,10 @@ def answer(kind: str, chance: np.random.Generator) -> tuple[dict[str, Any], dict
 
 def measured(root: str) -> dict[str, float]:
     """The report, in a process of its own."""
-    from brinell.reporting import draw
+    from brinell.reporting import write_with_problems
 
     started, busy = time.perf_counter(), time.process_time()
-    drawn = draw(root)
+    drawn = write_with_problems(root)
     if drawn.problems:  # the time of a page that leaves things out would be flattering
         raise RuntimeError(drawn.problems[0])
     page = drawn.page

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from brinell.analysis import DUCTILE, STRONG, character, ductility, toughness
+from brinell.analysis import DUCTILE, STRONG, classify_character, mean_retention, transition_width
 
 LINE = 0.9
 """The breaking strain of a network of accuracy 1 among ten classes."""
@@ -28,29 +28,29 @@ LINE = 0.9
     ],
 )
 def test_known_curves(curve: list[tuple[float, float]], tough: float, ductile: float | None, found: str | None) -> None:
-    assert toughness(curve) == pytest.approx(tough)
-    assert ductility(curve, LINE) == (None if ductile is None else pytest.approx(ductile))
-    assert character(toughness(curve), ductility(curve, LINE), LINE) == found
+    assert mean_retention(curve) == pytest.approx(tough)
+    assert transition_width(curve, LINE) == (None if ductile is None else pytest.approx(ductile))
+    assert classify_character(mean_retention(curve), transition_width(curve, LINE), LINE) == found
 
 
 def test_the_thresholds_are_where_they_are_said_to_be() -> None:
-    assert character(STRONG, 0.0, LINE) == "strong"
-    assert character(STRONG - 1e-9, DUCTILE, LINE) == "ductile"
-    assert character(STRONG - 1e-9, DUCTILE - 1e-9, LINE) == "brittle"
+    assert classify_character(STRONG, 0.0, LINE) == "strong"
+    assert classify_character(STRONG - 1e-9, DUCTILE, LINE) == "ductile"
+    assert classify_character(STRONG - 1e-9, DUCTILE - 1e-9, LINE) == "brittle"
 
 
 @pytest.mark.parametrize("curve", [[], [(0.0, 0.0)], [(0.0, 0.0), (0.0, 0.5)]])
 def test_no_curve_has_no_character(curve: list[tuple[float, float]]) -> None:
-    assert toughness(curve) is None
-    assert ductility(curve, LINE) is None
-    assert character(None, None, LINE) is None
+    assert mean_retention(curve) is None
+    assert transition_width(curve, LINE) is None
+    assert classify_character(None, None, LINE) is None
 
 
 @pytest.mark.parametrize("limit", [None, 0.0])
 def test_nothing_to_break_has_no_character(limit: float | None) -> None:
     curve = [(0.0, 0.0), (1.0, 0.5)]
-    assert ductility(curve, limit) is None
-    assert character(toughness(curve), None, limit) is None
+    assert transition_width(curve, limit) is None
+    assert classify_character(mean_retention(curve), None, limit) is None
 
 
 strains = st.lists(st.floats(0, 1), min_size=1, max_size=8).map(sorted)
@@ -60,8 +60,8 @@ strains = st.lists(st.floats(0, 1), min_size=1, max_size=8).map(sorted)
 def test_the_unit_of_stress_does_not_matter(strains: list[float], unit: float) -> None:
     curve = [(0.0, 0.0), *((float(place + 1), strain) for place, strain in enumerate(strains))]
     scaled = [(stress * unit, strain) for stress, strain in curve]
-    assert toughness(scaled) == pytest.approx(toughness(curve))
-    one, other = ductility(curve, LINE), ductility(scaled, LINE)
+    assert mean_retention(scaled) == pytest.approx(mean_retention(curve))
+    one, other = transition_width(curve, LINE), transition_width(scaled, LINE)
     assert (one is None) == (other is None)
     assert one is None or other == pytest.approx(one, abs=1e-6)
 
@@ -69,5 +69,5 @@ def test_the_unit_of_stress_does_not_matter(strains: list[float], unit: float) -
 @given(strains)
 def test_both_are_shares(strains: list[float]) -> None:
     curve = [(0.0, 0.0), *((float(place + 1), strain) for place, strain in enumerate(strains))]
-    assert 0 <= (toughness(curve) or 0) <= 1
-    assert 0 <= (ductility(curve, LINE) or 0) <= 1
+    assert 0 <= (mean_retention(curve) or 0) <= 1
+    assert 0 <= (transition_width(curve, LINE) or 0) <= 1

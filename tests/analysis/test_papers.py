@@ -20,12 +20,21 @@ from brinell.analysis.papers import (
     paper,
     papers,
     reproduction,
-    unread,
+    unknown_references,
 )
 from brinell.analysis.papers.claims import differ
-from brinell.analysis.papers.findings import finding, stacked
+from brinell.analysis.papers.findings import finding, findings_table
 from brinell.analysis.papers.published import Paper, Spent
-from brinell.analysis.records.probes import ActivationMaps, Energy, Evidence, Found, MapReading, Masking, Probes, Shown
+from brinell.analysis.records.probes import (
+    ActivationMaps,
+    Energy,
+    Evidence,
+    Found,
+    MapReading,
+    Masking,
+    Probes,
+    ShownExample,
+)
 from brinell.core import PlannedPaper
 from reporting.fake_run import half_finished, write_fake_run
 
@@ -254,12 +263,12 @@ def paired(evaluation: Evaluation, only: tuple[int, int]) -> Reproduction:
     here = (pl.col("attack") == "fgsm") & ((pl.col("epsilon") - 8 / 255).abs() < 1e-9)
     ends = pl.col("one").is_in(["distilled", "pruned"]) & pl.col("other").is_in(["distilled", "pruned"])
     one = pl.when(pl.col("one") == "distilled")
-    frame = evaluation.pairwise_tests.with_columns(
+    frame = evaluation.pairwise_counts.with_columns(
         only_one=pl.when(here & ends).then(one.then(only[0]).otherwise(only[1])).otherwise("only_one"),
         only_other=pl.when(here & ends).then(one.then(only[1]).otherwise(only[0])).otherwise("only_other"),
     )
-    assert len(evaluation.pairwise_tests.filter(here & ends)) == 1
-    found = reproduction(replace(evaluation, pairwise_tests=frame))
+    assert len(evaluation.pairwise_counts.filter(here & ends)) == 1
+    found = reproduction(replace(evaluation, pairwise_counts=frame))
     assert found is not None
     return found
 
@@ -296,7 +305,7 @@ def test_an_error_is_compared_the_other_way_round(evaluation: Evaluation, ours: 
 
 def test_every_part_is_in_the_file(ours: Reproduction) -> None:
     found = findings(ours)
-    frame = stacked(found, ours)
+    frame = findings_table(found, ours)
     assert frame.height == sum(len(item.parts) for item in found)
     assert frame["claim"].n_unique() == len(paper("breakingbed").findings)
 
@@ -304,14 +313,14 @@ def test_every_part_is_in_the_file(ours: Reproduction) -> None:
 def test_a_run_without_a_paper_and_one_with_an_unknown_one(evaluation: Evaluation) -> None:
     without = replace(evaluation, plan=evaluation.plan.model_copy(update={"paper": None}))
     assert reproduction(without) is None
-    assert unread(without) == []
+    assert unknown_references(without) == []
     unknown = naming(evaluation, "another")
     assert reproduction(unknown) is None
-    assert unread(unknown) == [
+    assert unknown_references(unknown) == [
         "The comparison with the paper 'another' is left out: the papers known here are breakingbed, robust-compression"
     ]
     odd = naming(evaluation, rows={"baseline": "resnet20/nobody", "nobody": "resnet20/xnor", "xnor": "resnet20/xnor"})
-    assert unread(odd) == [
+    assert unknown_references(odd) == [
         "'baseline' beside the paper's 'resnet20/nobody' is left out: there is no such row",
         "'nobody' beside the paper's 'resnet20/xnor' is left out: there is no such variant",
     ]
@@ -348,7 +357,7 @@ def test_maps_fall_where_their_intervals_say_so(evaluation: Evaluation) -> None:
             )
             for steps, mean in zip((0, 1, 5), quartiles, strict=True)
         )
-        shown = Shown(example_id=0, label=0)
+        shown = ShownExample(example_id=0, label=0)
         record = ActivationMaps(method="cam", layer="l", attack="deepfool", shown=shown, readings=readings)
         return Found(variant, record, dict)
 

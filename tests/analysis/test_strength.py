@@ -5,8 +5,8 @@ from __future__ import annotations
 import polars as pl
 import pytest
 
-from brinell.analysis.material.strength import BREAKING_SCHEMA, STEP_SCHEMA, breaking_steps, strength
-from brinell.analysis.material.stress import Stress
+from brinell.analysis.material.strength import BREAKING_SCHEMA, STEP_SCHEMA, breaking_points, breaking_steps
+from brinell.analysis.material.stress_axis import StressAxis
 from brinell.analysis.robustness.readings import READING_SCHEMA
 from brinell.analysis.robustness.seed_means import seed_means
 from brinell.analysis.robustness.traces import TRACE_SCHEMA
@@ -34,7 +34,9 @@ def readings(accuracies: dict[float, float], clean: float = 1.0, source: str = "
 
 
 def test_a_brittle_network() -> None:
-    found = strength(seed_means(readings({2.0: 0.4, 4.0: 0.1, 16.0: 0.0})), {"fgsm": Stress("epsilon", 1.0)}, 0.1)
+    found = breaking_points(
+        seed_means(readings({2.0: 0.4, 4.0: 0.1, 16.0: 0.0})), {"fgsm": StressAxis("epsilon", 1.0)}, 0.1
+    )
     assert found.columns == list(BREAKING_SCHEMA)
     (row,) = found.to_dicts()
     assert row["breaking_stress"] == pytest.approx(4.0)
@@ -45,10 +47,10 @@ def test_a_brittle_network() -> None:
 
 
 def test_not_reached_is_null_and_transfers_are_not_asked() -> None:
-    axis = {"fgsm": Stress("epsilon", 1.0)}
-    (row,) = strength(seed_means(readings({2.0: 0.9, 16.0: 0.8})), axis, 0.1).to_dicts()
+    axis = {"fgsm": StressAxis("epsilon", 1.0)}
+    (row,) = breaking_points(seed_means(readings({2.0: 0.9, 16.0: 0.8})), axis, 0.1).to_dicts()
     assert (row["breaking_stress"], row["strongest"], row["character"]) == (None, 16.0, "strong")
-    assert strength(seed_means(readings({2.0: 0.1}, source="other")), axis, 0.1).is_empty()
+    assert breaking_points(seed_means(readings({2.0: 0.1}, source="other")), axis, 0.1).is_empty()
 
 
 def trace(accuracies: list[float]) -> pl.DataFrame:

@@ -15,10 +15,10 @@ import vl_convert
 from brinell.analysis import Evaluation, load
 from brinell.reporting.drawing.chart import Figure, for_file, for_page
 from brinell.reporting.drawing.palette import styles
-from brinell.reporting.drawing.theme import plain
+from brinell.reporting.drawing.theme import resolve_colours
 from brinell.reporting.figures import figures
+from brinell.reporting.figures.accuracy_by_technique import LETTERS, _lines
 from brinell.reporting.figures.attack_curves import DRAWN
-from brinell.reporting.figures.distributions import LETTERS, _lines
 from brinell.store import RunStore
 from reporting.fake_run import BASELINE, FAKES, fake_plan, half_finished, many, write_fake_run
 
@@ -131,7 +131,7 @@ def test_every_panel_compiles_and_reacts_to_the_page(whole: dict[str, Figure], n
 
 @pytest.mark.parametrize("name", ["robust-accuracy-against-cost", "stress-strain", "attack-curves", "distributions"])
 def test_files_show_every_variant_by_colour_and_name(whole: dict[str, Figure], name: str) -> None:
-    svg = vl_convert.vegalite_to_svg(plain(for_file(whole[name])), allowed_base_urls=[])
+    svg = vl_convert.vegalite_to_svg(resolve_colours(for_file(whole[name])), allowed_base_urls=[])
     assert "var(--" not in svg
     for fake in FAKES:
         assert fake.name in svg

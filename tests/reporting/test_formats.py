@@ -46,7 +46,11 @@ def test_shares_and_differences() -> None:
     assert formats.percent(-0.0001) == "0.0%"
     assert formats.percent(-0.05) == "\u22125.0%"
     assert formats.interval(0.951, 0.9846) == "95.1\u201398.5"
-    assert (formats.points(0.145), formats.points(-0.002), formats.points(0.0)) == ("+14.5", "\u22120.2", "0.0")
+    assert (formats.percentage_points(0.145), formats.percentage_points(-0.002), formats.percentage_points(0.0)) == (
+        "+14.5",
+        "\u22120.2",
+        "0.0",
+    )
     assert formats.ratio(14.802) == "14.8\u00d7"
     assert (formats.times(5.0966), formats.times(123.4)) == ("5.1\u00d7", "123\u00d7")
     assert (formats.chance(2e-9), formats.chance(0.0523)) == ("p < 0.001", "p = 0.052")
@@ -66,7 +70,7 @@ def test_unknown_is_said() -> None:
 
 def test_words() -> None:
     assert [formats.listing(list("abc")[:count]) for count in range(4)] == ["", "a", "a and b", "a, b and c"]
-    assert (formats.whole(1, "seed"), formats.whole(1200, "seed")) == ("1 seed", "1,200 seeds")
+    assert (formats.pluralize(1, "seed"), formats.pluralize(1200, "seed")) == ("1 seed", "1,200 seeds")
     name = "a" * 100 + "-the-end"
     assert len(formats.elided(name)) == 44
     assert formats.elided(name).endswith("-the-end")

@@ -18,7 +18,7 @@ from brinell.reporting import write
 from brinell.reporting.drawing.chart import Figure, Panel
 from brinell.reporting.drawing.palette import Style
 from brinell.reporting.figures import FIGURES
-from brinell.reporting.layout import SECTIONS, bands, by_section
+from brinell.reporting.layout import SECTIONS, by_section, exhibit_groups
 from brinell.reporting.table import Cell, Column, Table
 from brinell.reporting.tables import TABLES
 
@@ -53,14 +53,14 @@ def test_a_section_keeps_the_order_of_its_exhibits() -> None:
     first, second = replace(TABLE, name="a", order=2), replace(TABLE, name="b", order=1)
     assert [member.name for member in by_section([first, second])["models"]] == ["b", "a"]
     assert list(by_section([])) == list(SECTIONS)
-    assert bands([replace(TABLE, rows=())]) == []
+    assert exhibit_groups([replace(TABLE, rows=())]) == []
 
 
 def test_an_exhibit_in_no_section_is_an_error() -> None:
     with pytest.raises(
         ConfigurationError, match="table 'favourites' is in no section of the page: 'modles'; did you mean 'models'"
     ):
-        bands([replace(TABLE, section="modles")])
+        exhibit_groups([replace(TABLE, section="modles")])
 
 
 def test_registered_members_reach_the_page_and_the_files(tmp_path: Path) -> None:

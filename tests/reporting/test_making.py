@@ -17,10 +17,10 @@ from brinell.analysis.records.compressor_logs import compressor_logs
 from brinell.analysis.records.probes import PROBE_SCHEMA, Found, Latency
 from brinell.reporting.drawing.chart import Figure, for_file, for_page
 from brinell.reporting.drawing.palette import styles
-from brinell.reporting.drawing.theme import plain
+from brinell.reporting.drawing.theme import resolve_colours
 from brinell.reporting.export import exhibit_files
 from brinell.reporting.figures import amc_search, attack_curves, dns_masks, figures, latency, layer_sparsity
-from brinell.reporting.layout import bands
+from brinell.reporting.layout import exhibit_groups
 from brinell.reporting.tables import tables
 from brinell.store import RunStore
 from reporting.fake_run import FAKES
@@ -51,7 +51,7 @@ def drawn(evaluation: Evaluation) -> dict[str, Figure]:
 
 
 def svg(figure: Figure) -> str:
-    found: str = vl_convert.vegalite_to_svg(plain(for_file(figure)), allowed_base_urls=[])
+    found: str = vl_convert.vegalite_to_svg(resolve_colours(for_file(figure)), allowed_base_urls=[])
     return found
 
 
@@ -290,7 +290,9 @@ def test_a_small_run_leaves_files_of_each(whole: dict[str, Figure]) -> None:
 
 
 def test_each_stands_with_what_it_belongs_to(evaluation: Evaluation, whole: dict[str, Figure]) -> None:
-    named = [[exhibit.name for exhibit in band.exhibits] for band in bands([*whole.values(), *tables(evaluation)])]
+    named = [
+        [exhibit.name for exhibit in band.exhibits] for band in exhibit_groups([*whole.values(), *tables(evaluation)])
+    ]
     made = [names for names in named if {"latency", "training", "search", "surgery"} & set(names)]
     assert made == [["latency", "latency"], ["training"], ["search", "rates"], ["surgery"]]
 

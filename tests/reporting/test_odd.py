@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from brinell.reporting import draw
+from brinell.reporting import write_with_problems
 from brinell.store import RunStore
 from reporting.fake_run import BASELINE, FAKES
 from reporting.rich_run import write_rich_run
@@ -29,7 +29,7 @@ def odd(tmp_path_factory: pytest.TempPathFactory) -> Path:
     plan = store.plan()
     names = (MARKUP, *plan.class_names[1:])
     store.write_study("", plan.model_copy(update={"class_names": names, "name": MARKUP}), {"machine": MARKUP})
-    return draw(store.root).page
+    return write_with_problems(store.root).page
 
 
 def test_markup_is_text_everywhere(odd: Path) -> None:
@@ -77,7 +77,7 @@ def test_one_class_and_nan_still_make_a_page(tmp_path: Path) -> None:
                 store.read_probe(probe.key),
                 {name: np.full((6, 8, 8, 1), np.nan) for name in ("clean", "adversarial")},
             )
-    found = draw(store.root)
+    found = write_with_problems(store.root)
     said = "\n".join(found.problems)
     assert "guessing is always right" in said
     assert said.count("numbers that are not finite, in margin, l2, linf") == len(list((tmp_path / "trials").iterdir()))
@@ -100,7 +100,7 @@ def test_characters_that_nobody_can_print_are_marked(tmp_path: Path) -> None:
         trial["attack"] = f"{trial['attack']}\x07"
     store.plan_path.write_text(json.dumps(plan))
     renew_hash(store.plan_path)
-    found = draw(store.root)
+    found = write_with_problems(store.root)
     assert found.problems == ()
     page = found.page.read_text(encoding="utf-8")
     assert "a\ufffdb\ufffd[31mc\ufffdd" in page
@@ -111,12 +111,12 @@ def test_characters_that_nobody_can_print_are_marked(tmp_path: Path) -> None:
 
 def test_a_folder_that_was_cleared_says_so_once_and_draws_what_is_there(tmp_path: Path) -> None:
     store = write_rich_run(tmp_path, FAKES[:2], examples=40)
-    first = draw(store.root)
+    first = write_with_problems(store.root)
     drawn = {path.name for path in first.page.parent.rglob("*.svg")}
     for folder in ("trials", "traces", "probes"):
         for path in sorted((store.root / folder).rglob("*"), reverse=True):
             path.unlink() if path.is_file() else path.rmdir()
-    again = draw(RunStore(tmp_path).root)
+    again = write_with_problems(RunStore(tmp_path).root)
     assert "No attack is finished yet" in Page(again.page).text
     left = {path.name for path in again.page.parent.rglob("*.svg")}
     assert left < drawn  # figures of what is gone are gone

@@ -14,7 +14,7 @@ import polars as pl
 import pytest
 
 from brinell.core import StoreError
-from brinell.reporting import draw, write
+from brinell.reporting import write, write_with_problems
 from brinell.reporting.script_escape import digest
 from brinell.store import RunStore
 from reporting.fake_run import BASELINE, FAKES, fake_plan, half_finished, write_fake_run
@@ -188,7 +188,7 @@ def test_a_folder_that_is_no_run_is_one_clear_error(tmp_path: Path) -> None:
 def test_a_run_of_which_nothing_can_be_read_gets_a_page_that_says_so(tmp_path: Path, plan: bytes | None) -> None:
     if plan is not None:
         (tmp_path / "study.json").write_bytes(plan)
-    found = draw(tmp_path)
+    found = write_with_problems(tmp_path)
     page = Page(found.page)
     assert len(found.problems) == 1
     assert "study.json" in page.text

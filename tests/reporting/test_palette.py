@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from brinell.reporting.drawing.palette import COLOURS, LIGHT, SHAPES, styles
-from brinell.reporting.drawing.theme import CONFIG, plain
+from brinell.reporting.drawing.theme import CONFIG, resolve_colours
 from brinell.reporting.page import GLYPHS
 
 
@@ -39,7 +39,7 @@ def test_every_shape_has_a_glyph() -> None:
 
 
 def test_files_hold_no_css_variables() -> None:
-    found = plain({"config": CONFIG, "a": ["var(--ink)", {"b": "var(--sky)"}], "name": "var(--unknown)"})
+    found = resolve_colours({"config": CONFIG, "a": ["var(--ink)", {"b": "var(--sky)"}], "name": "var(--unknown)"})
     assert found["a"] == [LIGHT["ink"], {"b": LIGHT["sky"]}]
     assert found["name"] == "var(--unknown)"
     assert "var(--" not in str(found["config"])

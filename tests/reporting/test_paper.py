@@ -14,7 +14,7 @@ from brinell.analysis import Evaluation, load
 from brinell.analysis.papers import Finding, paper
 from brinell.core import PlannedPaper
 from brinell.reporting.layout import by_section
-from brinell.reporting.report import draw
+from brinell.reporting.report import write_with_problems
 from brinell.reporting.summary import summary
 from brinell.reporting.table import Table
 from brinell.reporting.tables import tables
@@ -122,7 +122,7 @@ def test_a_half_finished_run_has_the_section_too(tmp_path: Path) -> None:
 
 
 def test_the_page_holds_it_and_the_folder_its_files(run: RunStore) -> None:
-    report = draw(run.root)
+    report = write_with_problems(run.root)
     assert report.problems == ()
     page = report.page.read_text()
     for name, title in (
@@ -150,6 +150,6 @@ def test_a_paper_of_another_version_is_left_out_and_said(tmp_path: Path) -> None
     store = write_fake_run(tmp_path)
     name_paper(store, "later")
     assert by_section(tables(load(store)))["paper"] == []
-    assert draw(store.root).problems == (
+    assert write_with_problems(store.root).problems == (
         "The comparison with the paper 'later' is left out: the papers known here are breakingbed, robust-compression",
     )

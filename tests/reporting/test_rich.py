@@ -13,7 +13,7 @@ import vl_convert
 from brinell.analysis import Evaluation, load
 from brinell.reporting.drawing.chart import Figure, for_file, for_page
 from brinell.reporting.drawing.palette import styles
-from brinell.reporting.drawing.theme import plain
+from brinell.reporting.drawing.theme import resolve_colours
 from brinell.reporting.figures import figures
 from brinell.reporting.formats import percent
 from brinell.reporting.image_grid import ImageGrid
@@ -91,7 +91,7 @@ def test_every_panel_compiles_and_follows_the_picker(drawn: dict[str, Figure]) -
 
 @pytest.mark.parametrize("name", ["security-curves", "corruptions", "vulnerability", "training", "latency", "search"])
 def test_files_hold_no_variables_of_the_page(drawn: dict[str, Figure], name: str) -> None:
-    svg = vl_convert.vegalite_to_svg(plain(for_file(drawn[name])), allowed_base_urls=[])
+    svg = vl_convert.vegalite_to_svg(resolve_colours(for_file(drawn[name])), allowed_base_urls=[])
     assert "var(--" not in svg
     for variant in NAMES:
         assert variant in svg

@@ -8,7 +8,7 @@ import pytest
 
 from brinell.study import Study
 from brinell.study.draft import Look, Sizes, Work, fit_sizes, sections, write_draft
-from brinell.study.reading import parse
+from brinell.study.reading import parse_yaml
 
 LOOK = Look(
     accuracy=0.9,
@@ -57,11 +57,11 @@ def test_the_file_is_the_study_with_comments() -> None:
     data = {"kind": "images", "root": "/my data/: {x}", "size": [32, 32]}
     study = sections("mine", data, model, LOOK, sizes, int8=True)
     text = write_draft(study, LOOK, 2, "brinell run mine.yaml --trust-code")
-    assert Study.parse(parse(text)) == Study.parse(study)
+    assert Study.parse(parse_yaml(text)) == Study.parse(study)
     assert Study.parse(study).data.train.examples == 1200
     assert "#   brinell run mine.yaml --trust-code" in text
     assert all(len(line) <= 160 for line in text.splitlines())
     unprobed = sections("mine", data, model, LOOK, replace(sizes, probe_examples=0), int8=True)
     assert unprobed["probes"] == {"masking": False}
-    assert Study.parse(parse(write_draft(unprobed, LOOK, 2, "brinell run"))) == Study.parse(unprobed)
+    assert Study.parse(parse_yaml(write_draft(unprobed, LOOK, 2, "brinell run"))) == Study.parse(unprobed)
     assert "int8" not in sections("mine", data, model, LOOK, sizes, int8=False)["variants"]

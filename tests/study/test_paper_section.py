@@ -13,7 +13,7 @@ from brinell.analysis import papers as papers_room
 from brinell.analysis.papers import paper, papers
 from brinell.core import ConfigurationError, PlannedPaper, StudyPlan
 from brinell.study import Study, plan
-from brinell.study.config import Names, Paper
+from brinell.study.config import DefinedNames, Paper
 from brinell.study.reading import LIBRARY
 
 SECTION = {"kind": "breakingbed", "rows": {"base": "resnet20/vanilla", "pruned": "resnet20/channel"}}
@@ -77,7 +77,7 @@ def test_the_page_names_every_row() -> None:
 @pytest.mark.parametrize("name", ["breakingbed", "robust-compression"])
 def test_the_studies_that_ship_name_their_paper(name: str) -> None:
     config = yaml.safe_load((LIBRARY / f"{name}.yaml").read_text())
-    assert Paper.model_validate(config["paper"], context=Names.of(config)).kind == name
+    assert Paper.model_validate(config["paper"], context=DefinedNames.of(config)).kind == name
 
 
 @pytest.mark.parametrize("name", ["breakingbed", "robust-compression"])

@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 
 from brinell.core import ConfigurationError
-from brinell.study.reading import find, override, parse, read_text, shipped
+from brinell.study.reading import find, override, parse_yaml, read_text, shipped
 
 
 def test_parse_reads_what_yaml_says():
-    assert parse("a: 1\nb: {c: [1, 2.5, true], d: 8/255}\n") == {"a": 1, "b": {"c": [1, 2.5, True], "d": "8/255"}}
-    assert parse("") is None
+    assert parse_yaml("a: 1\nb: {c: [1, 2.5, true], d: 8/255}\n") == {"a": 1, "b": {"c": [1, 2.5, True], "d": "8/255"}}
+    assert parse_yaml("") is None
 
 
 @pytest.mark.parametrize(
@@ -29,12 +29,12 @@ def test_parse_reads_what_yaml_says():
 )
 def test_parse_refuses_with_the_place(text, said):
     with pytest.raises(ConfigurationError) as caught:
-        parse(text, "here.yaml")
+        parse_yaml(text, "here.yaml")
     assert said in str(caught.value)
 
 
 def test_an_alias_and_a_merge_are_not_duplicates():
-    assert parse("a: &a {x: 1, y: 2}\nb: {<<: *a, y: 3}") == {"a": {"x": 1, "y": 2}, "b": {"x": 1, "y": 3}}
+    assert parse_yaml("a: &a {x: 1, y: 2}\nb: {<<: *a, y: 3}") == {"a": {"x": 1, "y": 2}, "b": {"x": 1, "y": 3}}
 
 
 def test_override_sets_what_is_there_and_what_is_left_out_and_copies():
@@ -95,7 +95,7 @@ def test_override_refuses_with_the_setting(setting, said):
     ],
 )
 def test_numbers_are_those_of_yaml_1_2(text, value):
-    found = parse(f"a: {text}")["a"]
+    found = parse_yaml(f"a: {text}")["a"]
     assert (found, type(found)) == (value, type(value))
 
 
@@ -107,13 +107,13 @@ def test_a_bomb_of_aliases_is_refused_before_it_is_unfolded(merge):
     with pytest.raises(
         ConfigurationError, match=r"more than 100,000 values, aliases counted as often as they are used"
     ):
-        parse(f"x0: &x0 {{a: 1}}\n{levels}", "bomb.yaml")
+        parse_yaml(f"x0: &x0 {{a: 1}}\n{levels}", "bomb.yaml")
 
 
 @pytest.mark.parametrize("text", ["[" * 65 + "]" * 65, "[" * 5000, "- " * 500, "? " * 500 + "a", "{a: " * 65])
 def test_deep_nesting_is_refused(text):
     with pytest.raises(ConfigurationError, match="nested more than 64 deep"):
-        parse(text, "deep.yaml")
+        parse_yaml(text, "deep.yaml")
 
 
 @pytest.mark.parametrize(
@@ -133,7 +133,7 @@ def test_deep_nesting_is_refused(text):
 )
 def test_what_the_core_schema_does_not_have_is_refused(text, said):
     with pytest.raises(ConfigurationError) as caught:
-        parse(text, "here.yaml")
+        parse_yaml(text, "here.yaml")
     assert said in str(caught.value)
 
 

@@ -1,11 +1,11 @@
 """From rows to tidy frames: accuracies, strain, intervals, paired tests, worst cases; and what is missing. No torch."""
 
-from brinell.analysis.aggregate import CLEAN, WORST, norm_of
+from brinell.analysis.collect import CLEAN, WORST, norm_of
 from brinell.analysis.evaluation import Evaluation, load
 from brinell.analysis.load_rows import load_rows
 from brinell.analysis.material.breaking import breaking_line, breaking_strain, breaking_stress
-from brinell.analysis.material.character import DUCTILE, STRONG, character, ductility, toughness
-from brinell.analysis.material.stress import Stress
+from brinell.analysis.material.character import DUCTILE, STRONG, classify_character, mean_retention, transition_width
+from brinell.analysis.material.stress_axis import StressAxis
 from brinell.analysis.reference_radius import ReferenceRadius
 from brinell.analysis.robustness.masking_signs import ZERO_GRADIENTS
 from brinell.analysis.seed_summary import labels_of_names, names_of_labels
@@ -27,20 +27,20 @@ __all__ = [
     "Choice",
     "Evaluation",
     "ReferenceRadius",
-    "Stress",
+    "StressAxis",
     "breaking_line",
     "breaking_strain",
     "breaking_stress",
-    "character",
     "choose",
-    "ductility",
+    "classify_character",
     "front",
     "labels_of_names",
     "load",
     "load_rows",
     "mcnemar",
+    "mean_retention",
     "names_of_labels",
     "norm_of",
-    "toughness",
+    "transition_width",
     "wilson",
 ]

@@ -20,11 +20,11 @@ COVERAGE_SCHEMA = {
     "state": pl.String,
     "reason": pl.String,
 }
-"""One row is one planned trial: examples planned and measured, and its `State`."""
+"""One row is one planned trial: examples planned and measured, and its `CoverageStatus`."""
 
 
 @dataclass(frozen=True)
-class State:
+class CoverageStatus:
     """`done`, `partial` (some examples), `missing`, `failed`, `unsupported` or `blocked`; and why, where known."""
 
     state: str
@@ -33,23 +33,23 @@ class State:
 
 def variant_states(
     plan: StudyPlan, made: set[str], failures: Mapping[str, Failure], labels: Mapping[str, str]
-) -> dict[str, State]:
+) -> dict[str, CoverageStatus]:
     """State by key; a variant is blocked where the one that it is made from cannot be made."""
     records = {variant.key: variant for variant in plan.variants}
-    states: dict[str, State] = {}
+    states: dict[str, CoverageStatus] = {}
 
-    def settle(key: str, below: frozenset[str]) -> State:
+    def settle(key: str, below: frozenset[str]) -> CoverageStatus:
         if key in states:
             return states[key]
         failure, parent = failure_of(key, failures), records[key].parent
         if key in made:
-            found = State("done")
+            found = CoverageStatus("done")
         elif failure is not None:
             found = _failed(failure)
         elif parent in records and parent not in below and _hopeless(settle(parent, below | {key})):
-            found = State("blocked", f"waits for {labels[parent]}")
+            found = CoverageStatus("blocked", f"waits for {labels[parent]}")
         else:
-            found = State("missing", "not made yet")
+            found = CoverageStatus("missing", "not made yet")
         states[key] = found
         return found
 
@@ -61,7 +61,7 @@ def variant_states(
 def coverage(
     plan: StudyPlan,
     names: Mapping[str, str],
-    states: Mapping[str, State],
+    states: Mapping[str, CoverageStatus],
     examples: Mapping[tuple[str, str], int],
     failures: Mapping[str, Failure],
 ) -> pl.DataFrame:
@@ -79,21 +79,25 @@ def coverage(
 def trial_state(
     trial: PlannedTrial,
     examples: int,
-    variants: Mapping[str, State],
+    variants: Mapping[str, CoverageStatus],
     failures: Mapping[str, Failure],
     labels: Mapping[str, str],
-) -> State:
+) -> CoverageStatus:
     """State of a trial of which `examples` are measured."""
     planned = planned_examples(trial)
     failure = failure_of(trial.key, failures)
     if examples >= planned:
-        return State("done")
+        return CoverageStatus("done")
     if failure is not None:
         return _failed(failure)
     for key in (trial.judged_on, trial.crafted_on):
         if key in variants and _hopeless(variants[key]):
-            return State("blocked", f"waits for {labels[key]}")
-    return State("partial", f"{planned - examples} examples to go") if examples else State("missing", "not run yet")
+            return CoverageStatus("blocked", f"waits for {labels[key]}")
+    return (
+        CoverageStatus("partial", f"{planned - examples} examples to go")
+        if examples
+        else CoverageStatus("missing", "not run yet")
+    )
 
 
 def planned_examples(trial: PlannedTrial) -> int:
@@ -106,15 +110,17 @@ def failure_of(key: str, failures: Mapping[str, Failure]) -> Failure | None:
     return next((failure for task, failure in failures.items() if key in task), None)
 
 
-def settled(failure: Failure | None) -> State | None:
+def failure_status(failure: Failure | None) -> CoverageStatus | None:
     """The state of a task that failed."""
     return None if failure is None else _failed(failure)
 
 
-def _failed(failure: Failure) -> State:
+def _failed(failure: Failure) -> CoverageStatus:
     reason = failure.message.strip().splitlines()
-    return State("unsupported" if failure.unsupported else "failed", reason[0] if reason else "no reason was kept")
+    return CoverageStatus(
+        "unsupported" if failure.unsupported else "failed", reason[0] if reason else "no reason was kept"
+    )
 
 
-def _hopeless(state: State) -> bool:
+def _hopeless(state: CoverageStatus) -> bool:
     return state.state in {"failed", "unsupported", "blocked"}

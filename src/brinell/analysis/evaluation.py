@@ -8,14 +8,14 @@ from typing import Any, TypeVar
 
 import polars as pl
 
-from brinell.analysis.aggregate import CLEAN, aggregate, stack
+from brinell.analysis.collect import CLEAN, collect_tables, concatenate
 from brinell.analysis.coverage import coverage, variant_states
 from brinell.analysis.labels import labels
 from brinell.analysis.material.breaking import breaking_line
-from brinell.analysis.material.strength import breaking_steps, strength
-from brinell.analysis.material.stress import Stress, stress
+from brinell.analysis.material.strength import breaking_points, breaking_steps
+from brinell.analysis.material.stress_axis import StressAxis, choose_stress_axis
 from brinell.analysis.records.compressor_logs import CompressorLogs, compressor_logs
-from brinell.analysis.records.computations import COMPUTATION_SCHEMA, infinite_gradients
+from brinell.analysis.records.diagnostics import COMPUTATION_SCHEMA, infinite_gradients
 from brinell.analysis.records.probes import Probes, probes, unanswered
 from brinell.analysis.records.training import notes, training
 from brinell.analysis.records.variants import variants
@@ -25,12 +25,12 @@ from brinell.analysis.robustness.readings import READING_SCHEMA
 from brinell.analysis.robustness.security_curves import security
 from brinell.analysis.robustness.seed_means import seed_means
 from brinell.analysis.robustness.traces import TRACE_SCHEMA
-from brinell.analysis.robustness.transfer import crossed, transfers
+from brinell.analysis.robustness.transfer import transferred_attacks, transfers
 from brinell.analysis.robustness.worst_case import WORST_SCHEMA
 from brinell.analysis.rows import first_line
 from brinell.analysis.seed_summary import names_of_labels, seed_summary
 from brinell.analysis.significance.paired_tests import PAIR_SCHEMA
-from brinell.analysis.significance.pairwise import pairwise_tests
+from brinell.analysis.significance.pairwise_counts import pairwise_counts
 from brinell.analysis.techniques import boxes
 from brinell.analysis.tradeoff import Choice, choose
 from brinell.core import BrinellError, StudyPlan
@@ -53,7 +53,7 @@ class Evaluation:
     """`READING_SCHEMA`: each attack on each variant, each seed, each point; the clean ones stand in `variants`."""
     seed_means: pl.DataFrame
     """`RERUN_SCHEMA`: readings averaged over seeds."""
-    stresses: Mapping[str, Stress]
+    stresses: Mapping[str, StressAxis]
     """The stress axis of each attack."""
     breaking: pl.DataFrame
     """`BREAKING_SCHEMA`: where each variant breaks under each attack, and its character."""
@@ -63,7 +63,7 @@ class Evaluation:
     """`BOX_SCHEMA`: how each technique fares under each attack."""
     pairs: pl.DataFrame
     """`PAIR_SCHEMA`: each variant and its baseline; attacks include `clean` and `worst case`."""
-    pairwise_tests: pl.DataFrame
+    pairwise_counts: pl.DataFrame
     """`BETWEEN_SCHEMA`: every two variants, by the examples that only one of them gets right."""
     worst: pl.DataFrame
     """`WORST_SCHEMA`: the worst case per example at each radius."""
@@ -142,17 +142,17 @@ def load(store: RunStore) -> Evaluation:
     """
     plan = store.plan()
     names = labels(plan)
-    measured = aggregate(store, plan, names)
+    measured = collect_tables(store, plan, names)
     failures: dict[str, Failure] = _or_nothing("Failures are", store.failures, {}, store, measured.problems)
     made = _made(store, plan, measured.problems)
     states = variant_states(plan, made, failures, names)
-    every = stack(measured.readings, READING_SCHEMA)
+    every = concatenate(measured.readings, READING_SCHEMA)
     attacked = _planned_order(every.filter(pl.col("kind") != CLEAN), plan, names)
     table = variants(store, plan, names, states, every, measured.problems)
     line, can_break = breaking_line(plan.classes), _can_break(plan, measured.problems)
-    worst, averaged = stack(measured.worst, WORST_SCHEMA), seed_means(attacked)
-    traced = stack(measured.traces, TRACE_SCHEMA)
-    stresses, computations = _stresses(plan), stack(measured.computations, COMPUTATION_SCHEMA)
+    worst, averaged = concatenate(measured.worst, WORST_SCHEMA), seed_means(attacked)
+    traced = concatenate(measured.traces, TRACE_SCHEMA)
+    stresses, computations = _stresses(plan), concatenate(measured.computations, COMPUTATION_SCHEMA)
     said = notes(store, plan, names, measured.problems)
     return Evaluation(
         plan=plan,
@@ -162,11 +162,11 @@ def load(store: RunStore) -> Evaluation:
         readings=attacked,
         seed_means=averaged,
         stresses=stresses,
-        breaking=strength(averaged.filter(can_break), stresses, line),
+        breaking=breaking_points(averaged.filter(can_break), stresses, line),
         breaking_steps=breaking_steps(traced.filter(can_break), averaged, line),
         boxes=boxes(averaged.filter(pl.col("attack").is_in(list(stresses))), table),
-        pairs=stack(measured.pairs, PAIR_SCHEMA),
-        pairwise_tests=pairwise_tests(measured.outcomes),
+        pairs=concatenate(measured.pairs, PAIR_SCHEMA),
+        pairwise_counts=pairwise_counts(measured.outcomes),
         worst=worst,
         reference_radius=reference_radius(worst, attacked, table, line),
         masking_signs=pl.concat([masking_signs(averaged, line), infinite_gradients(computations)]),
@@ -214,11 +214,11 @@ def _can_break(plan: StudyPlan, problems: list[str]) -> bool:
     return plan.classes > 1
 
 
-def _stresses(plan: StudyPlan) -> dict[str, Stress]:
+def _stresses(plan: StudyPlan) -> dict[str, StressAxis]:
     """Of attacks on the network that is judged; what is crafted on another shows in the matrix of transfers."""
-    crossing = crossed(plan)
+    crossing = transferred_attacks(plan)
     attacks = [trial for trial in plan.trials if trial.kind != CLEAN and trial.attack not in crossing]
-    return {trial.attack: stress(trial.points, trial.kind) for trial in attacks}
+    return {trial.attack: choose_stress_axis(trial.points, trial.kind) for trial in attacks}
 
 
 def _planned_order(readings: pl.DataFrame, plan: StudyPlan, names: Mapping[str, str]) -> pl.DataFrame:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import polars as pl
 
-from brinell.analysis.aggregate import norm_of
+from brinell.analysis.collect import norm_of
 from brinell.analysis.labels import labels
 from brinell.analysis.rows import conform, read_rows
 from brinell.core import ROW_SCHEMA

@@ -41,7 +41,7 @@ def read_traces(store: RunStore, trial: PlannedTrial) -> Read:
     return _read(store, trial, TRACE_SCHEMA, partial(_block_traces, store, trial), "traces")
 
 
-def judged_blocks(store: RunStore, trial: PlannedTrial, block: Block, classes: int) -> bool:
+def has_valid_block(store: RunStore, trial: PlannedTrial, block: Block, classes: int) -> bool:
     """Whether the block's rows, and its traces if it has them, are there and whole; what is damaged is made again."""
     if not store.has_rows(trial.key, block.name):
         return False

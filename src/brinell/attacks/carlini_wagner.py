@@ -27,7 +27,7 @@ _SLACK = 1e-4
 class CarliniWagner(Attack):
     """Minimise `||delta||_2^2 + c * max(confidence - margin, 0)` over `x' = (tanh(w) + 1) / 2` with Adam.
 
-    `margin_loss` is the best other logit less the label's; targeted, the target's less the best other one (f6 of the paper).
+    `margin` is the best other logit less the label's; targeted, the target's less the best other one (f6 of the paper).
     `steps` Adam iterations for each of `binary_search_steps` values of c, from `initial_const`: times ten until the
     first success, then bisection (section VI-D); with one search, c is fixed, as in BreakingBED. `abort_early` ends a
     search of an example that has succeeded at this c where its loss stops falling, checked ten times a search. The

@@ -45,7 +45,7 @@ app.command("list", cls=Command, help=flowing(listing.HELP))(listing.list_member
 app.command("inspect", cls=Command, help=flowing(inspect.HELP))(inspect.inspect)
 app.command("attack", cls=Command, help=flowing(attack.HELP))(attack.attack)
 app.command("compress", cls=Command, help=flowing(compress.HELP))(compress.compress)
-app.command("sizes", cls=Command, help=flowing(sizes.HELP))(sizes.sizes)
+app.command("sizes", cls=Command, help=flowing(sizes.HELP))(sizes.compare_sizes)
 app.command("export", cls=Command, help=flowing(export.HELP))(export.export)
 app.add_typer(importing.app, name="import")
 

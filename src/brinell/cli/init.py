@@ -60,7 +60,7 @@ def init(
     """See `HELP`."""
     from brinell.study import Study
     from brinell.study.draft import Sizes, fit_sizes, sections, write_draft
-    from brinell.study.reading import parse
+    from brinell.study.reading import parse_yaml
 
     if hours <= 0:
         raise ConfigurationError(f"--hours: expected more than 0, not {hours:g}")
@@ -83,7 +83,7 @@ def init(
     trust = " --trust-code" if model_settings["kind"] == "custom" else ""
     command = f"brinell run {shlex.quote(str(target))}{trust}"
     text = write_draft(study, look, hours, command)
-    Study.parse(parse(text))
+    Study.parse(parse_yaml(text))
     target.write_text(text, encoding="utf-8")
     _print(look, train, test)
     counts = f"{len(study['variants'])} variants, {len(study['attacks'])} attacks, about {hours:g} hours"

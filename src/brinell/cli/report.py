@@ -15,7 +15,7 @@ from brinell.core import BrinellError
 from brinell.store import RunStore
 
 if TYPE_CHECKING:
-    from brinell.reporting.report import Report
+    from brinell.reporting.report import WrittenReport
 
 HELP = """Write the report of a run: RUN/report/index.html, with every table and figure beside it.
 
@@ -50,11 +50,11 @@ def report(
         check_requirements(drawn.evaluation, kind, problems=drawn.problems)
 
 
-def _draw(folder: Path, kind: Format = Format.text) -> Report:
+def _draw(folder: Path, kind: Format = Format.text) -> WrittenReport:
     """The report, whose path and problems are printed."""
-    from brinell.reporting import draw
+    from brinell.reporting import write_with_problems
 
-    drawn = draw(folder)
+    drawn = write_with_problems(folder)
     (out if kind == Format.text else err).print(str(drawn.page), markup=False, soft_wrap=True)
     for problem in drawn.problems:
         say_error(problem)

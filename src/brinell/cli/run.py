@@ -94,10 +94,10 @@ def conclude(study: Study, result: Run, kind: Format = Format.text) -> None:
     """The table, the report's path, and what did not end well."""
     from brinell.cli.display.run_summary import print_table
     from brinell.cli.requirements import check_requirements
-    from brinell.reporting import draw
+    from brinell.reporting import write_with_problems
     from brinell.reporting.limit_sentences import limit_sentences
 
-    drawn = draw(result.root)
+    drawn = write_with_problems(result.root)
     if kind == Format.text:
         print_table(result.root)
         for baseline, sentence in limit_sentences(drawn.evaluation) if drawn.evaluation is not None else ():

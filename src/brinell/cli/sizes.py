@@ -29,7 +29,7 @@ $ brinell sizes small.brinell smaller.brinell
 PACKERS = ("deflate", "xz", "zstd", "brotli", "zpaq")
 
 
-def sizes(
+def compare_sizes(
     models: Annotated[list[str], typer.Argument(metavar="MODEL...", help="Files of the .brinell format, or others.")],
     weights: Weights = None,
     input_shape: InputShape = None,

@@ -13,7 +13,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from brinell.analysis.coverage import State, settled, variant_states
+from brinell.analysis.coverage import CoverageStatus, failure_status, variant_states
 from brinell.analysis.labels import labels
 from brinell.cli.display.check_formats import Check, Checks, Format, FormatOption, Outcome, formatted
 from brinell.cli.display.console import Debug, RunFolder, add_row, out
@@ -98,9 +98,9 @@ def _parts(store: RunStore, plan: StudyPlan, failures: dict[str, Failure]) -> It
     def state(done: bool, name: str, *needed: str) -> str:
         if done:
             return "done"
-        if (failure := settled(failures.get(name))) is not None:
+        if (failure := failure_status(failures.get(name))) is not None:
             return failure.state
-        waiting = [variants.get(key, State("missing")).state for key in needed]
+        waiting = [variants.get(key, CoverageStatus("missing")).state for key in needed]
         if "unsupported" in waiting:
             return "unsupported"
         return "blocked" if {"failed", "blocked"} & set(waiting) else "left"

@@ -52,11 +52,11 @@ class INQ(Compressor):
     weight_bits: int = Field(5, ge=2, le=8)
     """Bits of a weight. The levels are 0 and 2^(weight_bits - 2) powers of two of either sign."""
     levels: Annotated[Levels, OmitDefaultFromKey()] = "largest"
-    """Where they lie: the top one is that of the layer's `top_k_mask` weight, as in the paper, or such that quantising
+    """Where they lie: the top one is that of the layer's `largest` weight, as in the paper, or such that quantising
     changes the weights least (`closest`), which clamps those far out. With few bits that is another network: after
     surgery most of a layer can lie below a quarter of its largest weight, and would become zero."""
     partition: Partition = "largest"
-    """Which weights are quantised first: the `top_k_mask` (the paper), the `smallest`, or `random` ones."""
+    """Which weights are quantised first: the `largest` (the paper), the `smallest`, or `random` ones."""
     shares: tuple[Fraction, ...] | None = None
     """Accumulated shares quantised after each step, rising to 1; `None`: the paper's for these `weight_bits`. After
     pruning, finer steps lose less."""

@@ -32,9 +32,9 @@ class XNORNet(Compressor):
     (section 3.2; without the input's scale K, as in BreakingBED, unless `input_scale` asks for it). The first
     convolution, all linear layers and the `float_layers` (names, or patterns such as `*.downsample.*`) stay float: in
     the paper's ResNet-18 row those are the downsampling convolutions, in its ABC-Net rows none. What else cannot be
-    binary stays float, and the step's figures name it (`select_binary_layers`). The latent weights are clipped after every
-    step, and centred over a filter's input channels, where it has more than one: a depthwise filter's only channel is
-    its mean. Weight decay pulls weights towards zero, where signs flip easily, so there is none by default.
+    binary stays float, and the step's figures name it (`select_binary_layers`). The latent weights are clipped
+    after every step, and centred over a filter's input channels, where it has more than one: a depthwise filter's only
+    channel is its mean. Weight decay pulls weights towards zero, where signs flip easily, so there is none by default.
 
     Examples:
         >>> import brinell

@@ -1,5 +1,5 @@
 """The report of a run: one offline page, and every figure and table as files. No torch."""
 
-from brinell.reporting.report import Report, draw, write
+from brinell.reporting.report import WrittenReport, write, write_with_problems
 
-__all__ = ["Report", "draw", "write"]
+__all__ = ["WrittenReport", "write", "write_with_problems"]

@@ -7,22 +7,22 @@ from collections.abc import Iterable, Sequence
 import polars as pl
 
 from brinell.analysis import Evaluation
-from brinell.reporting.formats import listing, settings, whole
+from brinell.reporting.formats import listing, pluralize, settings
 
 
-def made_of(evaluation: Evaluation, attacks: Sequence[str]) -> str:
+def describe_attacks(evaluation: Evaluation, attacks: Sequence[str]) -> str:
     """Settings of the attacks, and what they were measured on."""
     specs = {trial.attack: trial.spec for trial in evaluation.plan.trials}
     known = [f"{attack}: {settings(specs[attack]) or specs[attack]['kind']}" for attack in attacks if attack in specs]
     chosen = evaluation.readings.filter(pl.col("attack").is_in(list(attacks)))
-    return f"{'. '.join([*known, measured_on(evaluation, chosen)])}."
+    return f"{'. '.join([*known, describe_sample(evaluation, chosen)])}."
 
 
-def measured_on(evaluation: Evaluation, readings: pl.DataFrame) -> str:
+def describe_sample(evaluation: Evaluation, readings: pl.DataFrame) -> str:
     """Examples and seeds of some readings."""
     if readings.is_empty():
         return "Nothing measured yet"
-    seeds = whole(readings["seed"].n_unique(), "seed")
+    seeds = pluralize(readings["seed"].n_unique(), "seed")
     return f"{span(readings['examples'])} of {evaluation.plan.dataset}, {seeds}"
 
 
@@ -31,7 +31,9 @@ def span(counts: Iterable[int]) -> str:
     counts = sorted(set(counts))
     if not counts:
         return "no examples"
-    return whole(counts[0], "example") if len(counts) == 1 else f"{counts[0]:,} to {whole(counts[-1], 'example')}"
+    return (
+        pluralize(counts[0], "example") if len(counts) == 1 else f"{counts[0]:,} to {pluralize(counts[-1], 'example')}"
+    )
 
 
 def worst_case_over(worst: pl.DataFrame) -> str:
@@ -50,7 +52,7 @@ def worst_case_over(worst: pl.DataFrame) -> str:
     return f"{start}, and {listing(parts)} of these" if parts else start
 
 
-def families(evaluation: Evaluation) -> list[tuple[str, list[str]]]:
+def group_by_baseline(evaluation: Evaluation) -> list[tuple[str, list[str]]]:
     """Variants that belong into one panel, under the name of the network that they are made from.
 
     A network that nothing is made from stands beside every family; a single family needs no name.

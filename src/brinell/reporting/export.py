@@ -12,7 +12,7 @@ from brinell.core import content_key
 from brinell.reporting import image_grid
 from brinell.reporting.drawing import table_svg
 from brinell.reporting.drawing.chart import Figure, for_file
-from brinell.reporting.drawing.theme import plain
+from brinell.reporting.drawing.theme import resolve_colours
 from brinell.reporting.image_grid import ImageGrid
 from brinell.reporting.latex import float_of, latex
 from brinell.reporting.table import Table
@@ -50,7 +50,7 @@ def exhibit_files(exhibit: Exhibit, command: str) -> dict[str, bytes]:
 
 def _svg(exhibit: Exhibit) -> str:
     if isinstance(exhibit, Figure):
-        found: str = vl_convert.vegalite_to_svg(plain(for_file(exhibit)), allowed_base_urls=[])
+        found: str = vl_convert.vegalite_to_svg(resolve_colours(for_file(exhibit)), allowed_base_urls=[])
         return found
     return table_svg.svg(exhibit) if isinstance(exhibit, Table) else image_grid.svg(exhibit)
 

@@ -24,7 +24,7 @@ def interval(low: float | None, high: float | None) -> str:
     return "" if low is None or high is None else f"{100 * low:.1f}\u2013{100 * high:.1f}"
 
 
-def points(difference: float | None) -> str:
+def percentage_points(difference: float | None) -> str:
     """A difference of two shares in percentage points, signed."""
     if difference is None:
         return MISSING
@@ -52,12 +52,12 @@ def distance(value: float, norm: str = "linf") -> str:
     return stress(value, "epsilon", norm)
 
 
-def at(epsilon: float | None, steps: int, norm: str = "linf") -> str:
+def point(epsilon: float | None, steps: int, norm: str = "linf") -> str:
     """A point: `2/255, 20 steps`; a single step goes without saying."""
     return (
         radius(epsilon, norm)
         if steps <= 1 and epsilon is not None
-        else f"{radius(epsilon, norm)}, {whole(steps, 'step')}"
+        else f"{radius(epsilon, norm)}, {pluralize(steps, 'step')}"
     )
 
 
@@ -104,7 +104,7 @@ def indistinguishable(examples: int) -> str:
     return f"not distinguishable on n = {examples:,}"
 
 
-def whole(count: int, noun: str) -> str:
+def pluralize(count: int, noun: str) -> str:
     """`1 example`, `1,000 examples`."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 

@@ -49,7 +49,7 @@ APART: Final = "coverage"
 
 
 @dataclass(frozen=True)
-class Band:
+class ExhibitGroup:
     """The exhibits of a section under one heading, the first one's; `folded` ones open when they are asked for."""
 
     exhibits: tuple[Exhibit, ...]
@@ -83,11 +83,11 @@ def by_section(exhibits: Iterable[Exhibit]) -> dict[str, list[Exhibit]]:
     return {section: sorted(members, key=lambda exhibit: exhibit.order) for section, members in found.items()}
 
 
-def bands(exhibits: Iterable[Exhibit]) -> list[Band]:
+def exhibit_groups(exhibits: Iterable[Exhibit]) -> list[ExhibitGroup]:
     """Sections that have something to show, all but `coverage`."""
     found = []
     for section, members in by_section(exhibits).items():
         shown = tuple(member for member in members if not isinstance(member, Table) or member.rows)
         if shown and section != APART:
-            found.append(Band(shown, section in FOLDED))
+            found.append(ExhibitGroup(shown, section in FOLDED))
     return found

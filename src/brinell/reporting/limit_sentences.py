@@ -8,7 +8,7 @@ from brinell.analysis import Evaluation
 from brinell.analysis.limit_results import limit_results
 from brinell.analysis.requirements import MET
 from brinell.core import PlannedLimit
-from brinell.reporting.formats import listing, times, whole
+from brinell.reporting.formats import listing, pluralize, times
 
 _METRICS = {"encoded_bytes": "bytes", "macs": "MACs", "latency_ms": "latency", "energy_joules": "energy"}
 
@@ -26,14 +26,14 @@ def limit_sentences(evaluation: Evaluation) -> list[tuple[str, str]]:
 
 def _sentence(evaluation: Evaluation, limit: PlannedLimit, own: pl.DataFrame) -> str:
     metric = _METRICS.get(limit.metric, limit.metric)
-    tried = whole(own["variant"].n_unique(), "variant")
+    tried = pluralize(own["variant"].n_unique(), "variant")
     keep = f"{limit.name}: {listing(list(limit.keep))}"
     confirmed = own.filter(pl.col("smallest")).sort("ratio", descending=True)
     clean = own.filter((pl.col("clean_verdict") == MET) & pl.col("ratio").is_not_null()).sort("ratio", descending=True)
     if confirmed.is_empty() or confirmed["ratio"][0] is None:
         return f" has no confirmed smaller network in {metric} that keeps {keep} ({tried} tried)."
     best = confirmed.row(0, named=True)
-    examples = whole(evaluation.plan.examples, "example")
+    examples = pluralize(evaluation.plan.examples, "example")
     sentence = f" can be compressed {times(best['ratio'])} in {metric}"
     if any(not text.startswith("clean_accuracy") for text in limit.keep) and len(clean):
         sentence += f" before its robustness breaks and {times(clean['ratio'][0])} before its accuracy does"

@@ -18,7 +18,7 @@ from brinell.reporting.drawing.chart import Figure, for_page
 from brinell.reporting.drawing.palette import Style
 from brinell.reporting.export import KINDS, Exhibit, folder_of, slug
 from brinell.reporting.formats import elided, settings
-from brinell.reporting.layout import APART, bands, by_section
+from brinell.reporting.layout import APART, by_section, exhibit_groups
 from brinell.reporting.summary import REMARKS, summary
 
 GLYPHS = {
@@ -56,7 +56,7 @@ def render(
             styles={**styles, **_of_names(evaluation, styles)},
             glyphs=GLYPHS,
             answer=summary(evaluation),
-            bands=bands(exhibits),
+            bands=exhibit_groups(exhibits),
             numbers={figure.name: place for place, figure in enumerate(figures)},
             coverage=by_section(exhibits)[APART][0],
             problems=problems,

@@ -72,7 +72,7 @@ def difference(clean: NDArray[Any], adversarial: NDArray[Any]) -> Pixels:
     return pixels(0.5 + change / (2 * most) if most else np.full_like(change, 0.5))
 
 
-def stacked(images: list[Pixels]) -> Pixels:
+def stack_vertically(images: list[Pixels]) -> Pixels:
     """One under the other, with a grey line between."""
     gap = np.full((max(1, images[0].shape[0] // 16), images[0].shape[1], 3), 128, dtype=np.uint8)
     parts = [part for image in images for part in (gap, image)][1:]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from brinell.analysis import Evaluation, labels_of_names, load
 from brinell.analysis.labels import file_names, labels
-from brinell.analysis.papers import unread
+from brinell.analysis.papers import unknown_references
 from brinell.core import StoreError, StudyPlan
 from brinell.reporting.drawing.palette import styles
 from brinell.reporting.export import Exhibit, exhibit_files
@@ -21,7 +21,7 @@ from brinell.store import RunStore, named_variant
 
 
 @dataclass(frozen=True)
-class Report:
+class WrittenReport:
     """The page, and what was left out of it, in sentences."""
 
     page: Path
@@ -38,10 +38,10 @@ def write(root: str | os.PathLike[str]) -> Path:
     Raises:
         StoreError: `root` is no run's folder, or the report cannot be written, or would overwrite a file of another.
     """
-    return draw(root).page
+    return write_with_problems(root).page
 
 
-def draw(root: str | os.PathLike[str]) -> Report:
+def write_with_problems(root: str | os.PathLike[str]) -> WrittenReport:
     """`write`, and what it had to leave out.
 
     Raises:
@@ -54,8 +54,8 @@ def draw(root: str | os.PathLike[str]) -> Report:
         evaluation = load(store)
     except StoreError as error:
         problem = str(error).replace(f"{store.root}/", "")
-        return Report(store.write_report(render_nothing(name, problem), {}, keep_others=True), (problem,))
-    problems = [*evaluation.problems, *unread(evaluation)]
+        return WrittenReport(store.write_report(render_nothing(name, problem), {}, keep_others=True), (problem,))
+    problems = [*evaluation.problems, *unknown_references(evaluation)]
     look = styles(evaluation.variants)
     of_names = labels_of_names(evaluation.plan, labels(evaluation.plan))
     shown = [with_seed_rows(table, of_names) for table in tables(evaluation)]
@@ -66,7 +66,7 @@ def draw(root: str | os.PathLike[str]) -> Report:
     page = store.write_report(
         render(evaluation, look, exhibits, problems, name, _shipped(store, evaluation.plan)), files
     )
-    return Report(page, tuple(problems), evaluation)
+    return WrittenReport(page, tuple(problems), evaluation)
 
 
 def _shipped(store: RunStore, plan: StudyPlan) -> dict[str, str]:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from statistics import fmean, stdev
 
-from brinell.reporting.formats import MISSING, whole
+from brinell.reporting.formats import MISSING, pluralize
 from brinell.reporting.table import Cell, Gauge, Table
 
 
@@ -38,7 +38,7 @@ def with_seed_rows(table: Table, labels: Mapping[str, Sequence[str]]) -> Table:
 def _summary(name: str, members: Sequence[tuple[Cell, ...]]) -> tuple[Cell, ...]:
     heads = [member[0] for member in members]
     notes = list(dict.fromkeys(head.note for head in heads))
-    note = " \u00b7 ".join([*(notes if len(notes) == 1 and notes[0] else []), whole(len(members), "training")])
+    note = " \u00b7 ".join([*(notes if len(notes) == 1 and notes[0] else []), pluralize(len(members), "training")])
     head = Cell(name, name, note, variant=heads[0].variant, trainings=tuple(str(head.variant) for head in heads))
     return (head, *(_mean([member[place] for member in members]) for place in range(1, len(heads) and len(members[0]))))
 
@@ -58,7 +58,7 @@ def _mean(cells: Sequence[Cell]) -> Cell:
         [f"\u00b1 {write(stdev(values))}", f"{write(min(values))} to {write(max(values))}"] if len(values) > 1 else []
     )
     if len(known) < len(cells):
-        lines.append(f"{len(known)} of {whole(len(cells), 'training')}")
+        lines.append(f"{len(known)} of {pluralize(len(cells), 'training')}")
     if verdicts := Counter(cell.verdict for cell in known if cell.verdict):
         lines.append(", ".join(f"{count} {verdict}" for verdict, count in verdicts.items()))
     tone = None if known[0].tone is None else mean

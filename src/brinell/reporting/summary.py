@@ -15,7 +15,7 @@ from brinell.analysis.papers import Verdict, findings, reproduction
 from brinell.analysis.requirements import MET, NOT_MET, UNDECIDED, requirements
 from brinell.reporting.baseline_comparison import compare_with_baseline
 from brinell.reporting.describe import named, span, worst_case_over
-from brinell.reporting.formats import listing, percent, radius, size, stress, times, whole
+from brinell.reporting.formats import listing, percent, pluralize, radius, size, stress, times
 from brinell.reporting.limit_sentences import limit_sentences
 from brinell.reporting.masking_text import evidence
 from brinell.reporting.speed_up import smallest_file_speed
@@ -191,7 +191,7 @@ def _requirements(evaluation: Evaluation) -> list[Sentence]:
     verdicts = listing([f"{counts[verdict]} {verdict}" for verdict in (MET, NOT_MET, UNDECIDED) if counts[verdict]])
     of_variant = frame.drop_nulls("variant").group_by("variant", maintain_order=True).agg(pl.col("verdict"))
     whole_sets = [Name(name) for name, found in of_variant.iter_rows() if set(found) == {MET}]
-    start: Sentence = (f"{whole(len(frame), 'verdict')}: {verdicts}. ",)
+    start: Sentence = (f"{pluralize(len(frame), 'verdict')}: {verdicts}. ",)
     if not whole_sets:
         return [(*start, "No variant meets every requirement.")]
     return [(*start, *_joined(whole_sets), f" {'meets' if len(whole_sets) == 1 else 'meet'} every requirement.")]
@@ -213,7 +213,7 @@ def _masked(evaluation: Evaluation) -> list[Sentence]:
     if evaluation.readings.is_empty() and not probed:
         return []
     suspects = [name for name in evaluation.variants["variant"] if name in evaluation.suspects]
-    probes = f" The masking probe tested {whole(len(probed), 'variant')}." if probed else ""
+    probes = f" The masking probe tested {pluralize(len(probed), 'variant')}." if probed else ""
     blind = evaluation.readings.filter(pl.col("queries").is_not_null() | (pl.col("crafted_on") != pl.col("variant")))
     unprobed = " No score-based or transfer attack was run." if blind.is_empty() else ""
     if not suspects:
@@ -243,7 +243,7 @@ def _reproduced(evaluation: Evaluation) -> list[Sentence]:
         return []
     counts = Counter(item.verdict for item in findings(ours))
     results = [f"{counts[verdict]} {words}" for verdict, words in _VERDICTS if counts[verdict]]
-    total = whole(counts.total(), "claim")
+    total = pluralize(counts.total(), "claim")
     return [(f"{total} of {ours.paper.name}: {listing(results)}. The table of findings has the evidence.",)]
 
 
@@ -253,20 +253,20 @@ def _measured(evaluation: Evaluation) -> list[Sentence]:
     made = evaluation.variants.filter(pl.col("state") == "done").height
     sentences: list[Sentence] = []
     if evaluation.readings.is_empty():
-        sentences.append((f"Planned: {whole(plan.examples, 'example')} of {plan.dataset}.",))
+        sentences.append((f"Planned: {pluralize(plan.examples, 'example')} of {plan.dataset}.",))
     else:
         counts = span(evaluation.readings["examples"])
         sentences.append(
             (
                 f"{counts[0].upper()}{counts[1:]} of {plan.dataset}, {plan.classes} classes; "
-                f"{whole(made, 'variant')} under {named(attacks)}.",
+                f"{pluralize(made, 'variant')} under {named(attacks)}.",
             )
         )
     planned, done = int(coverage["planned"].sum()), int(coverage["examples"].sum())
     if coverage.is_empty():
         sentences.append(("The plan has no trials.",))
     elif done >= planned:
-        lack = whole(len(evaluation.unanswered), "probe")
+        lack = pluralize(len(evaluation.unanswered), "probe")
         state = (
             "Nothing is missing." if evaluation.unanswered.is_empty() else f"All trials are complete; {lack} missing."
         )

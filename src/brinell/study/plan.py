@@ -23,7 +23,7 @@ from brinell.study.environment import machine
 from brinell.study.plan_variants import VariantPlan, plan_variants
 from brinell.study.splits import Splits
 from brinell.study.study import Study
-from brinell.study.view_selection import looked_at
+from brinell.study.view_selection import select_view
 
 CLEAN = "clean"
 """Name and kind of the trial that holds a variant's predictions without an attack."""
@@ -74,7 +74,7 @@ def _attack_trials(study: Study, test: Dataset, variants: Sequence[VariantPlan])
         where = f"attacks.{name}"
         chosen = _among(variants, entry.variants)
         traced = entry.trace_every is not None
-        views = [looked_at(entry.attack, entry.view, variant, where, "variants", traced=traced) for variant in chosen]
+        views = [select_view(entry.attack, entry.view, variant, where, "variants", traced=traced) for variant in chosen]
         for run in _runs(name, entry, entry, study, test, where, entry.trace_every):
             for variant, view in zip(chosen, views, strict=True):
                 yield _trial(run, variant, variant, view, test)
@@ -84,7 +84,7 @@ def _transfer_trials(study: Study, test: Dataset, variants: Sequence[VariantPlan
     for name, entry in study.transfers.items():
         where = f"transfer.{name}"
         sources = _among(variants, entry.sources)
-        views = [looked_at(entry.attack.attack, entry.view, source, where, "sources") for source in sources]
+        views = [select_view(entry.attack.attack, entry.view, source, where, "sources") for source in sources]
         for run in _runs(name, entry.attack, entry, study, test, where):
             for source, view in zip(sources, views, strict=True):
                 for target in _among(variants, entry.targets):

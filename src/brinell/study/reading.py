@@ -105,7 +105,7 @@ def find(study: str | Path) -> Path:
     raise ConfigurationError(f"unknown study {str(study)!r} (and no such file); {choices(str(study), shipped())}")
 
 
-def parse(text: str, where: str = "") -> Any:
+def parse_yaml(text: str, where: str = "") -> Any:
     """The value of a YAML document; `where` names it in errors.
 
     Raises:
@@ -208,7 +208,7 @@ def override(config: Any, settings: Iterable[str]) -> Any:
         parts = path.strip().split(".")
         if not equals or not all(parts):
             raise ConfigurationError(f"--set {setting}: expected PATH=VALUE, such as attacks.pgd.steps=5")
-        _assign(result, parts, parse(value, f"--set {setting}"), setting)
+        _assign(result, parts, parse_yaml(value, f"--set {setting}"), setting)
     return result
 
 

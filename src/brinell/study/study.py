@@ -15,8 +15,8 @@ from brinell.probes import PROBES
 from brinell.study.config import (
     AttackEntry,
     Data,
+    DefinedNames,
     Model,
-    Names,
     Paper,
     ProbeEntry,
     RuntimeKind,
@@ -28,8 +28,8 @@ from brinell.study.config import (
 from brinell.study.config.limits import Limit
 from brinell.study.config.probes import read_probes
 from brinell.study.config.requirements import check_limit, read_requirements
-from brinell.study.config.section import Count, Name, is_transfer, omitted
-from brinell.study.reading import find, override, parse, read_text
+from brinell.study.config.section import Count, Name, is_transfer, optional_field
+from brinell.study.reading import find, override, parse_yaml, read_text
 from brinell.study.validate import problems_between_sections
 
 _OPTIONAL = ("attacks", "transfer", "probes", "seeds", "paper", "requirements", "limits")
@@ -53,12 +53,12 @@ class Study(Section):
     seeds: Seeds = Seeds()
     block: Count = 250
     """Examples a block: what one task computes, one file holds, and a kill may lose."""
-    runtime: RuntimeKind = omitted("reference")
+    runtime: RuntimeKind = optional_field("reference")
     """What judges every variant, and what attacks through scores ask."""
-    paper: Paper | None = omitted()
-    requirements: Annotated[tuple[str, ...], BeforeValidator(read_requirements)] = omitted(())
+    paper: Paper | None = optional_field()
+    requirements: Annotated[tuple[str, ...], BeforeValidator(read_requirements)] = optional_field(())
     """Conditions that the variants must meet; `brinell run` exits with 3 where one is not met."""
-    limits: dict[Name, Limit] = omitted({})
+    limits: dict[Name, Limit] = optional_field({})
     """Searches for the smallest network of each family of compression that keeps conditions."""
     source: str = Field("", exclude=True)
 
@@ -72,7 +72,7 @@ class Study(Section):
         """
         path, overrides = find(study), tuple(overrides)
         text = read_text(path)
-        config = override(parse(text, str(path)), overrides)
+        config = override(parse_yaml(text, str(path)), overrides)
         header = "".join(f"# brinell run --set {setting}\n" for setting in overrides)
         try:
             return cls.parse(config, name=path.stem, source=header + text)
@@ -81,7 +81,7 @@ class Study(Section):
             raise ConfigurationError(lines) from None
 
     @classmethod
-    def parse(cls, config: object, *, name: str = "study", source: str = "") -> Self:
+    def parse_yaml(cls, config: object, *, name: str = "study", source: str = "") -> Self:
         """Read the mapping that a YAML file holds; `name` is used where it gives none.
 
         Raises:
@@ -89,7 +89,7 @@ class Study(Section):
         """
         if not isinstance(config, Mapping):
             raise ConfigurationError(f"study: expected a mapping of {', '.join(cls.accepted_keys())}, not {config!r}")
-        names = Names.of(config)
+        names = DefinedNames.of(config)
         given = {key: value for key, value in config.items() if key not in _OPTIONAL or not _is_empty(value)}
         problems = problems_between_sections(names)
         try:
@@ -101,7 +101,7 @@ class Study(Section):
         return study
 
     def config(self) -> dict[str, Any]:
-        """The resolved mapping, JSON-able, that `parse` reads back into an equal study."""
+        """The resolved mapping, JSON-able, that `parse_yaml` reads back into an equal study."""
         return self.model_dump(mode="json", by_alias=True)
 
     @field_validator("variants")
@@ -121,7 +121,7 @@ class Study(Section):
     @field_validator("probes", mode="wrap")
     @classmethod
     def _complete_probes(cls, value: Any, handler: Callable[[Any], Any], info: ValidationInfo) -> Any:
-        attacks: dict[str, list[Attack]] = {name: [] for name in (info.context or Names()).attacks}
+        attacks: dict[str, list[Attack]] = {name: [] for name in (info.context or DefinedNames()).attacks}
         attacks |= {name: entry.attacks for name, entry in info.data.get("attacks", {}).items()}
         attacks |= {name: entry.attack.attacks for name, entry in info.data.get("transfers", {}).items()}
         return read_probes(value, handler, attacks)

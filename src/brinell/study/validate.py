@@ -10,15 +10,15 @@ from collections.abc import Iterator
 from pydantic_core import InitErrorDetails
 
 from brinell.core import validation_problem
-from brinell.study.config import Names
+from brinell.study.config import DefinedNames
 
 
-def problems_between_sections(names: Names) -> list[InitErrorDetails]:
+def problems_between_sections(names: DefinedNames) -> list[InitErrorDetails]:
     """Names that are taken, variants in a circle, baselines of baselines, variants that would be random."""
     return [*_taken_names(names), *_circles(names), *_chained_baselines(names), *_random_variants(names)]
 
 
-def _taken_names(names: Names) -> Iterator[InitErrorDetails]:
+def _taken_names(names: DefinedNames) -> Iterator[InitErrorDetails]:
     if "clean" in names.attacks:
         message = "the name is taken by the predictions without an attack; choose another"
         yield validation_problem(message, "attacks", "clean")
@@ -27,7 +27,7 @@ def _taken_names(names: Names) -> Iterator[InitErrorDetails]:
             yield validation_problem("the name is taken by an attack; choose another", "transfer", name)
 
 
-def _circles(names: Names) -> Iterator[InitErrorDetails]:
+def _circles(names: DefinedNames) -> Iterator[InitErrorDetails]:
     parents = {name: entry.get("from") for name, entry in names.variants.items()}
     reported: set[str] = set()
     for name in parents:
@@ -43,7 +43,7 @@ def _circles(names: Names) -> Iterator[InitErrorDetails]:
             yield validation_problem(message, "variants", at, "from")
 
 
-def _chained_baselines(names: Names) -> Iterator[InitErrorDetails]:
+def _chained_baselines(names: DefinedNames) -> Iterator[InitErrorDetails]:
     """A baseline is compared with no other variant."""
     baselines = {name: entry["baseline"] for name, entry in names.variants.items() if "baseline" in entry}
     for name, baseline in baselines.items():
@@ -53,7 +53,7 @@ def _chained_baselines(names: Names) -> Iterator[InitErrorDetails]:
             yield validation_problem(message, "variants", name, "baseline")
 
 
-def _random_variants(names: Names) -> Iterator[InitErrorDetails]:
+def _random_variants(names: DefinedNames) -> Iterator[InitErrorDetails]:
     for name, entry in names.variants.items():
         model = entry.get("model", "")
         if not names.models.get(model, True) and "train" not in entry and "from" not in entry:

@@ -8,7 +8,7 @@ from brinell.study.plan_variants import VariantPlan
 from brinell.variants import VIEWS
 
 
-def looked_at(
+def select_view(
     attack: Attack, asked: str | None, variant: VariantPlan, where: str, narrowed_by: str, *, traced: bool = False
 ) -> str:
     """The view `asked` for, or the attack's default one; `where` is the attack's place in the study.

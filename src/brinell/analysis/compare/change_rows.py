@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 
-from brinell.analysis.aggregate import WORST
+from brinell.analysis.collect import WORST
 from brinell.analysis.compare.trial_pair import TrialPair
 from brinell.analysis.coverage import planned_examples
 from brinell.analysis.robustness.worst_case import (
@@ -32,7 +32,7 @@ def change(metric: str, where: Mapping[str, Any], before: float | None, after: f
     return {"metric": metric, **where, "before": before, "after": after, "change": grown}
 
 
-def reading(sides: TrialPair) -> Iterator[dict[str, Any]]:
+def reading_changes(sides: TrialPair) -> Iterator[dict[str, Any]]:
     """Every metric at every point that either run plans; what only the second one plans, once it has measured it."""
     attack = None if sides.clean else sides.label
     where = {"variant": sides.variant, "attack": attack, "norm": sides.norm, "seed": sides.seed}
@@ -57,7 +57,7 @@ def reading(sides: TrialPair) -> Iterator[dict[str, Any]]:
 
 
 @dataclass(frozen=True)
-class Attacked:
+class TrialPairDistances:
     """A trial's part in the worst cases: how near its adversarials come in both runs, at the points that both plan."""
 
     label: str
@@ -69,7 +69,7 @@ class Attacked:
     """All of the first run's."""
 
     @classmethod
-    def of(cls, sides: TrialPair) -> Attacked:
+    def of(cls, sides: TrialPair) -> TrialPairDistances:
         """Keeps of the rows only what is nearest."""
         shared, first = sides.shared, sides.rows[0]
         planned = min(planned_examples(plan) for plan in sides.plans if plan is not None)
@@ -93,7 +93,7 @@ class Attacked:
         return first, second
 
 
-def worst_case(variant: str, trials: Sequence[Attacked]) -> Iterator[dict[str, Any]]:
+def worst_case(variant: str, trials: Sequence[TrialPairDistances]) -> Iterator[dict[str, Any]]:
     """At every radius that the first run plans, over what both plan; where they share nothing, over the first run's."""
     radii = {(trial.norm, point.epsilon) for trial in trials for point in trial.points[0] if point.epsilon is not None}
     pairs = [trial.near for trial in trials if trial.near is not None]
@@ -116,7 +116,7 @@ def _standing(near: NearestErrors | None, norm: str, epsilon: float) -> pl.DataF
     return standing(near, norm, epsilon).with_columns(**at)
 
 
-def _lacking(trials: Sequence[Attacked], norm: str, epsilon: float) -> str | None:
+def _lacking(trials: Sequence[TrialPairDistances], norm: str, epsilon: float) -> str | None:
     """What the second run does not attack with within the radius, and what either has not measured of it."""
     dropped: dict[str, None] = {}  # and not sets: in order
     lacking: dict[str, None] = {}

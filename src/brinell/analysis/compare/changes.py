@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import polars as pl
 
-from brinell.analysis.compare.change_rows import Attacked, change, reading, worst_case
+from brinell.analysis.compare.change_rows import TrialPairDistances, change, reading_changes, worst_case
 from brinell.analysis.compare.probe_changes import PROBE_METRICS, machine_notes, probe_changes
 from brinell.analysis.compare.trial_pair import TrialPair
 from brinell.analysis.labels import labels
@@ -136,15 +136,15 @@ def changes(before: RunStore, after: RunStore) -> Changes:
 
 def _readings(old: _Run, new: _Run) -> Iterator[dict[str, Any]]:
     """Rows of every trial that either run plans, then the worst cases of the variants."""
-    attacked: dict[str, list[Attacked]] = {}
+    attacked: dict[str, list[TrialPairDistances]] = {}
     lacking: dict[tuple[str, str], list[str]] = {}
     for name in dict.fromkeys([*old.trials, *new.trials]):
         sides = _sides(name, old, new)
-        yield from reading(sides)
+        yield from reading_changes(sides)
         if sides.lacking and sides.plans[0] is not None:
             lacking.setdefault((sides.label, sides.lacking), []).append(sides.variant)
         if not sides.clean:
-            attacked.setdefault(sides.variant, []).append(Attacked.of(sides))
+            attacked.setdefault(sides.variant, []).append(TrialPairDistances.of(sides))
     for (label, lacks), variants in lacking.items():
         old.notes.append(f"{label} of {', '.join(dict.fromkeys(variants))}: {lacks}")
     for variant, trials in attacked.items():

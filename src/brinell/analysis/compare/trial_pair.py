@@ -7,7 +7,7 @@ from functools import cached_property
 
 import polars as pl
 
-from brinell.analysis.aggregate import CLEAN, norm_of
+from brinell.analysis.collect import CLEAN, norm_of
 from brinell.analysis.coverage import planned_examples
 from brinell.core import PlannedTrial, Point
 

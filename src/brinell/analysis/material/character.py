@@ -24,8 +24,8 @@ Curve = Sequence[tuple[float, float]]
 """(stress, strain), ascending from (0, 0)."""
 
 
-def toughness(curve: Curve) -> float | None:
-    """Mean of 1 - strain over the stresses, from 0 to the strongest; `None` for a curve without any stress.
+def mean_retention(curve: Curve) -> float | None:
+    """Toughness: the mean of 1 - strain over the stresses, from 0 to the strongest; `None` where there is no stress.
 
     Between two readings strain is taken to change linearly.
     """
@@ -38,8 +38,8 @@ def toughness(curve: Curve) -> float | None:
     return area / curve[-1][0]
 
 
-def ductility(curve: Curve, breaking_strain: float | None) -> float | None:
-    """Share of the stresses over which strain goes from 0.1 to 0.9 of its value at the breaking line.
+def transition_width(curve: Curve, breaking_strain: float | None) -> float | None:
+    """Ductility: the share of the stresses over which strain goes from 0.1 to 0.9 of its value at the breaking line.
 
     A curve that never gets to 0.9 counts up to its end; `None` for one that never gets to 0.1, and where there is
     nothing to lose before the line.
@@ -53,7 +53,7 @@ def ductility(curve: Curve, breaking_strain: float | None) -> float | None:
     return ((curve[-1][0] if end is None else end) - start) / curve[-1][0]
 
 
-def character(tough: float | None, ductile: float | None, breaking_strain: float | None) -> Character | None:
+def classify_character(tough: float | None, ductile: float | None, breaking_strain: float | None) -> Character | None:
     """Strong, ductile or brittle; `None` where nothing can be said: no curve, or no better than guessing unattacked."""
     if tough is None or not breaking_strain:
         return None

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 import polars as pl
 
 from brinell.analysis.material.breaking import breaking_strain, breaking_stress
-from brinell.analysis.material.character import character, ductility, toughness
-from brinell.analysis.material.stress import Stress
+from brinell.analysis.material.character import classify_character, mean_retention, transition_width
+from brinell.analysis.material.stress_axis import StressAxis
 
 BREAKING_SCHEMA = {
     "variant": pl.String,
@@ -24,7 +24,7 @@ BREAKING_SCHEMA = {
     "character": pl.String,
 }
 """One row a variant and an attack whose stress is swept. `breaking_stress` is null where the line was not reached by
-the `strongest` stress measured. `toughness` to `character` are those of `brinell.analysis.material.character`."""
+the `strongest` stress measured. `toughness` to `character` are explained in `brinell.analysis.material.character`."""
 
 STEP_SCHEMA = {
     "variant": pl.String,
@@ -45,7 +45,7 @@ STEP_SCHEMA = {
 no iterate until then has fooled (null where the attack was not read at that step)."""
 
 
-def strength(reruns: pl.DataFrame, stresses: Mapping[str, Stress], line: float) -> pl.DataFrame:
+def breaking_points(reruns: pl.DataFrame, stresses: Mapping[str, StressAxis], line: float) -> pl.DataFrame:
     """Breaking stress and character of every variant under every attack whose stress is swept: `BREAKING_SCHEMA`."""
     rows = []
     white_box = reruns.filter((pl.col("crafted_on") == pl.col("variant")) & pl.col("attack").is_in(list(stresses)))
@@ -58,12 +58,12 @@ def strength(reruns: pl.DataFrame, stresses: Mapping[str, Stress], line: float) 
         known = curve.select("stress", "robust_accuracy").iter_rows()
         limit = breaking_strain(clean, line)
         strains = [(0.0, 0.0), *curve.drop_nulls("strain").select("stress", "strain").iter_rows()]
-        tough, ductile = toughness(strains), ductility(strains, limit)
+        tough, ductile = mean_retention(strains), transition_width(strains, limit)
         rows.append(
             (
                 *(variant, attack, axis.quantity, axis.held, line, curve["stress"].max()),
                 *(breaking_stress([(0.0, clean), *known], line), limit),
-                *(tough, ductile, character(tough, ductile, limit)),
+                *(tough, ductile, classify_character(tough, ductile, limit)),
             )
         )
     return pl.DataFrame(rows, schema=BREAKING_SCHEMA, orient="row")

@@ -2,9 +2,9 @@
 
 from brinell.analysis.papers.claims import ClaimPart
 from brinell.analysis.papers.comparison import BESIDE_SCHEMA, comparison
-from brinell.analysis.papers.findings import FINDING_SCHEMA, Finding, Verdict, findings, stacked
+from brinell.analysis.papers.findings import FINDING_SCHEMA, Finding, Verdict, findings, findings_table
 from brinell.analysis.papers.published import Paper, paper, papers
-from brinell.analysis.papers.reproduction import NOBODY, Reproduction, Value, reproduction, unread
+from brinell.analysis.papers.reproduction import NOBODY, Reproduction, Value, reproduction, unknown_references
 
 __all__ = [
     "BESIDE_SCHEMA",
@@ -18,9 +18,9 @@ __all__ = [
     "Verdict",
     "comparison",
     "findings",
+    "findings_table",
     "paper",
     "papers",
     "reproduction",
-    "stacked",
-    "unread",
+    "unknown_references",
 ]

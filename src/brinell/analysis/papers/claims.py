@@ -21,7 +21,7 @@ from brinell.analysis.papers.published import (
     Reaches,
     Reads,
     Stands,
-    Transfers,
+    TransfersLess,
 )
 from brinell.analysis.papers.reproduction import NOBODY, Reproduction, Value
 from brinell.analysis.significance.paired_tests import SIGNIFICANCE, mcnemar
@@ -63,7 +63,7 @@ def claim_parts(claim: Claim, ours: Reproduction) -> list[ClaimPart]:
             return [_reaches(claim, row, ours) for row in claim.rows]
         case OfCharacter():
             return [_character(claim, row, ours) for row in claim.rows]
-        case Transfers():
+        case TransfersLess():
             return [_transfers(claim, ours)]
 
 
@@ -160,7 +160,7 @@ def _compare(claim: Compare, ours: Reproduction) -> Iterator[ClaimPart]:
                 outcome: Outcome = "missing" if found is None else "yes" if right else "no"
                 alike = found == "alike"
                 yield ClaimPart(
-                    outcome, row, one, describe_reading(reads), other, two, None, _is_share(reads), alike, p_value
+                    outcome, row, one, describe_metric(reads), other, two, None, _is_share(reads), alike, p_value
                 )
 
 
@@ -181,16 +181,14 @@ def _falls(claim: Falls, ours: Reproduction) -> Iterator[ClaimPart]:
             found = differ(one, two)
             outcome: Outcome = "missing" if found is None else "yes" if found == "less" else "no"
             yield ClaimPart(
-                outcome, row, one, describe_reading(after), row, two, share=_is_share(after), alike=found == "alike"
+                outcome, row, one, describe_metric(after), row, two, share=_is_share(after), alike=found == "alike"
             )
 
 
 def _reaches(claim: Reaches, row: str, ours: Reproduction) -> ClaimPart:
     value = ours.read(row, claim.reads)
     outcome: Outcome = "missing" if value.value is None else "yes" if value.value >= claim.least else "no"
-    return ClaimPart(
-        outcome, row, value, describe_reading(claim.reads), limit=claim.least, share=_is_share(claim.reads)
-    )
+    return ClaimPart(outcome, row, value, describe_metric(claim.reads), limit=claim.least, share=_is_share(claim.reads))
 
 
 def _character(claim: OfCharacter, row: str, ours: Reproduction) -> ClaimPart:
@@ -208,7 +206,7 @@ def _character(claim: OfCharacter, row: str, ours: Reproduction) -> ClaimPart:
     return ClaimPart(outcome, row, value, f"{character}, by a toughness of", share=False)
 
 
-def _transfers(claim: Transfers, ours: Reproduction) -> ClaimPart:
+def _transfers(claim: TransfersLess, ours: Reproduction) -> ClaimPart:
     """Mean accuracy over all pairs of different rows; its interval is as wide as that of a single pair."""
     present = [row for row in claim.rows if row in ours.labels]
     one, two = (_pooled(attack, present, ours) for attack in (claim.attack, claim.than))
@@ -228,7 +226,7 @@ def _pooled(attack: Attack, rows: list[str], ours: Reproduction) -> Value:
     return Value(*frame.select(means, pl.col("examples").min(), pl.col("attack").first()).row(0))
 
 
-def describe_reading(reads: Reads) -> str:
+def describe_metric(reads: Reads) -> str:
     """What is read, in a few words."""
     match reads.read:
         case "clean":

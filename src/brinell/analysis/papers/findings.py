@@ -110,7 +110,7 @@ def _praised(claim: Claim, score_based: Collection[str]) -> Sequence[str]:
     return ()
 
 
-def stacked(found: Sequence[Finding], ours: Reproduction) -> pl.DataFrame:
+def findings_table(found: Sequence[Finding], ours: Reproduction) -> pl.DataFrame:
     """Every part of every claim, unrounded: `FINDING_SCHEMA`."""
     rows = []
     for item in found:

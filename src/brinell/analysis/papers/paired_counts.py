@@ -6,7 +6,7 @@ from typing import Any
 
 import polars as pl
 
-from brinell.analysis.aggregate import CLEAN
+from brinell.analysis.collect import CLEAN
 from brinell.analysis.papers.published import Attacked, Clean, Reads
 from brinell.analysis.papers.reproduction import Reproduction
 
@@ -24,7 +24,7 @@ def discordant(ours: Reproduction, row: str, other: str, reads: Reads) -> tuple[
     if len(points) != 1 or points != _points(ours, two, reads):
         return None
     known = ("attack", "epsilon", "steps", "examples")
-    frame = ours.evaluation.pairwise_tests.filter(
+    frame = ours.evaluation.pairwise_counts.filter(
         *(pl.col(name).eq_missing(value) for name, value in zip(known, points[0], strict=True)),
         pl.col("one").is_in([one, two]) & pl.col("other").is_in([one, two]),
     )

@@ -174,7 +174,7 @@ class OfCharacter(_Claim):
     character: Literal["strong", "ductile", "brittle"] = Field(alias="is")
 
 
-class Transfers(_Claim):
+class TransfersLess(_Claim):
     """Between the rows, `attack` leaves more accuracy than the attack `than`."""
 
     rule: Literal["transfers"]
@@ -182,7 +182,9 @@ class Transfers(_Claim):
     than: Attack
 
 
-Claim = Annotated[Breaks | Stands | Compare | Falls | Reaches | OfCharacter | Transfers, Field(discriminator="rule")]
+Claim = Annotated[
+    Breaks | Stands | Compare | Falls | Reaches | OfCharacter | TransfersLess, Field(discriminator="rule")
+]
 """A claim as a rule that can be tested."""
 
 

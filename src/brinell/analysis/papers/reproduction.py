@@ -227,7 +227,7 @@ def _share(share: float, base: int, examples: int | None = None, attack: str | N
     return Value(share, low, high, base if examples is None else examples, attack)
 
 
-def unread(evaluation: Evaluation) -> list[str]:
+def unknown_references(evaluation: Evaluation) -> list[str]:
     """What of the study's paper is not known here, in sentences: another version, or another hand, wrote it."""
     said = evaluation.plan.paper
     if said is None:

@@ -10,7 +10,7 @@ from typing import Any, Final, Self
 import polars as pl
 from pydantic import Field, ValidationError, model_validator
 
-from brinell.analysis.records.record import Record
+from brinell.analysis.records.json_record import JsonRecord
 from brinell.core import explain
 
 SEARCH_SCHEMA = {
@@ -63,7 +63,7 @@ UNTOUCHED_SCHEMA = {
 and one for each layer or parameter that it leaves alone, with the `reason`. `share` is of all weights."""
 
 
-class _Columns(Record):
+class _Columns(JsonRecord):
     @model_validator(mode="after")
     def _alike(self) -> Self:
         if len({len(column) for column in self.model_dump().values()}) > 1:
@@ -76,7 +76,7 @@ class _Episodes(_Columns):
     score: tuple[float, ...]
 
 
-class _Search(Record):
+class _Search(JsonRecord):
     """A search for rates; records of older versions say neither what is uniform nor who chose."""
 
     reward: str
@@ -95,18 +95,18 @@ class _Surgery(_Columns):
     left: tuple[int, ...]
 
 
-class _Untouched(Record):
+class _Untouched(JsonRecord):
     weights: int
     reason: str
 
 
-class _Coverage(Record):
+class _Coverage(JsonRecord):
     weights: int
     covered: int
     untouched: dict[str, _Untouched] = Field(default_factory=dict)
 
 
-class _Noted(Record):
+class _Noted(JsonRecord):
     """What is read of one step's figures; anything else stands in the table of notes."""
 
     amc: _Search | None = None

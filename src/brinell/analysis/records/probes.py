@@ -11,14 +11,14 @@ import polars as pl
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from brinell.analysis.coverage import State, failure_of, settled
-from brinell.analysis.records.record import Record
+from brinell.analysis.coverage import CoverageStatus, failure_of, failure_status
+from brinell.analysis.records.json_record import JsonRecord
 from brinell.analysis.rows import first_line
 from brinell.core import BrinellError, PlannedProbe, StoreError, StudyPlan, explain
 from brinell.store import Failure, RunStore
 
 
-class Evidence(Record):
+class Evidence(JsonRecord):
     """One check of the masking probe; `value` beyond `threshold` is suspicious."""
 
     check: str
@@ -28,7 +28,7 @@ class Evidence(Record):
     says: str
 
 
-class Masking(Record):
+class Masking(JsonRecord):
     """Whether a variant's gradients are masked, and why."""
 
     masked: bool
@@ -38,14 +38,14 @@ class Masking(Record):
     evidence: tuple[Evidence, ...]
 
 
-class Shown(Record):
+class ShownExample(JsonRecord):
     """The example that is pictured."""
 
     example_id: int
     label: int
 
 
-class MapReading(Record):
+class MapReading(JsonRecord):
     """Activation maps after `steps` of the attack (0: clean); intensities on 0 to 255."""
 
     steps: int
@@ -57,18 +57,18 @@ class MapReading(Record):
     examples: int | None = None
 
 
-class ActivationMaps(Record):
+class ActivationMaps(JsonRecord):
     """Class activation maps along an attack. `third_quartile` is of the one shown, `mean` (95 % `low` to `high`) of
     many."""
 
     method: str
     layer: str
     attack: str
-    shown: Shown
+    shown: ShownExample
     readings: tuple[MapReading, ...]
 
 
-class LatencyReading(Record):
+class LatencyReading(JsonRecord):
     """Milliseconds a batch takes in a runtime."""
 
     runtime: str
@@ -81,7 +81,7 @@ class LatencyReading(Record):
     """Share of the probe's images to which the reference gives another class."""
 
 
-class Latency(Record):
+class Latency(JsonRecord):
     """How long a variant takes on a machine."""
 
     machine: str
@@ -89,7 +89,7 @@ class Latency(Record):
     readings: tuple[LatencyReading, ...]
 
 
-class Energy(Record):
+class Energy(JsonRecord):
     """What one evaluation of `examples` takes; mean and standard deviation over `runs`."""
 
     machine: str
@@ -103,7 +103,7 @@ class Energy(Record):
     energy_j: tuple[float, float]
 
 
-class CorruptionReading(Record):
+class CorruptionReading(JsonRecord):
     """Accuracy under one corruption at one severity."""
 
     corruption: str
@@ -111,7 +111,7 @@ class CorruptionReading(Record):
     accuracy: float
 
 
-class Corruptions(Record):
+class Corruptions(JsonRecord):
     """Accuracy on corrupted images; `settings` names the published set whose severities were used."""
 
     settings: str
@@ -121,7 +121,7 @@ class Corruptions(Record):
     readings: tuple[CorruptionReading, ...]
 
 
-class GalleryExample(Record):
+class GalleryExample(JsonRecord):
     """One adversarial."""
 
     example_id: int
@@ -130,7 +130,7 @@ class GalleryExample(Record):
     prediction: int
 
 
-class Gallery(Record):
+class Gallery(JsonRecord):
     """Adversarials to look at."""
 
     attack: str
@@ -216,7 +216,7 @@ def unanswered(
         with suppress(BrinellError):  # where it may not look; `probes` says so
             if store.has_probe(probe.key):
                 continue
-        state = settled(failure_of(probe.key, failures)) or State("missing", "not asked yet")
+        state = failure_status(failure_of(probe.key, failures)) or CoverageStatus("missing", "not asked yet")
         rows.append((labels.get(probe.variant, probe.variant), probe.kind, state.state, state.reason))
     return pl.DataFrame(rows, schema=PROBE_SCHEMA, orient="row")
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import polars as pl
 
-from brinell.analysis.aggregate import CLEAN
-from brinell.analysis.coverage import State
+from brinell.analysis.collect import CLEAN
+from brinell.analysis.coverage import CoverageStatus
 from brinell.analysis.records.costs import ALWAYS, COST_SCHEMA, costs, number
 from brinell.analysis.rows import first_line
 from brinell.analysis.significance.intervals import with_interval
@@ -41,7 +41,7 @@ def variants(
     store: RunStore,
     plan: StudyPlan,
     names: Mapping[str, str],
-    states: Mapping[str, State],
+    states: Mapping[str, CoverageStatus],
     readings: pl.DataFrame,
     problems: list[str],
 ) -> pl.DataFrame:
@@ -78,7 +78,7 @@ def _measured(clean: Mapping[str, Any]) -> dict[str, Any]:
     return {"examples": clean.get("examples", 0), **accuracies}
 
 
-def _costs(store: RunStore, key: str, label: str, state: State, problems: list[str]) -> dict[str, Any] | None:
+def _costs(store: RunStore, key: str, label: str, state: CoverageStatus, problems: list[str]) -> dict[str, Any] | None:
     place = f"variants/{key}/costs.json"
     try:
         found = store.costs(key)

@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 
-from brinell.analysis.aggregate import CLEAN, WORST
+from brinell.analysis.collect import CLEAN, WORST
 from brinell.analysis.evaluation import Evaluation
 from brinell.analysis.requirements.bounded_value import BoundedValue
 from brinell.analysis.requirements.corruption_accuracy import corruption_accuracy

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import polars as pl
 
-from brinell.analysis.aggregate import CLEAN
+from brinell.analysis.collect import CLEAN
 from brinell.analysis.evaluation import Evaluation
 from brinell.analysis.labels import labels
 from brinell.analysis.requirements.bounded_value import BoundedValue

@@ -42,7 +42,7 @@ def transfers(reruns: pl.DataFrame, plan: StudyPlan) -> pl.DataFrame:
     White-box readings are the attack's own where the plan has them, otherwise those of an attack of the same settings.
     """
     frames = [pl.DataFrame(schema=TRANSFER_SCHEMA)]
-    for attack in crossed(plan):
+    for attack in transferred_attacks(plan):
         own = reruns.filter(pl.col("attack") == attack)
         white = own.filter(pl.col("variant") == pl.col("crafted_on"))
         if white.is_empty():
@@ -52,7 +52,7 @@ def transfers(reruns: pl.DataFrame, plan: StudyPlan) -> pl.DataFrame:
     return pl.concat(frames)
 
 
-def crossed(plan: StudyPlan) -> list[str]:
+def transferred_attacks(plan: StudyPlan) -> list[str]:
     """Attacks that are made on one network and judged on another."""
     return list(dict.fromkeys(trial.attack for trial in plan.trials if trial.judged_on != trial.crafted_on))
 

@@ -132,7 +132,7 @@ def prepare_batch(
         ModelError: the network does not map such images to logits.
     """
     images, labels, ids = examples_on(network.device, images, labels, ids)
-    classes = network.admission(images).classes
+    classes = network.traits(images).classes
     if targets is None and attack.targeted_only:
         targets = drawn_targets(labels, ids, classes, seed)
     return Batch(images, labels, _checked_targets(attack, targets, labels, classes), ids)

@@ -19,7 +19,7 @@ _HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_
 class EquivalenceResults:
     """`verdicts` by role and recipe: `None` for the same function, else how it differs."""
 
-    admission: NetworkTraits | None = None
+    traits: NetworkTraits | None = None
     verdicts: dict[tuple[str, str], str | None] = field(default_factory=dict)
     differs: WeakKeyDictionary[nn.Module, tuple[str, ...]] = field(default_factory=WeakKeyDictionary)
     """By a network that is judged: a remark where this one, which gives its gradients, is not the same."""
@@ -35,16 +35,16 @@ _KNOWN: WeakKeyDictionary[nn.Module, tuple[Hashable, dict[Hashable, EquivalenceR
 def equivalence_results(network: object, device: torch.device, shape: Sequence[int]) -> EquivalenceResults:
     """What is known of `network` on `device` with images of `shape`; nothing if it was changed since.
 
-    A function has no state that could be looked at: its proofs are not kept.
+    A function has no state that could be looked at: its results are not kept.
     """
     if not isinstance(network, nn.Module):
         return EquivalenceResults()
     token = _token(network)
-    known, proofs = _KNOWN.get(network, (None, {}))
+    known, results = _KNOWN.get(network, (None, {}))
     if known != token:
-        proofs = {}
-        _KNOWN[network] = (token, proofs)
-    return proofs.setdefault((device, tuple(shape)), EquivalenceResults())
+        results = {}
+        _KNOWN[network] = (token, results)
+    return results.setdefault((device, tuple(shape)), EquivalenceResults())
 
 
 def _token(network: nn.Module) -> Hashable:

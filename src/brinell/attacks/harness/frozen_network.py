@@ -50,12 +50,12 @@ class FrozenNetwork:
         self.source, self.device = network, device
         self.module = frozen_copy(network, device) if isinstance(network, nn.Module) else None
         self._forms: dict[str, Form] = {}
-        self._proofs = EquivalenceResults()
+        self._results = EquivalenceResults()
         self._compared: Tensor | None = None
         self._responses: dict[bool, Response] = {}
         self._folded: Form | None = None
 
-    def admission(self, images: Tensor) -> NetworkTraits:
+    def traits(self, images: Tensor) -> NetworkTraits:
         """What the network needs to be called with, from a first call on some of these images.
 
         Raises:
@@ -63,10 +63,10 @@ class FrozenNetwork:
         """
         if self._compared is None:
             self._compared = comparison_images(images)
-            self._proofs = equivalence_results(self.source, self.device, self._compared.shape[1:])
-        if self._proofs.admission is None:
-            self._proofs.admission = check_network(self.module or self.source, self._compared)
-        return self._proofs.admission
+            self._results = equivalence_results(self.source, self.device, self._compared.shape[1:])
+        if self._results.traits is None:
+            self._results.traits = check_network(self.module or self.source, self._compared)
+        return self._results.traits
 
     def deployed(self, images: Tensor) -> Form:
         """The network itself, in the memory layout that is proved to make no difference."""
@@ -78,7 +78,7 @@ class FrozenNetwork:
         """The fastest proved form for logits without a gradient (`scores`) or with one (`gradients`)."""
         if role not in self._forms:
             self._forms[role] = self._in_float32(role, images)
-        if precision == "float32" or not self.admission(images).fast_forms:
+        if precision == "float32" or not self.traits(images).fast_forms:
             return self._forms[role]
         key = f"{role}, bfloat16"
         if key not in self._forms:
@@ -100,13 +100,13 @@ class FrozenNetwork:
     @property
     def remarks(self) -> tuple[str, ...]:
         """What makes figures of this network doubtful."""
-        return () if self._proofs.admission is None else self._proofs.admission.remarks
+        return () if self._results.traits is None else self._results.traits.remarks
 
     def differing(self, judged: FrozenNetwork, images: Tensor) -> tuple[str, ...]:
         """A remark where this network, which gives the gradients, is not the judged one, as a twin may not be."""
         if self is judged:
             return ()
-        known = self._proofs.differs.get(judged.source) if isinstance(judged.source, nn.Module) else None
+        known = self._results.differs.get(judged.source) if isinstance(judged.source, nn.Module) else None
         if known is None:
             # What each was compared with itself on may be other images; here both are asked about the same ones.
             same = comparison_images(images)
@@ -115,7 +115,7 @@ class FrozenNetwork:
             )
             known = _differing(relative_difference(found, expected))
             if isinstance(judged.source, nn.Module):
-                self._proofs.differs[judged.source] = known
+                self._results.differs[judged.source] = known
         return known
 
     @property
@@ -126,15 +126,15 @@ class FrozenNetwork:
     @property
     def rejected(self) -> tuple[str, ...]:
         """Why faster forms of the roles in use are not used."""
-        return tuple(dict.fromkeys(reason for role in self._forms for reason in self._proofs.rejected(role)))
+        return tuple(dict.fromkeys(reason for role in self._forms for reason in self._results.rejected(role)))
 
     def _in_its_layout(self, images: Tensor) -> Form:
-        admission = self.admission(images)
-        plain = Form("plain", self.module or self.source, takes=admission.takes, copies=admission.writes)
-        if self.module is None or not admission.fast_forms or all(p.dim() != 4 for p in self.module.parameters()):
+        traits = self.traits(images)
+        plain = Form("plain", self.module or self.source, takes=traits.takes, copies=traits.writes)
+        if self.module is None or not traits.fast_forms or all(p.dim() != 4 for p in self.module.parameters()):
             return plain
         fast = replace(plain, name="channels-last", layout=torch.channels_last)
-        known = ("judged", fast.name) in self._proofs.verdicts
+        known = ("judged", fast.name) in self._results.verdicts
         expected = None if known else self._response(plain, gradients=False)
         set_layout(self.module, torch.channels_last)
         if self._is_proved("judged", fast.name, fast, expected, None):
@@ -144,10 +144,10 @@ class FrozenNetwork:
 
     def _in_float32(self, role: Role, images: Tensor) -> Form:
         deployed = self.deployed(images)
-        if self.module is None or not self.admission(images).fast_forms:
+        if self.module is None or not self.traits(images).fast_forms:
             return deployed
         for recipe, build in self._recipes(role):
-            verdict = self._proofs.verdicts.get((role, recipe), "")
+            verdict = self._results.verdicts.get((role, recipe), "")
             form = build(self.module, deployed) if not verdict else None
             if form is not None and self._is_proved(role, recipe, form, None, build):
                 return form
@@ -170,7 +170,7 @@ class FrozenNetwork:
 
     def _is_proved(self, role: str, recipe: str, form: Form, expected: Response | None, build: _Build | None) -> bool:
         """Whether `form` computes what the network computes, known from before or compared now."""
-        verdicts, key = self._proofs.verdicts, (role, recipe)
+        verdicts, key = self._results.verdicts, (role, recipe)
         if key not in verdicts:
             deployed = self._forms.get("judged", form)
             gradients = role == "gradients"
@@ -196,10 +196,10 @@ class FrozenNetwork:
             coarse = None if made is None else replace(made, bf16=True, name=f"{made.name}, bfloat16")
         if coarse is None:
             return form
-        if (key, "bfloat16") not in self._proofs.verdicts:
+        if (key, "bfloat16") not in self._results.verdicts:
             expected = self._response(deployed, gradients=role == "gradients")
-            self._proofs.verdicts[key, "bfloat16"] = describe_bfloat16_difference(coarse, self._images(), expected)
-        return form if self._proofs.verdicts[key, "bfloat16"] else coarse
+            self._results.verdicts[key, "bfloat16"] = describe_bfloat16_difference(coarse, self._images(), expected)
+        return form if self._results.verdicts[key, "bfloat16"] else coarse
 
     def _response(self, form: Form, *, gradients: bool) -> Response:
         """What the network computes of the images that forms are compared on, in its own layout."""

@@ -62,7 +62,7 @@ def chunk_rows(
         eight = _rounded(network, images, batch, spare, before) if rounded else {}
         counts = _counts(crafted, row, point, found)
         own = {
-            **verdict_columns(found),
+            **prediction_columns(found),
             **far,
             **eight,
             **counts,
@@ -124,7 +124,7 @@ def _counts(crafted: Crafted, row: int, point: Point, found: Predictions) -> dic
     }
 
 
-def verdict_columns(found: Predictions) -> dict[str, Any]:
+def prediction_columns(found: Predictions) -> dict[str, Any]:
     """A verdict's columns, by the names of `ROW_SCHEMA`."""
     return {
         "prediction": host(found.prediction),

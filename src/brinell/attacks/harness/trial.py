@@ -23,7 +23,7 @@ from brinell.attacks.harness.fast_forms import Scores
 from brinell.attacks.harness.frozen_network import FrozenNetwork, frozen
 from brinell.attacks.harness.oracle import Oracle, isolated_evaluation
 from brinell.attacks.harness.predictions import all_scores, looks_like_probabilities, read_predictions
-from brinell.attacks.harness.results import AUTO, Columns, TrialResult, chunk_rows, host, joined, verdict_columns
+from brinell.attacks.harness.results import AUTO, Columns, TrialResult, chunk_rows, host, joined, prediction_columns
 from brinell.core import DataError, ModelError, Point, Progress, derive_seed, no_progress
 from brinell.data import check_images
 
@@ -73,7 +73,7 @@ def clean_predictions(
     network = frozen(judged, choose_device_for(device))
     images, labels, ids = examples_on(network.device, images, labels, ids)
     with isolated_evaluation(derive_seed(seed, "model"), network):
-        check_images(images, labels, network.admission(images).classes)
+        check_images(images, labels, network.traits(images).classes)
         logits = all_scores(network.deployed(images), images, AUTO if batch_size == "auto" else batch_size)
     if looks_like_probabilities(logits[:_LOOKED_AT]):
         raise ModelError(
@@ -84,7 +84,7 @@ def clean_predictions(
     count = len(labels)
     nothing = np.zeros(count, dtype=np.int32)
     return {
-        **verdict_columns(found),
+        **prediction_columns(found),
         "example_id": host(ids),
         "label": host(labels),
         "epsilon": np.zeros(count),

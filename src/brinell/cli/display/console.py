@@ -17,13 +17,13 @@ err = Console(stderr=True, highlight=False)
 
 
 @dataclass
-class Errors:
+class ErrorSettings:
     """Whether a problem the user can mend shows its traceback; one command runs in a process."""
 
     debug: bool = False
 
 
-errors = Errors()
+errors = ErrorSettings()
 
 
 def _debug(value: bool) -> bool:

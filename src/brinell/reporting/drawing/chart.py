@@ -33,7 +33,7 @@ class Panel:
 
 
 @dataclass(frozen=True)
-class Pick:
+class PickOption:
     """One value of what a reader may choose for a figure, such as a radius."""
 
     value: str
@@ -64,7 +64,7 @@ class Figure:
     columns: int = 2
     width: int = 320
     """Of a panel in a file; on the page panels take what room there is."""
-    picks: tuple[Pick, ...] = ()
+    picks: tuple[PickOption, ...] = ()
     picked: str = ""
     pick_title: str = ""
     lead: bool = False
@@ -106,7 +106,7 @@ def breaking_rule(line: float) -> Any:
     return mark + text.encode(y=alt.Y("y:Q"), text=alt.Text("text:N"))
 
 
-def aim(base: Any, size: int, tooltip: list[alt.Tooltip], *, legend: bool) -> list[Any]:
+def hit_area(base: Any, size: int, tooltip: list[alt.Tooltip], *, legend: bool) -> list[Any]:
     """An unseen mark round each point, so that a finger hits it; files have nothing to point with."""
     return [] if legend else [base.mark_point(filled=True, size=size, opacity=0.001).encode(tooltip=tooltip)]
 

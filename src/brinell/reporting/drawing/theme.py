@@ -58,7 +58,7 @@ CONFIG: dict[str, Any] = {
 }
 
 
-def plain(spec: dict[str, Any]) -> dict[str, Any]:
+def resolve_colours(spec: dict[str, Any]) -> dict[str, Any]:
     """A chart for files of its own: CSS variables become the light page's colours, and paper is white."""
     text = re.sub(r"var\(--([a-z]+)\)", lambda match: LIGHT.get(match[1], match[0]), json.dumps(spec))
     found: dict[str, Any] = json.loads(text)

@@ -7,11 +7,11 @@ from brinell.core.plugins import MemberList
 from brinell.reporting.drawing.chart import Figure
 from brinell.reporting.drawing.palette import Style
 from brinell.reporting.figures import (
+    accuracy_by_technique,
     amc_search,
     attack_curves,
     compression_strain,
     corruptions,
-    distributions,
     dns_masks,
     latency,
     layer_sparsity,
@@ -19,7 +19,7 @@ from brinell.reporting.figures import (
     stress_strain,
     tradeoff,
     training,
-    vulnerability,
+    transfer_heatmap,
 )
 
 FIGURES: MemberList[Callable[[Evaluation, Mapping[str, Style]], Figure | None]] = MemberList(
@@ -28,10 +28,10 @@ FIGURES: MemberList[Callable[[Evaluation, Mapping[str, Style]], Figure | None]] 
     compression_strain.figure,
     stress_strain.figure,
     attack_curves.figure,
-    distributions.figure,
+    accuracy_by_technique.figure,
     security.figure,
     corruptions.figure,
-    vulnerability.figure,
+    transfer_heatmap.figure,
     latency.figure,
     training.figure,
     amc_search.figure,

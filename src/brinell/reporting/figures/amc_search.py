@@ -9,10 +9,10 @@ import altair as alt
 import polars as pl
 
 from brinell.analysis import Evaluation
-from brinell.reporting.describe import families, span
-from brinell.reporting.drawing.chart import ROWS, Figure, Panel, aim, opacity, panel, scales, shown
+from brinell.reporting.describe import group_by_baseline, span
+from brinell.reporting.drawing.chart import ROWS, Figure, Panel, hit_area, opacity, panel, scales, shown
 from brinell.reporting.drawing.palette import Style
-from brinell.reporting.formats import whole
+from brinell.reporting.formats import pluralize
 
 CHOSEN_BY = {True: "drawn at random", False: "the agent's", None: "not noted"}
 
@@ -23,7 +23,7 @@ def figure(evaluation: Evaluation, styles: Mapping[str, Style]) -> Figure | None
     parts = [
         (f"{_title(str(reward))}{f' on {network}' if network else ''}", _rows(chosen))
         for (reward,), frame in every.group_by("reward", maintain_order=True)
-        for network, family in families(evaluation)
+        for network, family in group_by_baseline(evaluation)
         if not (chosen := frame.filter(pl.col("variant").is_in(family))).is_empty()
     ]
     if not parts:
@@ -36,7 +36,7 @@ def figure(evaluation: Evaluation, styles: Mapping[str, Style]) -> Figure | None
         reading="Each point is an episode: the score of the network pruned at its rates, before "
         "fine-tuning. Hollow points are random episodes at the start. The solid line is the best score so far, "
         "the dashed one that of uniform rates under the same budget.",
-        made=f"{whole(every.height, 'episode')} of {whole(searched, 'variant')}, "
+        made=f"{pluralize(every.height, 'episode')} of {pluralize(searched, 'variant')}, "
         f"scored on {span(every['examples'])} of the training split. The final rates are the best of a second "
         "evaluation on other images.",
         alt="Score over episodes, one line for each variant whose rates were searched for.",
@@ -78,5 +78,5 @@ def _panel(title: str, rows: Sequence[Mapping[str, Any]], styles: Mapping[str, S
     rings = base.transform_filter("datum.random").mark_point(size=22, strokeWidth=1, fill="var(--paper)")
     dots = base.transform_filter("!datum.random").mark_point(filled=True, size=24)
     points = [mark.encode(shape=keys["shape"], opacity=opacity(0.6)) for mark in (rings, dots)]
-    marks = alt.layer(uniform, best, *points, *aim(base, 160, tooltip, legend=legend), data=ROWS)
+    marks = alt.layer(uniform, best, *points, *hit_area(base, 160, tooltip, legend=legend), data=ROWS)
     return panel(title, shown(marks, at=False), rows)

@@ -11,14 +11,14 @@ import numpy as np
 import polars as pl
 
 from brinell.analysis import Evaluation
-from brinell.reporting.describe import families, made_of
+from brinell.reporting.describe import describe_attacks, group_by_baseline
 from brinell.reporting.drawing.chart import (
     ROWS,
     Figure,
     Panel,
-    Pick,
-    aim,
+    PickOption,
     breaking_rule,
+    hit_area,
     log_ticks,
     opacity,
     panel,
@@ -26,7 +26,7 @@ from brinell.reporting.drawing.chart import (
     shown,
 )
 from brinell.reporting.drawing.palette import Style
-from brinell.reporting.formats import radius, whole
+from brinell.reporting.formats import pluralize, radius
 
 DRAWN = 60
 """Steps drawn a curve at most; longer traces show those that lie evenly along the axis."""
@@ -53,7 +53,8 @@ def figure(evaluation: Evaluation, styles: Mapping[str, Style]) -> Figure | None
         title="Along the attack",
         reading="The attack's current iterate, step by step: accuracy solid, loss dashed. If the loss still rises "
         "at the last step, more steps would break more examples.",
-        made=f"Mean of up to {whole(runs, 'run')} (seeds times restarts){band}. {made_of(evaluation, attacks)}",
+        made=f"Mean of up to {pluralize(runs, 'run')} (seeds times restarts){band}. "
+        f"{describe_attacks(evaluation, attacks)}",
         alt="Accuracy and loss over the steps of the attack, one line for each variant.",
         panels=tuple(
             part
@@ -74,7 +75,7 @@ def figure(evaluation: Evaluation, styles: Mapping[str, Style]) -> Figure | None
             )
         ),
         frame=pl.DataFrame(rows).drop("marked"),
-        picks=tuple(Pick(at, at) for at in picks),
+        picks=tuple(PickOption(at, at) for at in picks),
         picked=_first(evaluation, picks),
         pick_title="Attack",
     )
@@ -149,7 +150,9 @@ def _band(
 
 def _families(evaluation: Evaluation, rows: Sequence[dict[str, Any]]) -> list[tuple[str, list[dict[str, Any]]]]:
     """Rows by network, of those that were traced."""
-    found = [(name, [row for row in rows if row["variant"] in family]) for name, family in families(evaluation)]
+    found = [
+        (name, [row for row in rows if row["variant"] in family]) for name, family in group_by_baseline(evaluation)
+    ]
     return [(name, chosen) for name, chosen in found if chosen]
 
 
@@ -212,4 +215,4 @@ def _curves(x: alt.X, y: alt.Y, styles: Mapping[str, Style], *, dash: list[int],
         .mark_point(filled=True, size=46, stroke="var(--paper)", strokeWidth=1)
         .encode(shape=keys["shape"], opacity=opacity())
     )
-    return alt.layer(bands, lines, dots, *aim(base, 260, tooltip, legend=legend), data=ROWS)
+    return alt.layer(bands, lines, dots, *hit_area(base, 260, tooltip, legend=legend), data=ROWS)

@@ -11,7 +11,7 @@ import polars as pl
 from brinell.analysis import Evaluation
 from brinell.analysis.limit_results import limit_results
 from brinell.analysis.significance.intervals import wilson
-from brinell.reporting.drawing.chart import ROWS, Figure, Panel, aim, log_ticks, panel
+from brinell.reporting.drawing.chart import ROWS, Figure, Panel, hit_area, log_ticks, panel
 from brinell.reporting.drawing.palette import COLOURS, SHAPES, Style
 
 _SIDES: Final = (("clean_accuracy", "clean accuracy"), ("attacked_accuracy", "accuracy under the screening attack"))
@@ -105,5 +105,5 @@ def _panel(title: str, rows: list[dict[str, Any]], *, legend: bool) -> Panel:
         alt.Tooltip("ratio:Q", format=".3g"),
         alt.Tooltip("strain:Q", format=".3f"),
     ]
-    chart = alt.layer(lines, bars, dots, smallest, *aim(base, 300, tooltip, legend=legend), data=ROWS)
+    chart = alt.layer(lines, bars, dots, smallest, *hit_area(base, 300, tooltip, legend=legend), data=ROWS)
     return panel(title, chart, rows)

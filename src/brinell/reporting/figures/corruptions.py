@@ -9,9 +9,9 @@ import altair as alt
 import polars as pl
 
 from brinell.analysis import Evaluation
-from brinell.reporting.drawing.chart import ROWS, Figure, Panel, aim, breaking_rule, opacity, panel, scales, shown
+from brinell.reporting.drawing.chart import ROWS, Figure, Panel, breaking_rule, hit_area, opacity, panel, scales, shown
 from brinell.reporting.drawing.palette import Style
-from brinell.reporting.formats import listing, whole
+from brinell.reporting.formats import listing, pluralize
 from brinell.reporting.tables.corruptions import frame
 
 CLEAN = "clean"
@@ -35,7 +35,7 @@ def figure(evaluation: Evaluation, styles: Mapping[str, Style]) -> Figure | None
         title="On corrupted images",
         reading="The share of images that is classified correctly. Corruptions are no attacks: they are not part of "
         "the worst case.",
-        made=f"{examples} images, {whole(len(corruptions), 'corruption')}, severities of {sets}.",
+        made=f"{examples} images, {pluralize(len(corruptions), 'corruption')}, severities of {sets}.",
         alt="Accuracy on corrupted images, one panel by corruption and one by severity, one mark for each variant.",
         panels=tuple(_panel(*part, evaluation.line, styles, legend=False) for part in parts),
         sheet=tuple(_panel(*part, evaluation.line, styles, legend=True) for part in parts),
@@ -82,5 +82,5 @@ def _panel(
     dots = base.mark_point(filled=True, size=56, stroke="var(--paper)", strokeWidth=1).encode(
         shape=keys["shape"], opacity=opacity()
     )
-    marks = alt.layer(lines, dots, *aim(base, 200, tooltip, legend=legend), data=ROWS)
+    marks = alt.layer(lines, dots, *hit_area(base, 200, tooltip, legend=legend), data=ROWS)
     return panel(title, alt.layer(breaking_rule(line), shown(marks, at=False)), rows)

@@ -8,9 +8,9 @@ from typing import Any
 import altair as alt
 
 from brinell.analysis import Evaluation
-from brinell.reporting.drawing.chart import ROWS, Figure, Panel, aim, opacity, panel, scales, shown
+from brinell.reporting.drawing.chart import ROWS, Figure, Panel, hit_area, opacity, panel, scales, shown
 from brinell.reporting.drawing.palette import Style
-from brinell.reporting.formats import whole
+from brinell.reporting.formats import pluralize
 
 CHANGES = (("pruned", [1, 0]), ("spliced", [5, 3]))
 
@@ -32,7 +32,7 @@ def figure(evaluation: Evaluation, styles: Mapping[str, Style]) -> Figure | None
         "points. The first point is the first pruning; the last change meets the requested number of weights, if any, "
         "and masks are then fixed. If convolutions and linear layers are pruned in turn, they are "
         "phases 1 and 2.",
-        made=f"{whole(every['variant'].n_unique(), 'variant')}; at most 40 points a phase, over all of its layers.",
+        made=f"{pluralize(every['variant'].n_unique(), 'variant')}; at most 40 points a phase, over all of its layers.",
         alt="Weights left, pruned and spliced over the steps of the training, one line for each variant.",
         panels=tuple(part for name, rows in phases for part in _pair(name, rows, styles, legend=False)),
         sheet=tuple(part for name, rows in phases for part in _pair(name, rows, styles, legend=True)),
@@ -82,4 +82,4 @@ def _curves(y: alt.Y, styles: Mapping[str, Style], *, dash: list[int], legend: b
     dots = base.mark_point(filled=True, size=22, stroke="var(--paper)", strokeWidth=0.5).encode(
         shape=keys["shape"], opacity=opacity()
     )
-    return alt.layer(lines, dots, *aim(base, 160, tooltip, legend=legend), data=ROWS)
+    return alt.layer(lines, dots, *hit_area(base, 160, tooltip, legend=legend), data=ROWS)

@@ -9,9 +9,9 @@ import altair as alt
 import polars as pl
 
 from brinell.analysis import Evaluation
-from brinell.reporting.drawing.chart import ROWS, Figure, Panel, aim, log_ticks, opacity, panel, scales, shown
+from brinell.reporting.drawing.chart import ROWS, Figure, Panel, hit_area, log_ticks, opacity, panel, scales, shown
 from brinell.reporting.drawing.palette import Style
-from brinell.reporting.formats import MISSING, NOTHING, elided, listing, three, whole
+from brinell.reporting.formats import MISSING, NOTHING, elided, listing, pluralize, three
 from brinell.reporting.speed_up import latency_frame
 from brinell.reporting.tables.costs.latency import machines
 
@@ -30,7 +30,7 @@ def figure(evaluation: Evaluation, styles: Mapping[str, Style]) -> Figure | None
     titles = dict.fromkeys(row["panel"] for row in rows)
     parts = [(title, _lines([row for row in rows if row["panel"] == title], asked, list(styles))) for title in titles]
     runs = sorted(set(every["runs"]))
-    counts = whole(runs[0], "run") if len(runs) == 1 else f"{runs[0]} to {whole(runs[-1], 'run')}"
+    counts = pluralize(runs[0], "run") if len(runs) == 1 else f"{runs[0]} to {pluralize(runs[-1], 'run')}"
     return Figure(
         name="latency",
         section="latency",
@@ -48,7 +48,7 @@ def figure(evaluation: Evaluation, styles: Mapping[str, Style]) -> Figure | None
 
 
 def _row(row: Mapping[str, Any], *, several: bool) -> dict[str, Any]:
-    where = f" on {row['machine']}, {whole(row['threads'], 'thread')}" if several else ""
+    where = f" on {row['machine']}, {pluralize(row['threads'], 'thread')}" if several else ""
     known = (row["low_ms"] or 0) > 0 and (row["high_ms"] or 0) > 0
     span = f"{three(row['low_ms'])}{NOTHING}{three(row['high_ms'])}" if known else MISSING
     return {
@@ -103,7 +103,7 @@ def _panel(title: str, rows: Sequence[Mapping[str, Any]], styles: Mapping[str, S
         shape=keys["shape"], opacity=opacity()
     )
     texts = [_text(every, halo=halo) for halo in (True, False)]
-    hits = aim(base, 400, tooltip, legend=legend)
+    hits = hit_area(base, 400, tooltip, legend=legend)
     return panel(title, shown(alt.layer(*texts, bars, dots, *hits, data=ROWS), at=False), rows)
 
 

@@ -10,8 +10,8 @@ import altair as alt
 import polars as pl
 
 from brinell.analysis import Evaluation
-from brinell.reporting.describe import families
-from brinell.reporting.drawing.chart import ROWS, Figure, Panel, aim, opacity, panel, scales, shown
+from brinell.reporting.describe import group_by_baseline
+from brinell.reporting.drawing.chart import ROWS, Figure, Panel, hit_area, opacity, panel, scales, shown
 from brinell.reporting.drawing.palette import Style
 from brinell.reporting.formats import percent
 
@@ -25,7 +25,7 @@ def figure(evaluation: Evaluation, styles: Mapping[str, Style]) -> Figure | None
     every, searched = evaluation.compressor_logs.rates, frozenset(evaluation.compressor_logs.searches["variant"])
     parts = [
         (f"{title}{f' on {network}' if network else ''}", field, chosen)
-        for network, family in families(evaluation)
+        for network, family in group_by_baseline(evaluation)
         for field, title in SHARES
         if not (chosen := every.filter(pl.col("variant").is_in(family), pl.col(field).is_not_null())).is_empty()
     ]
@@ -84,7 +84,7 @@ def _panel(
     )
     alike = base.transform_filter("isValid(datum.uniform)").mark_line(strokeWidth=1.4, strokeDash=[5, 3])
     uniform = [alike.encode(y=alt.Y("uniform:Q"), opacity=opacity())] if field == "units" else []
-    marks = alt.layer(*uniform, lines, dots, *aim(base, 200, tooltip, legend=legend), data=ROWS)
+    marks = alt.layer(*uniform, lines, dots, *hit_area(base, 200, tooltip, legend=legend), data=ROWS)
     return panel(title, shown(marks, at=False), rows)
 
 

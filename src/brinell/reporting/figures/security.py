@@ -9,8 +9,8 @@ import altair as alt
 import polars as pl
 
 from brinell.analysis import Evaluation
-from brinell.reporting.describe import families, made_of
-from brinell.reporting.drawing.chart import ROWS, Figure, Panel, aim, breaking_rule, opacity, panel, scales, shown
+from brinell.reporting.describe import describe_attacks, group_by_baseline
+from brinell.reporting.drawing.chart import ROWS, Figure, Panel, breaking_rule, hit_area, opacity, panel, scales, shown
 from brinell.reporting.drawing.palette import Style
 from brinell.reporting.formats import MISSING
 
@@ -24,7 +24,7 @@ def figure(evaluation: Evaluation, styles: Mapping[str, Style]) -> Figure | None
     parts = [
         (f"{attack}{f' on {network}' if network else ''}", rows, str(norm))
         for (attack, norm), frame in every.group_by("attack", "norm", maintain_order=True)
-        for network, family in families(evaluation)
+        for network, family in group_by_baseline(evaluation)
         if (rows := _rows(frame.filter(pl.col("variant").is_in(family))))
     ]
     if not parts:
@@ -36,7 +36,7 @@ def figure(evaluation: Evaluation, styles: Mapping[str, Style]) -> Figure | None
         title="How near is the nearest",
         reading="The share of examples for which the attack found no adversarial example within the distance. A "
         "curve further to the right is more robust; misclassified clean examples are at distance 0.",
-        made=made_of(evaluation, list(dict.fromkeys(every["attack"]))),
+        made=describe_attacks(evaluation, list(dict.fromkeys(every["attack"]))),
         alt="Accuracy over distance, one panel for each attack, one line for each variant.",
         panels=tuple(_panel(title, rows, norm, line, styles, legend=False) for title, rows, norm in parts),
         sheet=tuple(_panel(title, rows, norm, line, styles, legend=True) for title, rows, norm in parts),
@@ -88,5 +88,5 @@ def _panel(
         .mark_point(filled=True, size=46, stroke="var(--paper)", strokeWidth=1)
         .encode(shape=keys["shape"], opacity=opacity())
     )
-    marks = alt.layer(lines, dots, *aim(base, 200, tooltip, legend=legend), data=ROWS)
+    marks = alt.layer(lines, dots, *hit_area(base, 200, tooltip, legend=legend), data=ROWS)
     return panel(title, alt.layer(breaking_rule(line), shown(marks, at=False)), rows)

@@ -8,9 +8,9 @@ from typing import Any
 import altair as alt
 import polars as pl
 
-from brinell.analysis import Evaluation, Stress, breaking_strain
-from brinell.reporting.describe import families, made_of
-from brinell.reporting.drawing.chart import FADED, ROWS, Figure, Panel, aim, opacity, panel, scales, shown
+from brinell.analysis import Evaluation, StressAxis, breaking_strain
+from brinell.reporting.describe import describe_attacks, group_by_baseline
+from brinell.reporting.drawing.chart import FADED, ROWS, Figure, Panel, hit_area, opacity, panel, scales, shown
 from brinell.reporting.drawing.palette import Style
 from brinell.reporting.formats import interval, percent, radius
 
@@ -32,7 +32,7 @@ def figure(evaluation: Evaluation, styles: Mapping[str, Style]) -> Figure | None
         reading="Strain is the share of its clean accuracy that a network loses: 0 is no loss, 1 is a loss of all. A "
         "low curve is strong, a slow rise is ductile, a sudden one brittle. The dotted line is the strain at which "
         "accuracy equals guessing.",
-        made=made_of(evaluation, [attack for attack, axis in evaluation.stresses.items() if axis.swept]),
+        made=describe_attacks(evaluation, [attack for attack, axis in evaluation.stresses.items() if axis.swept]),
         alt="Strain over stress, one panel for each attack, one line for each variant.",
         panels=tuple(_panel(title, rows, limits, styles, legend=False) for title, rows, limits in parts),
         sheet=tuple(_panel(title, rows, limits, styles, legend=True) for title, rows, limits in parts),
@@ -47,7 +47,7 @@ def _networks(evaluation: Evaluation, attack: str) -> list[tuple[str, list[dict[
     curves = axis.select(white_box).drop_nulls(["stress", "strain"])
     order = {name: place for place, name in enumerate(evaluation.variants["variant"])}
     found = []
-    for network, family in families(evaluation) if axis.swept else []:
+    for network, family in group_by_baseline(evaluation) if axis.swept else []:
         chosen = curves.filter(pl.col("variant").is_in(family)).sort(
             pl.col("variant").replace_strict(order, return_dtype=pl.Int64), "stress"
         )
@@ -60,14 +60,14 @@ def _networks(evaluation: Evaluation, attack: str) -> list[tuple[str, list[dict[
     return found
 
 
-def _title(attack: str, axis: Stress, norm: str) -> str:
+def _title(attack: str, axis: StressAxis, norm: str) -> str:
     if axis.quantity == "epsilon":
         held = axis.held or 0
         return attack if held <= 1 else f"{attack}, {held:.0f} steps"
     return attack if axis.held is None else f"{attack} at {radius(axis.held, norm)}"
 
 
-def _rows(curves: pl.DataFrame, axis: Stress) -> list[dict[str, Any]]:
+def _rows(curves: pl.DataFrame, axis: StressAxis) -> list[dict[str, Any]]:
     rows = []
     for (variant,), curve in curves.group_by("variant", maintain_order=True):
         norm = curve["norm"][0]
@@ -94,7 +94,7 @@ def _rows(curves: pl.DataFrame, axis: Stress) -> list[dict[str, Any]]:
     return rows
 
 
-def _axis_name(axis: Stress, norm: str) -> str:
+def _axis_name(axis: StressAxis, norm: str) -> str:
     if axis.quantity == "steps":
         return "steps"
     return "epsilon" if norm == "linf" else f"epsilon ({norm})"
@@ -126,7 +126,7 @@ def _panel(
     dots = measured.mark_point(filled=True, size=52, stroke="var(--paper)", strokeWidth=1).encode(
         shape=keys["shape"], opacity=opacity()
     )
-    chart = alt.layer(_break(limits), lines, bars, dots, *aim(measured, 420, tooltip, legend=legend), data=ROWS)
+    chart = alt.layer(_break(limits), lines, bars, dots, *hit_area(measured, 420, tooltip, legend=legend), data=ROWS)
     return panel(title, shown(chart, at=False), rows)
 
 

@@ -17,9 +17,9 @@ from brinell.reporting.drawing.chart import (
     ROWS,
     Figure,
     Panel,
-    Pick,
-    aim,
+    PickOption,
     breaking_rule,
+    hit_area,
     log_ticks,
     opacity,
     panel,
@@ -104,7 +104,7 @@ def figure(evaluation: Evaluation, styles: Mapping[str, Style]) -> Figure | None
         height=HEIGHT,
         columns=1,
         width=600,
-        picks=tuple(Pick(radius(epsilon, reference.norm), radius(epsilon, reference.norm)) for epsilon in radii),
+        picks=tuple(PickOption(radius(epsilon, reference.norm), radius(epsilon, reference.norm)) for epsilon in radii),
         picked=picked,
         pick_title="Radius",
         lead=True,
@@ -265,7 +265,7 @@ def _panel(
         shape=keys["shape"], opacity=opacity()
     )
     labels = [_label(base, side, halo) for side in ("left", "right") for halo in (True, False)]
-    marks = alt.layer(best, stems, bars, rings, dots, *labels, *aim(base, 700, tooltip, legend=legend), data=ROWS)
+    marks = alt.layer(best, stems, bars, rings, dots, *labels, *hit_area(base, 700, tooltip, legend=legend), data=ROWS)
     return panel(title, alt.layer(breaking_rule(line), shown(marks, at=not legend)), rows)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import altair as alt
 
 from brinell.analysis import Evaluation
-from brinell.reporting.drawing.chart import ROWS, Figure, Panel, aim, opacity, panel, scales, shown
+from brinell.reporting.drawing.chart import ROWS, Figure, Panel, hit_area, opacity, panel, scales, shown
 from brinell.reporting.drawing.palette import Style
 
 
@@ -71,5 +71,5 @@ def _panel(
     dots = base.mark_point(filled=True, size=30, stroke="var(--paper)", strokeWidth=1).encode(
         shape=keys["shape"], opacity=opacity()
     )
-    marks = alt.layer(lines, dots, *aim(base, 200, tooltip, legend=legend), data=ROWS)
+    marks = alt.layer(lines, dots, *hit_area(base, 200, tooltip, legend=legend), data=ROWS)
     return panel(title, shown(marks, at=False), rows)

@@ -12,7 +12,7 @@ from brinell.analysis import Evaluation
 from brinell.analysis.records.probes import ActivationMaps, Found, MapReading
 from brinell.core import BrinellError
 from brinell.reporting.describe import class_name
-from brinell.reporting.formats import NOTHING, whole
+from brinell.reporting.formats import NOTHING, pluralize
 from brinell.reporting.image_grid import ImageGrid, Picture, Row
 from brinell.reporting.pictures import data_uri, heat
 
@@ -54,7 +54,7 @@ def image_grid(evaluation: Evaluation, problems: list[str]) -> ImageGrid | None:
         "Its mean over many images is given with a 95% interval.",
         made=f"{', '.join(used)} along {', '.join(attacks)}; each map is scaled from 0 to 255 after bilinear "
         f"upsampling.",
-        heads=tuple("clean" if step == 0 else f"after {whole(step, 'step')}" for step in steps),
+        heads=tuple("clean" if step == 0 else f"after {pluralize(step, 'step')}" for step in steps),
         rows=tuple(_row(evaluation, each, steps, problems) for each in found),
         frame=_frame(found),
     )

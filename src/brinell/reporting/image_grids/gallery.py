@@ -10,9 +10,9 @@ from brinell.analysis import Evaluation
 from brinell.analysis.records.probes import Found, Gallery
 from brinell.core import BrinellError
 from brinell.reporting.describe import class_name
-from brinell.reporting.formats import radius, whole
+from brinell.reporting.formats import pluralize, radius
 from brinell.reporting.image_grid import ImageGrid, Picture, Row
-from brinell.reporting.pictures import data_uri, difference, pixels, stacked
+from brinell.reporting.pictures import data_uri, difference, pixels, stack_vertically
 
 SHOWN = 6
 """Examples a variant and attack; the file lists all."""
@@ -50,7 +50,7 @@ def image_grid(evaluation: Evaluation, problems: list[str]) -> ImageGrid | None:
 
 def _attack(record: Gallery) -> str:
     at = "" if record.epsilon is None else f" at {radius(record.epsilon)}"
-    return f"{record.attack}{at}, {whole(record.steps, 'step')}"
+    return f"{record.attack}{at}, {pluralize(record.steps, 'step')}"
 
 
 def _row(evaluation: Evaluation, found: Found[Gallery], problems: list[str]) -> Row:
@@ -67,7 +67,7 @@ def _pictures(evaluation: Evaluation, found: Found[Gallery]) -> Iterator[Picture
     clean, adversarial = arrays["clean"], arrays["adversarial"]
     for place, example in enumerate(found.record.examples[:SHOWN]):
         before, after = clean[place], adversarial[place]
-        strip = stacked([pixels(before), difference(before, after), pixels(after)])
+        strip = stack_vertically([pixels(before), difference(before, after), pixels(after)])
         names = [class_name(evaluation, label) for label in (example.clean_prediction, example.prediction)]
         said = names[0] if names[0] == names[1] else f"{names[0]} → {names[1]}"
         alt = f"Example {example.example_id}: clean, change and adversarial, predicted {names[0]}, then {names[1]}"

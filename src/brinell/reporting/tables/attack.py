@@ -7,8 +7,8 @@ from typing import Any
 import polars as pl
 
 from brinell.analysis import Evaluation, norm_of
-from brinell.reporting.describe import made_of
-from brinell.reporting.formats import MISSING, percent, radius, stress, whole
+from brinell.reporting.describe import describe_attacks
+from brinell.reporting.formats import MISSING, percent, pluralize, radius, stress
 from brinell.reporting.table import Cell, Column, Table, median_distance, share
 
 At = tuple[float | None, int]
@@ -36,7 +36,7 @@ def table(evaluation: Evaluation, attack: str) -> Table:
         name=f"attack-{attack}",
         section="attacks",
         title=f"Under {attack}",
-        caption=_caption(found, norm, top5=top5) + made_of(evaluation, [attack]),
+        caption=_caption(found, norm, top5=top5) + describe_attacks(evaluation, [attack]),
         columns=(Column("Variant", numeric=False), *heads, *breaks),
         rows=tuple(
             (
@@ -66,8 +66,8 @@ def _caption(found: pl.DataFrame, norm: str, *, top5: bool) -> str:
 def _head(point: At, norm: str, one_step: bool) -> Column:
     epsilon, steps = point
     if epsilon is None:
-        return Column(f"median {norm}", below=whole(steps, "step"))
-    return Column(radius(epsilon, norm), below="" if one_step else whole(steps, "step"))
+        return Column(f"median {norm}", below=pluralize(steps, "step"))
+    return Column(radius(epsilon, norm), below="" if one_step else pluralize(steps, "step"))
 
 
 def _cell(row: dict[str, Any] | None, *, top5: bool) -> Cell:

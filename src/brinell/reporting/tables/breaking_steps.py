@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from brinell.analysis import Evaluation
-from brinell.reporting.describe import made_of
-from brinell.reporting.formats import MISSING, percent, radius, whole
+from brinell.reporting.describe import describe_attacks
+from brinell.reporting.formats import MISSING, percent, pluralize, radius
 from brinell.reporting.table import Cell, Column, Table
 
 
@@ -24,7 +24,7 @@ def table(evaluation: Evaluation) -> Table:
         f"{percent(evaluation.line)}; below, accuracy and loss at the last step, and the share of examples that no "
         "step has fooled. An attacker keeps any successful step: if the two shares differ, the attack oscillates, "
         "and the curve overestimates robustness. "
-        f"{made_of(evaluation, list(dict.fromkeys(frame['attack'])))}",
+        f"{describe_attacks(evaluation, list(dict.fromkeys(frame['attack'])))}",
         columns=(
             Column("Variant", numeric=False),
             *(Column(attack, below=radius(epsilon, norm)) for attack, epsilon, norm in traced),
@@ -49,4 +49,4 @@ def _cell(row: dict[str, Any] | None) -> Cell:
         note += f"\n{percent(row['robust_accuracy'])} never fooled"
     if row["breaking_step"] is None:
         return Cell("not reached", float("inf"), note)
-    return Cell(whole(row["breaking_step"], "step"), row["breaking_step"], note)
+    return Cell(pluralize(row["breaking_step"], "step"), row["breaking_step"], note)

@@ -7,7 +7,7 @@ import polars as pl
 from brinell.analysis import Evaluation
 from brinell.analysis.records.corruption_groups import GROUPS
 from brinell.analysis.records.probes import Corruptions
-from brinell.reporting.formats import MISSING, listing, percent, points
+from brinell.reporting.formats import MISSING, listing, percent, percentage_points
 from brinell.reporting.table import Cell, Column, Table, share
 
 CORRUPTION_SCHEMA = {
@@ -65,7 +65,7 @@ def table(evaluation: Evaluation) -> Table:
 def _cells(record: Corruptions | None) -> tuple[Cell, ...]:
     if record is None:
         return (Cell(MISSING),) * (2 + len(GROUPS))
-    lost = f"{points(record.mean_accuracy - record.clean_accuracy)} against clean"
+    lost = f"{percentage_points(record.mean_accuracy - record.clean_accuracy)} against clean"
     return (
         share(record.clean_accuracy),
         Cell(percent(record.mean_accuracy), record.mean_accuracy, lost, record.mean_accuracy),

@@ -15,10 +15,10 @@ from brinell.analysis.papers import (
     Value,
     Verdict,
     findings,
+    findings_table,
     reproduction,
-    stacked,
 )
-from brinell.reporting.formats import MISSING, chance, interval, listing, percent, whole
+from brinell.reporting.formats import MISSING, chance, interval, listing, percent, pluralize
 from brinell.reporting.table import Cell, Column, Table
 
 SHOWN = 6
@@ -47,7 +47,7 @@ def tables(evaluation: Evaluation) -> list[Table]:
     found = findings(ours)
     counts = Counter(item.verdict for item in found)
     numbers = ", ".join(f"{verdict} {counts[verdict]}" for verdict in ORDER if counts[verdict])
-    head = f"{whole(len(found), 'claim')}: {numbers}."
+    head = f"{pluralize(len(found), 'claim')}: {numbers}."
     tested = [item for item in found if item.verdict != UNTESTED]
     title = f"What {ours.paper.name} found"
     untested = [item for item in found if item.verdict == UNTESTED]
@@ -76,7 +76,7 @@ def _table(name: str, section: str, title: str, caption: str, found: Sequence[Fi
             Column("What decides it", numeric=False, prose=True),
         ),
         rows=tuple(_row(item, ours) for item in found),
-        frame=stacked(found, ours),
+        frame=findings_table(found, ours),
     )
 
 

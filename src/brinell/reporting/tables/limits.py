@@ -8,7 +8,7 @@ import polars as pl
 
 from brinell.analysis import Evaluation
 from brinell.analysis.limit_results import limit_results
-from brinell.reporting.formats import MISSING, NOTHING, percent, quantity, ratio, size, whole
+from brinell.reporting.formats import MISSING, NOTHING, percent, pluralize, quantity, ratio, size
 from brinell.reporting.table import Cell, Column, Table, number
 
 
@@ -18,7 +18,7 @@ def tables(evaluation: Evaluation) -> list[Table]:
     if not evaluation.plan.limits:
         return []
     keep = "; ".join(f"{limit.name}: {', '.join(limit.keep)}" for limit in evaluation.plan.limits)
-    examples = whole(evaluation.plan.examples, "example")
+    examples = pluralize(evaluation.plan.examples, "example")
     confirmed = found.filter(pl.col("smallest"))
     return [
         Table(

@@ -8,7 +8,7 @@ import polars as pl
 
 from brinell.analysis import Evaluation
 from brinell.analysis.records.probes import Masking
-from brinell.reporting.formats import MISSING, radius, whole
+from brinell.reporting.formats import MISSING, pluralize, radius
 from brinell.reporting.masking_text import evidence
 from brinell.reporting.table import Cell, Column, Table
 
@@ -77,7 +77,7 @@ def _checks(record: Masking | None) -> Cell:
     shown = [item.says for item in record.evidence if item.suspicious] or [
         f"none of {len(record.evidence)} is suspicious"
     ]
-    where = f"{whole(record.examples, 'example')} within {radius(record.epsilon)}"
+    where = f"{pluralize(record.examples, 'example')} within {radius(record.epsilon)}"
     return Cell("\n".join(shown), sum(item.suspicious for item in record.evidence), where)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from brinell.analysis import Evaluation
 from brinell.analysis.requirements import WORST_FIRST, requirements
 from brinell.core.requirements import SHARES
-from brinell.reporting.formats import MISSING, percent, points, radius, whole
+from brinell.reporting.formats import MISSING, percent, percentage_points, pluralize, radius
 from brinell.reporting.table import Cell, Column, Table
 
 
@@ -22,7 +22,7 @@ def table(evaluation: Evaluation) -> Table:
         name="requirements",
         section="requirements",
         title="Requirements",
-        caption=f"{whole(len(rows), 'verdict')}: {numbers}. A requirement is met if the one-sided 95% bounds of "
+        caption=f"{pluralize(len(rows), 'verdict')}: {numbers}. A requirement is met if the one-sided 95% bounds of "
         "the value are both within the limit, not met if neither is, and undecided otherwise: more examples may decide "
         "it. Bounds of a share are Clopper and Pearson's, of a difference on the same examples Tango's. Of several "
         "readings (radii, steps, seeds, attacks) the worst one counts.",
@@ -57,7 +57,7 @@ def _value(row: dict[str, Any], name: str) -> str:
     if value is None:
         return MISSING
     if requirement.startswith(SHARES):
-        return percent(value) if row["baseline"] is None else f"{points(value)} points"
+        return percent(value) if row["baseline"] is None else f"{percentage_points(value)} points"
     if row["baseline"] is None:
         return f"{value:,.6g}"
     return f"{value:+,.4g}{'%' if requirement.endswith('%') else ''}"
@@ -69,7 +69,7 @@ def _reading(row: dict[str, Any]) -> str:
     if row["epsilon"] is not None:
         parts.append(radius(row["epsilon"], row["norm"]) + ("" if row["norm"] == "linf" else f" {row['norm']}"))
     if row["steps"] is not None:
-        parts.append(whole(row["steps"], "step"))
+        parts.append(pluralize(row["steps"], "step"))
     if row["examples"] is not None:
-        parts.append(whole(row["examples"], "example"))
+        parts.append(pluralize(row["examples"], "example"))
     return ", ".join(filter(None, parts)) or "exact"

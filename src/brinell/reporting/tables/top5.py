@@ -7,8 +7,8 @@ from typing import Any
 import polars as pl
 
 from brinell.analysis import Evaluation
-from brinell.reporting.describe import made_of
-from brinell.reporting.formats import MISSING, at, percent, whole
+from brinell.reporting.describe import describe_attacks
+from brinell.reporting.formats import MISSING, percent, pluralize, point
 from brinell.reporting.table import Cell, Column, Table, median_distance, share
 
 
@@ -26,7 +26,8 @@ def table(evaluation: Evaluation) -> Table:
         title="Top-1 and top-5",
         caption="White-box attacks, each at its largest number of steps and at the reference radius, "
         f"or at its largest radius if that was not read. For attacks without a radius: the median distance of "
-        f"adversarial examples, and below it the share of examples without one. {made_of(evaluation, list(chosen))}",
+        "adversarial examples, and below it the share of examples without one. "
+        f"{describe_attacks(evaluation, list(chosen))}",
         columns=(
             Column("Variant", numeric=False),
             Column("Clean", below="top-1"),
@@ -59,12 +60,12 @@ def _chosen(evaluation: Evaluation, attack: str) -> pl.DataFrame | None:
 
 
 def _where(frame: pl.DataFrame) -> str:
-    return at(frame["epsilon"][0], frame["steps"][0], frame["norm"][0])
+    return point(frame["epsilon"][0], frame["steps"][0], frame["norm"][0])
 
 
 def _heads(attack: str, frame: pl.DataFrame) -> list[Column]:
     if _without_radius(frame):
-        return [Column(attack, below=f"{whole(frame['steps'][0], 'step')}\nmedian {frame['norm'][0]}")]
+        return [Column(attack, below=f"{pluralize(frame['steps'][0], 'step')}\nmedian {frame['norm'][0]}")]
     return [Column(attack, below=f"{_where(frame)}\n{top}") for top in ("top-1", "top-5")]
 
 

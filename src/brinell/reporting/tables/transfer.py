@@ -7,7 +7,7 @@ from typing import Any
 import polars as pl
 
 from brinell.analysis import Evaluation
-from brinell.reporting.describe import made_of
+from brinell.reporting.describe import describe_attacks
 from brinell.reporting.formats import MISSING, interval, percent, radius
 from brinell.reporting.table import Cell, Column, Table
 
@@ -20,7 +20,7 @@ def tables(evaluation: Evaluation) -> list[Table]:
     ]
 
 
-def point(evaluation: Evaluation, frame: pl.DataFrame) -> pl.DataFrame:
+def select_point(evaluation: Evaluation, frame: pl.DataFrame) -> pl.DataFrame:
     """The readings that a single matrix of an attack shows: after most steps, nearest to the reference radius."""
     if evaluation.reference_radius is not None and frame["epsilon"].null_count() == 0:
         distance = (pl.col("epsilon") - evaluation.reference_radius.epsilon).abs()
@@ -29,7 +29,7 @@ def point(evaluation: Evaluation, frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def _table(evaluation: Evaluation, attack: str, every: pl.DataFrame) -> Table:
-    frame = point(evaluation, every)
+    frame = select_point(evaluation, every)
     found = {(row["source"], row["target"]): row for row in frame.iter_rows(named=True)}
     names = evaluation.variants["variant"]
     sources = [name for name in names if name in frame["source"]]
@@ -42,7 +42,7 @@ def _table(evaluation: Evaluation, attack: str, every: pl.DataFrame) -> Table:
         title=f"Network to network, {attack} at {at}",
         caption="Accuracy of the network in the column on adversarial examples made on the network in the row: top-1 "
         "with its Wilson 95% interval and top-5. On the diagonal the attack is white-box. "
-        f"{made_of(evaluation, [attack])}",
+        f"{describe_attacks(evaluation, [attack])}",
         columns=(Column("Made on", numeric=False), *(Column(name, "Judged on") for name in targets)),
         rows=tuple(
             (

@@ -9,7 +9,17 @@ import polars as pl
 
 from brinell.analysis import CLEAN, NO_DIFFERENCE, SIGNIFICANCE, WORST, Evaluation
 from brinell.reporting.describe import span, worst_case_over
-from brinell.reporting.formats import MISSING, chance, indistinguishable, listing, points, quantity, radius, ratio, size
+from brinell.reporting.formats import (
+    MISSING,
+    chance,
+    indistinguishable,
+    listing,
+    percentage_points,
+    quantity,
+    radius,
+    ratio,
+    size,
+)
 from brinell.reporting.table import Cell, Column, Gauge, Table, number, share
 from brinell.reporting.tables.masking import verdict
 
@@ -143,4 +153,4 @@ def _against_baseline(evaluation: Evaluation, row: dict[str, Any]) -> Cell:
 
 
 def _written_points(difference: float) -> str:
-    return f"{points(difference)} points"
+    return f"{percentage_points(difference)} points"

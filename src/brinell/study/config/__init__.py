@@ -5,7 +5,7 @@ from brinell.study.config.data import Data, TestSplit, TrainSplit
 from brinell.study.config.paper import Paper
 from brinell.study.config.probes import ProbeEntry
 from brinell.study.config.runtime import RuntimeKind
-from brinell.study.config.section import Names, Section
+from brinell.study.config.section import DefinedNames, Section
 from brinell.study.config.seeds import Seeds
 from brinell.study.config.variants import CompressedVariant, Model, ModelVariant, VariantEntry
 
@@ -13,9 +13,9 @@ __all__ = [
     "AttackEntry",
     "CompressedVariant",
     "Data",
+    "DefinedNames",
     "Model",
     "ModelVariant",
-    "Names",
     "Paper",
     "ProbeEntry",
     "RuntimeKind",

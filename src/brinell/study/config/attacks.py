@@ -19,17 +19,25 @@ from pydantic_core import InitErrorDetails
 from brinell.attacks import ATTACKS, Attack
 from brinell.core import Point, choices, parse_fraction, validation_error, validation_problem
 from brinell.core.problems import at_location, error_details
-from brinell.study.config.section import INLINE, Count, Section, VariantNames, choice, omitted, required
+from brinell.study.config.section import (
+    INLINE,
+    Count,
+    Section,
+    VariantNames,
+    known_name,
+    optional_field,
+    required_field,
+)
 from brinell.study.config.seeds import SeedList
 from brinell.variants import VIEWS
 
-View = Annotated[str, choice(lambda: VIEWS)]
+View = Annotated[str, known_name(lambda: VIEWS)]
 
 
 class SweptAttack(Section):
     """An attack at each combination of the values that are swept."""
 
-    sweep: dict[str, Any] = omitted({})
+    sweep: dict[str, Any] = optional_field({})
     """Values of `epsilon` and `steps` by the field's name."""
     attacks: tuple[Annotated[Attack, ATTACKS], ...] = Field(alias=INLINE)
     """In ascending order of the swept values, those of the first name first."""
@@ -112,11 +120,11 @@ def _problems_of_sweep(fields: Any, sweep: Mapping[str, Any]) -> Iterator[InitEr
 class AttackEntry(SweptAttack):
     """One attack on variants; `None` leaves the study's own choice."""
 
-    variants: VariantNames = omitted()
-    trace_every: Count | None = omitted()
-    examples: Count | None = omitted()
-    seeds: SeedList | None = omitted()
-    view: View | None = omitted()
+    variants: VariantNames = optional_field()
+    trace_every: Count | None = optional_field()
+    examples: Count | None = optional_field()
+    seeds: SeedList | None = optional_field()
+    view: View | None = optional_field()
     """The gradient to look at; each variant's natural one where it is `None`."""
 
     @field_validator("trace_every")
@@ -134,9 +142,9 @@ AllOrNames = Annotated[VariantNames, PlainSerializer(lambda names: "all" if name
 class TransferEntry(Section):
     """One attack, crafted on every one of `sources` and judged on every one of `targets`; `None` is all variants."""
 
-    attack: SweptAttack = required()
+    attack: SweptAttack = required_field()
     sources: AllOrNames = None
     targets: AllOrNames = None
-    examples: Count | None = omitted()
-    seeds: SeedList | None = omitted()
-    view: View | None = omitted()
+    examples: Count | None = optional_field()
+    seeds: SeedList | None = optional_field()
+    view: View | None = optional_field()

@@ -8,7 +8,7 @@ from pydantic import Field, ValidationInfo, field_validator
 
 from brinell.core import validation_error, validation_problem
 from brinell.data import DATASETS, Source
-from brinell.study.config.section import INLINE, Count, Section, omitted
+from brinell.study.config.section import INLINE, Count, Section, optional_field
 
 
 class TrainSplit(Section):
@@ -19,8 +19,8 @@ class TrainSplit(Section):
 
     split: str = "train"
     holdout: int = Field(0, ge=0)
-    examples: Count | None = omitted()
-    seed: int = omitted(0, ge=0, lt=2**63)
+    examples: Count | None = optional_field()
+    seed: int = optional_field(0, ge=0, lt=2**63)
 
 
 class TestSplit(Section):

@@ -13,7 +13,7 @@ from brinell.core.conditions import Condition
 from brinell.core.requirements import PROBED, SHARES, parse_requirement
 from brinell.limits import SearchedNumber, filled, searched_numbers
 from brinell.study.config.attacks import SweptAttack
-from brinell.study.config.section import Count, Name, Section, VariantName, at_least_one, required
+from brinell.study.config.section import Count, Name, Section, VariantName, at_least_one, required_field
 
 MINIMISED: Final = {
     "bytes": "encoded_bytes",
@@ -67,7 +67,7 @@ class LimitAttacks(Section):
 class LimitBudget(Section):
     """How much a search may make."""
 
-    variants: Count = required()
+    variants: Count = required_field()
     """Networks of all families together; the steps of a chain count once, with its last."""
 
 
@@ -75,11 +75,11 @@ class Limit(Section):
     """One search: for each family the cheapest network that keeps all conditions."""
 
     parent: VariantName = Field(alias="from")
-    minimise: str = required()
-    keep: tuple[str, ...] = required()
+    minimise: str = required_field()
+    keep: tuple[str, ...] = required_field()
     families: Annotated[dict[Name, Chain], Field(min_length=1)]
     attacks: LimitAttacks = LimitAttacks()
-    budget: LimitBudget = required()
+    budget: LimitBudget = required_field()
     seed: Annotated[int, Field(ge=0)] = 0
     """Of searches over several numbers."""
 

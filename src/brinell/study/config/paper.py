@@ -11,13 +11,13 @@ from pydantic_core import InitErrorDetails
 from brinell.analysis.papers import paper, papers
 from brinell.core import choices, validation_error, validation_problem
 from brinell.core.problems import error_details
-from brinell.study.config.section import Section, VariantName, choice, required
+from brinell.study.config.section import Section, VariantName, known_name, required_field
 
 
 class Paper(Section):
     """It decides nothing that is computed, and enters no key."""
 
-    kind: Annotated[str, choice(papers)] = required()
+    kind: Annotated[str, known_name(papers)] = required_field()
     rows: dict[VariantName, Any]
     """Printed row by the variant's name; a row stands for one variant."""
 

@@ -11,14 +11,14 @@ from brinell.attacks import Attack
 from brinell.core import choices, validation_error, validation_problem
 from brinell.core.problems import at_location, error_details
 from brinell.probes import PROBES, Probe
-from brinell.study.config.section import INLINE, Section, VariantNames, omitted
+from brinell.study.config.section import INLINE, Section, VariantNames, optional_field
 
 
 class ProbeEntry(Section):
     """One probe, and the variants that it is run on; `None` is all of them."""
 
     probe: Annotated[Probe, PROBES] = Field(alias=INLINE)
-    variants: VariantNames = omitted()
+    variants: VariantNames = optional_field()
 
 
 def read_probes(

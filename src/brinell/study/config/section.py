@@ -65,12 +65,12 @@ def _lifted(problem: Any, keys: list[str]) -> Any:
     return at_location(with_accepted_keys(problem, keys) if len(place) == 2 else problem, place[1:])
 
 
-def omitted(default: Any = None, **settings: Any) -> Any:
+def optional_field(default: Any = None, **settings: Any) -> Any:
     """A field that is not written where it has its empty default."""
     return Field(default, exclude_if=lambda value: value == default, **settings)
 
 
-def required(**settings: Any) -> Any:
+def required_field(**settings: Any) -> Any:
     """A field without a default, of a type that says what is accepted where nothing stands."""
     return Field(None, validate_default=True, **settings)
 
@@ -96,7 +96,7 @@ Name = Annotated[str, AfterValidator(_checked_name)]
 
 
 @dataclass(frozen=True)
-class Names:
+class DefinedNames:
     """The names that a file defines, whether or not what they name is valid: the context of its validation.
 
     References are checked in it by their fields, and what must hold between sections by `validate`.
@@ -139,7 +139,7 @@ def is_transfer(value: Any) -> bool:
     return isinstance(attack, str) or (isinstance(attack, Mapping) and "kind" in attack)
 
 
-def one_of(name: object, known: Any) -> None:
+def check_known_name(name: object, known: Any) -> None:
     """Refuse a name that is not `known`."""
     if name not in known:
         raise validation_error([validation_problem(f"there is no {name!r}; {choices(str(name), list(known))}")])
@@ -148,7 +148,7 @@ def one_of(name: object, known: Any) -> None:
 def _reference(section: str) -> AfterValidator:
     def check(value: Any, info: ValidationInfo) -> Any:
         for name in (value,) if isinstance(value, str) else value or ():
-            one_of(name, getattr(info.context or Names(), section))
+            check_known_name(name, getattr(info.context or DefinedNames(), section))
         return value
 
     return AfterValidator(check)
@@ -172,13 +172,13 @@ VariantNames = Annotated[
 """Names of variants; `None` for all of them."""
 
 
-def choice(known: Callable[[], Any]) -> BeforeValidator:
+def known_name(known: Callable[[], Any]) -> BeforeValidator:
     """One of the names that `known()` has when it is validated."""
 
     def check(value: object) -> object:
         if value is None:
             raise validation_error([validation_problem(f"missing; accepted: {', '.join(known())}")])
-        one_of(value, known())
+        check_known_name(value, known())
         return value
 
     return BeforeValidator(check)

@@ -20,7 +20,7 @@ from brinell.compressors import COMPRESSORS, Compressor
 from brinell.container import STUDY_NETWORKS
 from brinell.core import validation_error, validation_problem
 from brinell.models import Architecture, NetworkSource
-from brinell.study.config.section import INLINE, ModelName, Section, VariantName, omitted, required
+from brinell.study.config.section import INLINE, ModelName, Section, VariantName, optional_field, required_field
 from brinell.training import Train
 
 
@@ -67,7 +67,7 @@ class ModelVariant(Section):
 
     model: ModelName
     train: Train | None = None
-    baseline: VariantName | None = omitted()
+    baseline: VariantName | None = optional_field()
     """Whom it is compared with; `None`: itself."""
 
     @field_validator("train")
@@ -90,8 +90,8 @@ class CompressedVariant(Section):
     misplaced: ClassVar = {"train": "a compressor trains by its own settings: {here}.compress.train"}
 
     parent: VariantName = Field(alias="from")
-    compressor: Annotated[Compressor, COMPRESSORS] = required(alias="compress")
-    baseline: VariantName | None = omitted()
+    compressor: Annotated[Compressor, COMPRESSORS] = required_field(alias="compress")
+    baseline: VariantName | None = optional_field()
     """Whom it is compared with; `None`: whom its parent is."""
 
     def holding_out(self, examples: int) -> Self:

@@ -140,10 +140,10 @@ class Processes:
             raise AssertionError("a worker without a task was waited for")
         code = worker.process.exitcode or 0
         cause = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit status {code}"
-        return lost(self.context.store, task, f"the worker process died ({cause})")
+        return worker_lost_result(self.context.store, task, f"the worker process died ({cause})")
 
 
-def lost(store: RunStore, task: Task, cause: str) -> TaskResult:
+def worker_lost_result(store: RunStore, task: Task, cause: str) -> TaskResult:
     """The end of a task whose worker died over it; its failure is kept, for the next run to try again."""
     message = f"{cause}; was there enough memory for so many workers?"
     store.clear_running(task.id)

@@ -13,7 +13,7 @@ import torch
 from brinell.core import ConfigurationError, Progress, StoreError
 from brinell.store import RunStore
 from brinell.study.executors.executor import TaskProgress, Tell
-from brinell.study.executors.processes import lost
+from brinell.study.executors.processes import worker_lost_result
 from brinell.study.executors.run_task import run_task
 from brinell.study.executors.task_queue import TaskQueue
 from brinell.study.tasks import Task, TaskResult
@@ -134,7 +134,7 @@ class Ray:
             self.workers.remove(worker)
             if worker.task is None:
                 raise ConfigurationError(f"executor: a worker could not start ({_first_line(error)})") from error
-            return [lost(self.context.store, worker.task, f"the worker is gone ({_first_line(error)})")]
+            return [worker_lost_result(self.context.store, worker.task, f"the worker is gone ({_first_line(error)})")]
         worker.pending, worker.started = None, True
         if worker.task is None:
             return []

@@ -9,7 +9,7 @@ from typing import Any, Self
 import polars as pl
 from torch import Tensor, nn
 
-from brinell.analysis.rows import judged_blocks
+from brinell.analysis.rows import has_valid_block
 from brinell.attacks import ATTACKS, TrialResult, clean_predictions, craft, judge_crafted, run_trial
 from brinell.core import (
     ROW_SCHEMA,
@@ -59,11 +59,11 @@ class AttackTask(Task):
     @property
     def records(self) -> tuple[str, ...]:
         """One for each trial, so that a report finds it."""
-        return tuple(block_task(trial, self.block) for trial in self.trials)
+        return tuple(block_task_id(trial, self.block) for trial in self.trials)
 
     def missing(self, store: RunStore, classes: int) -> Self | None:
         """The task with those of its trials whose rows are missing or damaged."""
-        trials = tuple(trial for trial in self.trials if not judged_blocks(store, trial, self.block, classes))
+        trials = tuple(trial for trial in self.trials if not has_valid_block(store, trial, self.block, classes))
         if not trials:
             return None
         saved = (judging_passes(self.trials) - judging_passes(trials)) * (self.block.stop - self.block.start)
@@ -95,7 +95,7 @@ class AttackTask(Task):
                 yield name
 
 
-def block_task(trial: PlannedTrial, block: Block) -> str:
+def block_task_id(trial: PlannedTrial, block: Block) -> str:
     """The id of the task that computes one block of this trial, if it is the task's first."""
     return f"{trial.key}.{block.name}"
 

@@ -11,7 +11,7 @@ from brinell.core import Block, PlannedProbe, PlannedTrial, PlannedVariant, Stud
 from brinell.probes import PROBES
 from brinell.store import RunStore
 from brinell.study.plan import CLEAN
-from brinell.study.tasks.attack import AttackTask, block_task, crafting_passes, judging_passes
+from brinell.study.tasks.attack import AttackTask, block_task_id, crafting_passes, judging_passes
 from brinell.study.tasks.probe import ProbeTask
 from brinell.study.tasks.task import Task
 from brinell.study.tasks.variant import VariantTask, variant_passes
@@ -112,7 +112,7 @@ def _attack_task(
     needed = tuple(dict.fromkeys(name for trial in trials for name in _needed(trial, block, clean)))
     alone = len(trials) == 1
     return AttackTask(
-        block_task(trials[0], block),
+        block_task_id(trials[0], block),
         label,
         source,
         needed if alone else (source.key,),
@@ -129,7 +129,7 @@ def _needed(trial: PlannedTrial, block: Block, clean: Mapping[str, PlannedTrial]
     yield trial.judged_on
     if trial.kind != CLEAN:
         judged = clean[trial.judged_on]
-        yield from (block_task(judged, other) for other in judged.overlapping(block))
+        yield from (block_task_id(judged, other) for other in judged.overlapping(block))
 
 
 def _attack_names(plan: StudyPlan) -> dict[tuple[str, int], str]:

@@ -7,7 +7,7 @@ from typing import Any
 import polars as pl
 
 from brinell.analysis import Evaluation
-from brinell.reporting.formats import NOTHING, elided, listing, percent, whole
+from brinell.reporting.formats import NOTHING, elided, listing, percent, pluralize
 from brinell.reporting.table import Cell, Column, Table, number
 
 NAMED = 4
@@ -25,7 +25,7 @@ def table(evaluation: Evaluation) -> Table:
         name="coverage",
         section="coverage",
         title="What is missing",
-        caption=f"{every.height - open_.height:,} of {whole(every.height, 'trial')} are complete. A trial is one "
+        caption=f"{every.height - open_.height:,} of {pluralize(every.height, 'trial')} are complete. A trial is one "
         "attack on one variant with one seed.",
         columns=(
             Column("Attack", numeric=False),

@@ -6,7 +6,7 @@ import polars as pl
 
 from brinell.analysis import Evaluation
 from brinell.analysis.records.probes import Energy
-from brinell.reporting.formats import MISSING, whole
+from brinell.reporting.formats import MISSING, pluralize
 from brinell.reporting.table import Cell, Column, Table
 
 ENERGY_SCHEMA = {
@@ -78,7 +78,7 @@ def _cells(record: Energy | None) -> tuple[Cell, ...]:
         Cell(
             record.source if modelled else f"{record.source}, {record.meter}",
             record.source,
-            f"{whole(record.runs, 'run')}, {record.examples:,} images",
+            f"{pluralize(record.runs, 'run')}, {record.examples:,} images",
         ),
         _mean(record.time_s),
         _mean(record.power_w),

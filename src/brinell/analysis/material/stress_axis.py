@@ -15,7 +15,7 @@ Quantity = Literal["epsilon", "steps"]
 
 
 @dataclass(frozen=True)
-class Stress:
+class StressAxis:
     """The axis of an attack's stress-strain graph: the quantity swept, and the value of the other one."""
 
     quantity: Quantity
@@ -42,7 +42,7 @@ PAPER: Final[Mapping[str, tuple[Quantity, float]]] = {
 """By kind of attack: what BreakingBED sweeps (section 4.2), and the value at which it holds the other quantity."""
 
 
-def stress(points: Iterable[Point], kind: str = "") -> Stress:
+def choose_stress_axis(points: Iterable[Point], kind: str = "") -> StressAxis:
     """The axis of the paper, where its value of what is held is read; otherwise epsilon at the most steps.
 
     An attack that is read at one epsilon sweeps its steps.
@@ -53,14 +53,14 @@ def stress(points: Iterable[Point], kind: str = "") -> Stress:
     epsilons = {point.epsilon for point in points if point.epsilon is not None}
     steps = {point.steps for point in points}
     if len(epsilons) > 1 or (epsilons and len(steps) == 1):
-        return Stress("epsilon", float(max(steps)), swept=len(epsilons) > 1)
-    return Stress("steps", max(epsilons, default=None), swept=len(steps) > 1)
+        return StressAxis("epsilon", float(max(steps)), swept=len(epsilons) > 1)
+    return StressAxis("steps", max(epsilons, default=None), swept=len(steps) > 1)
 
 
-def _held_at(points: Sequence[Point], quantity: Quantity, held: float) -> Stress | None:
+def _held_at(points: Sequence[Point], quantity: Quantity, held: float) -> StressAxis | None:
     """The axis of `quantity` at `held`, where it is swept there."""
     read = [(point.epsilon, point.steps) if quantity == "epsilon" else (point.steps, point.epsilon) for point in points]
     at = [(value, other) for value, other in read if other is not None and math.isclose(other, held)]
     if len({value for value, _ in at}) < 2:
         return None
-    return Stress(quantity, float(at[0][1]))
+    return StressAxis(quantity, float(at[0][1]))

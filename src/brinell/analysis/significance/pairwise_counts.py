@@ -45,7 +45,7 @@ class Outcomes:
         return cls(variant, attack, seed, points)
 
 
-def pairwise_tests(found: Sequence[Outcomes]) -> pl.DataFrame:
+def pairwise_counts(found: Sequence[Outcomes]) -> pl.DataFrame:
     """All of them against each other, `BETWEEN_SCHEMA`."""
     alike: dict[tuple[str, int], list[Outcomes]] = {}
     for outcomes in found:

@@ -38,7 +38,7 @@ class _Footer:
     counts: tuple[int, ...]
 
 
-def computation(store: RunStore, trial: PlannedTrial, labels: Mapping[str, str]) -> pl.DataFrame:
+def diagnostics(store: RunStore, trial: PlannedTrial, labels: Mapping[str, str]) -> pl.DataFrame:
     """`COMPUTATION_SCHEMA` of one trial: a row, or none where its files were written before they said it."""
     found = list(_footers(store, trial))
     if not found:

@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 
 from brinell.analysis.coverage import planned_examples
-from brinell.analysis.records.computations import computation
+from brinell.analysis.records.diagnostics import diagnostics
 from brinell.analysis.robustness.readings import READING_SCHEMA, readings
 from brinell.analysis.robustness.security_curves import Distances, distances
 from brinell.analysis.robustness.traces import TRACE_SCHEMA, traces
@@ -24,7 +24,7 @@ from brinell.analysis.robustness.worst_case import (
 )
 from brinell.analysis.rows import read_rows, read_traces
 from brinell.analysis.significance.paired_tests import PAIR_SCHEMA, compare
-from brinell.analysis.significance.pairwise import Outcomes
+from brinell.analysis.significance.pairwise_counts import Outcomes
 from brinell.core import PlannedTrial, StudyPlan
 from brinell.store import RunStore
 
@@ -34,7 +34,7 @@ WORST = "worst case"
 
 
 @dataclass
-class Aggregates:
+class CollectedTables:
     """What a walk has gathered so far; frames are without a variant's place in the plan."""
 
     labels: Mapping[str, str]
@@ -53,9 +53,9 @@ class Aggregates:
     problems: list[str] = field(default_factory=list)
 
 
-def aggregate(store: RunStore, plan: StudyPlan, labels: Mapping[str, str]) -> Aggregates:
+def collect_tables(store: RunStore, plan: StudyPlan, labels: Mapping[str, str]) -> CollectedTables:
     """Read every trial of the plan. Baselines come first, so that others can be compared with them on the way."""
-    found = Aggregates(labels, plan.classes)
+    found = CollectedTables(labels, plan.classes)
     baselines = {variant.key: variant.baseline for variant in plan.variants}
     known = [trial for trial in plan.trials if trial.judged_on in baselines and trial.crafted_on in baselines]
     of_baselines: dict[tuple[str, str, int], pl.DataFrame] = {}
@@ -67,7 +67,7 @@ def aggregate(store: RunStore, plan: StudyPlan, labels: Mapping[str, str]) -> Ag
             continue
         found.readings.append(_named(readings(rows), trial, labels))
         if trial.kind != CLEAN:
-            found.computations.append(computation(store, trial, labels))
+            found.computations.append(diagnostics(store, trial, labels))
             near.setdefault(trial.judged_on, []).append(
                 trial_errors(rows, trial.attack, norm_of(trial), planned_examples(trial))
             )
@@ -94,13 +94,13 @@ def norm_of(trial: PlannedTrial) -> str:
     return trial.norm or str(trial.spec.get("norm", "linf"))
 
 
-def stack(frames: Iterable[pl.DataFrame], schema: Mapping[str, Any]) -> pl.DataFrame:
+def concatenate(frames: Iterable[pl.DataFrame], schema: Mapping[str, Any]) -> pl.DataFrame:
     """Frames of one schema on top of each other; of none, an empty one."""
     empty = pl.DataFrame(schema=dict(schema))
     return pl.concat([empty, *(frame.select(empty.columns) for frame in frames)])
 
 
-def _rows(store: RunStore, trial: PlannedTrial, found: Aggregates) -> pl.DataFrame:
+def _rows(store: RunStore, trial: PlannedTrial, found: CollectedTables) -> pl.DataFrame:
     read = read_rows(store, trial, found.classes)
     found.problems.extend(read.problems)
     found.examples[trial.attack, trial.key] = read.frame["example_id"].n_unique()
@@ -144,7 +144,7 @@ def _pair(
 
 
 def _trace(
-    store: RunStore, trial: PlannedTrial, found: Aggregates, sums: dict[tuple[str, str], list[pl.DataFrame]]
+    store: RunStore, trial: PlannedTrial, found: CollectedTables, sums: dict[tuple[str, str], list[pl.DataFrame]]
 ) -> None:
     read = read_traces(store, trial)
     found.problems.extend(read.problems)
@@ -165,9 +165,9 @@ def _averaged(
     ]
 
 
-def _worst_cases(found: Aggregates, plan: StudyPlan, combined: Mapping[str, NearestErrors]) -> None:
+def _worst_cases(found: CollectedTables, plan: StudyPlan, combined: Mapping[str, NearestErrors]) -> None:
     """Worst cases of every variant at every radius it was read at, and their comparison with the baseline's."""
-    attacks = stack(found.readings, READING_SCHEMA).filter(
+    attacks = concatenate(found.readings, READING_SCHEMA).filter(
         (pl.col("attack") != CLEAN) & pl.col("epsilon").is_not_null()
     )
     radii = attacks.group_by("variant", "norm", "epsilon", maintain_order=True).agg(

@@ -11,7 +11,7 @@ import altair as alt
 import polars as pl
 
 from brinell.analysis import UNCOMPRESSED, Evaluation
-from brinell.reporting.describe import made_of
+from brinell.reporting.describe import describe_attacks
 from brinell.reporting.drawing.chart import ROWS, Figure, Panel, opacity, panel, scales, shown
 from brinell.reporting.drawing.palette import Style
 from brinell.reporting.formats import radius
@@ -42,7 +42,7 @@ def figure(evaluation: Evaluation, styles: Mapping[str, Style]) -> Figure | None
         reading="Each box shows accuracies of a technique over all strengths, numbers of steps and networks: "
         "quartiles, median, and range. Points are the readings. A box depends on the swept settings; compare "
         "boxes within one panel only.",
-        made=made_of(evaluation, [attack for attack, _ in parts]),
+        made=describe_attacks(evaluation, [attack for attack, _ in parts]),
         alt="Box plots of accuracy under attack, one panel for each attack, one box for each technique.",
         panels=tuple(_panel(attack, rows, list(order.values()), line, styles, legend=False) for attack, rows in parts),
         sheet=tuple(_panel(attack, rows, list(order.values()), line, styles, legend=True) for attack, rows in parts),

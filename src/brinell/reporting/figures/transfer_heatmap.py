@@ -8,10 +8,10 @@ from typing import Any
 import altair as alt
 
 from brinell.analysis import Evaluation
-from brinell.reporting.describe import made_of
-from brinell.reporting.drawing.chart import HIDDEN, ROWS, Figure, Panel, Pick, panel, shown
+from brinell.reporting.describe import describe_attacks
+from brinell.reporting.drawing.chart import HIDDEN, ROWS, Figure, Panel, PickOption, panel, shown
 from brinell.reporting.drawing.palette import Style
-from brinell.reporting.formats import at, radius
+from brinell.reporting.formats import point, radius
 
 CELL, ROOM, LABEL = 34, 70, 150
 """Pixels of a row, of what stands round the rows, and of the labels."""
@@ -35,14 +35,14 @@ def figure(evaluation: Evaluation, styles: Mapping[str, Style]) -> Figure | None
         reading="The share of its clean accuracy that the network in the column loses to adversarial examples made "
         "on the network "
         "in the row: 0 is no loss, 1 is a loss of all. On the diagonal the attack is white-box.",
-        made=made_of(evaluation, list(dict.fromkeys(every["attack"]))),
+        made=describe_attacks(evaluation, list(dict.fromkeys(every["attack"]))),
         alt="Heat maps of vulnerability, sources in rows, targets in columns.",
         panels=tuple(_panel(title, field, rows, order, page=True) for field, title in TOPS),
         sheet=tuple(_panel(f"{title}, {picked}", field, chosen, order, page=False) for field, title in TOPS),
         frame=every,
         height=ROOM + CELL * len(order),
         width=max(320, 50 * len(order)),
-        picks=tuple(Pick(pick, pick) for pick in picks),
+        picks=tuple(PickOption(pick, pick) for pick in picks),
         picked=picked,
         pick_title="Attack",
     )
@@ -52,7 +52,7 @@ def _row(row: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "variant": row["target"],
         "source": row["source"],
-        "at": f"{row['attack']} {at(row['epsilon'], row['steps'], row['norm'])}",
+        "at": f"{row['attack']} {point(row['epsilon'], row['steps'], row['norm'])}",
         "vulnerability": row["vulnerability"],
         "top5_vulnerability": row["top5_vulnerability"],
         "accuracy": row["accuracy"],

@@ -6,7 +6,7 @@ from typing import Any
 
 import polars as pl
 
-from brinell.analysis import DUCTILE, STRONG, Evaluation, Stress
+from brinell.analysis import DUCTILE, STRONG, Evaluation, StressAxis
 from brinell.reporting.formats import MISSING, percent, radius, stress
 from brinell.reporting.table import Cell, Column, Table
 
@@ -53,7 +53,7 @@ def table(evaluation: Evaluation) -> Table:
     )
 
 
-def _below(axis: Stress, norm: str) -> str:
+def _below(axis: StressAxis, norm: str) -> str:
     if axis.quantity == "epsilon":
         return f"over epsilon, {axis.held:.0f} steps" if axis.held and axis.held > 1 else "over epsilon"
     return "over steps" if axis.held is None else f"over steps, {radius(axis.held, norm)}"

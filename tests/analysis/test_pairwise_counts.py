@@ -6,7 +6,7 @@ import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
 
-from brinell.analysis.significance.pairwise import BETWEEN_SCHEMA, Outcomes, pairwise_tests
+from brinell.analysis.significance.pairwise_counts import BETWEEN_SCHEMA, Outcomes, pairwise_counts
 
 TYPES = {"example_id": pl.Int64, "epsilon": pl.Float64, "steps": pl.Int32, "correct": pl.Boolean}
 
@@ -20,7 +20,7 @@ def outcomes(variant: str, right: Right, attack: str = "fgsm", seed: int = 0, ep
 
 @given(st.lists(st.dictionaries(st.integers(0, 12), st.booleans(), min_size=1), min_size=2, max_size=4))
 def test_counts_the_examples_that_only_one_gets_right(rights: list[Right]) -> None:
-    frame = pairwise_tests([outcomes(str(place), right) for place, right in enumerate(rights)])
+    frame = pairwise_counts([outcomes(str(place), right) for place, right in enumerate(rights)])
     assert frame.schema == BETWEEN_SCHEMA
     assert len(frame) == len(rights) * (len(rights) - 1) // 2
     for row in frame.iter_rows(named=True):
@@ -39,8 +39,8 @@ def test_only_the_same_attack_strength_and_seed_meet() -> None:
         outcomes("c", right, seed=1),
         outcomes("d", right, epsilon=0.2),
     ]
-    assert pairwise_tests([base, *others]).is_empty()
-    frame = pairwise_tests([outcomes("a", right, epsilon=None), outcomes("e", {0: False, 1: False}, epsilon=None)])
+    assert pairwise_counts([base, *others]).is_empty()
+    frame = pairwise_counts([outcomes("a", right, epsilon=None), outcomes("e", {0: False, 1: False}, epsilon=None)])
     assert frame.select("one", "other", "epsilon", "steps", "seed", "only_one", "only_other").row(0) == (
         *("a", "e", None, 1, 0),
         *(1, 0),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from brinell.analysis import SIGNIFICANCE, Evaluation
-from brinell.reporting.formats import chance, points, radius
+from brinell.reporting.formats import chance, percentage_points, radius
 from brinell.reporting.table import Cell, Column, Table, number
 
 
@@ -38,7 +38,7 @@ def table(evaluation: Evaluation) -> Table:
                 number(f"{row['examples']:,}", row["examples"]),
                 number(f"{row['only_variant']:,}", row["only_variant"]),
                 number(f"{row['only_baseline']:,}", row["only_baseline"]),
-                number(points(row["difference"]), row["difference"]),
+                number(percentage_points(row["difference"]), row["difference"]),
                 number(chance(row["p_value"]).removeprefix("p ").removeprefix("= "), row["p_value"]),
                 Cell(row["verdict"], row["verdict"]),
             )
