@@ -81,7 +81,7 @@ class Study(Section):
             raise ConfigurationError(lines) from None
 
     @classmethod
-    def parse_yaml(cls, config: object, *, name: str = "study", source: str = "") -> Self:
+    def parse(cls, config: object, *, name: str = "study", source: str = "") -> Self:
         """Read the mapping that a YAML file holds; `name` is used where it gives none.
 
         Raises:
@@ -101,7 +101,7 @@ class Study(Section):
         return study
 
     def config(self) -> dict[str, Any]:
-        """The resolved mapping, JSON-able, that `parse_yaml` reads back into an equal study."""
+        """The resolved mapping, JSON-able, that `parse` reads back into an equal study."""
         return self.model_dump(mode="json", by_alias=True)
 
     @field_validator("variants")

@@ -33,6 +33,7 @@ def checkpoint_intervals(within_epoch: float = 0.0, at_epoch_end: float = 0.0) -
         at_epoch_end: Seconds between the checkpoint at the end of an epoch and the one before.
 
     Examples:
+        >>> from brinell.training.checkpoint_intervals import current_intervals
         >>> with checkpoint_intervals():
         ...     current_intervals()
         CheckpointIntervals(within_epoch=0.0, at_epoch_end=0.0)
