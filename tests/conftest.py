@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,16 @@ def image_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Decoded images go to a folder of the tests' own."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("BRINELL_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def quick_packers() -> Iterator[None]:
+    """Variants that studies make are not compressed by zstd and Brotli, which take a second each whatever its size;
+    tests of sizes have all packers."""
+    module = import_module("brinell.container.sizes")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "PACKERS", {name: module.PACKERS[name] for name in ("deflate", "xz")})
         yield
 
 

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import zlib
+from importlib import import_module
 from pathlib import Path
 
 import brotli
@@ -25,6 +26,11 @@ from brinell.data import build
 from brinell.models import MODELS
 from brinell.variants import Variant
 from container.samples import VARIANTS, binary, weights
+
+
+@pytest.fixture(autouse=True)
+def all_packers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(import_module("brinell.container.sizes"), "PACKERS", PACKERS)
 
 
 def one(weight: torch.Tensor) -> Variant:
