@@ -72,15 +72,15 @@ def test_steps_cannot_be_swept() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "weights", "clean", "robust"),
-    [("resnet20", "resnet20-12fca82f.th", 0.8088, 0.1126), ("resnet56", "resnet56-4bfd9763.th", 0.8310, 0.1208)],
+    [("resnet20", "resnet20-12fca82f.th", 404, 61), ("resnet56", "resnet56-4bfd9763.th", 410, 64)],
 )
-def test_published_networks_on_real_images(shared: Path, kind: str, weights: str, clean: float, robust: float) -> None:
-    """Figures measured beforehand with plain PyTorch on the same 5,000 images."""
+def test_published_networks_on_real_images(shared: Path, kind: str, weights: str, clean: int, robust: int) -> None:
+    """Counted beforehand with plain PyTorch on the same 500 images, of which one may lie on a boundary."""
     model = brinell.models.build(kind, weights=shared / "weights" / weights)
     images, labels = brinell.data.build("cifar10", root=shared / "data/cifar10-jpeg", split="test").tensors()
-    outcome = brinell.attack(model, images, labels, FGSM(epsilon=2 / 255))
-    assert outcome.clean_accuracy == pytest.approx(clean, abs=2e-3)
-    assert outcome.robust_accuracy == pytest.approx(robust, abs=2e-3)
+    outcome = brinell.attack(model, images[:500], labels[:500], FGSM(epsilon=2 / 255))
+    assert 500 * outcome.clean_accuracy == pytest.approx(clean, abs=1)
+    assert 500 * outcome.robust_accuracy == pytest.approx(robust, abs=1)
 
 
 def test_a_radius_beyond_the_images_is_a_slip() -> None:

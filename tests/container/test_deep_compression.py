@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +30,7 @@ def layers(module: nn.Module) -> Iterator[tuple[nn.Module, int]]:
             yield layer, 256 if isinstance(layer, nn.Conv2d) else 16
 
 
+@cache
 def example(kind: str, seed: int = 0) -> tuple[nn.Module, bytes]:
     """A network with few weights left, from a book of 256 or 16 values each, and its file, written entry by entry."""
     draw = np.random.default_rng(seed)

@@ -10,7 +10,9 @@ import os
 import random
 import resource
 import time
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from torch import nn
@@ -21,7 +23,7 @@ from brinell.variants import Variant
 from container.mutations import MUTATIONS, bytes_changed
 from container.samples import VARIANTS, same, skeleton
 
-COUNT = int(os.environ.get("BRINELL_FUZZ", "1800"))
+COUNT = int(os.environ.get("BRINELL_FUZZ", "1200"))
 SEED = int(os.environ.get("BRINELL_SEED", "0"))
 SAMPLES = ("sparse-powers", "sparse-steps", "binary", "mixed")
 
@@ -35,9 +37,8 @@ MEMORY = 256 << 20
 @pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: mutation.__name__)
 @pytest.mark.parametrize("name", SAMPLES)
 def test_mutated_files(tmp_path: Path, name: str, mutation: type) -> None:
-    variant, module, path = VARIANTS[name](), skeleton(name), tmp_path / "v.brinell"
-    write(variant, path)
-    original, before = path.read_bytes(), _resident()
+    variant, module, original = written(name)
+    path, before = tmp_path / "v.brinell", _resident()
     refused = 0
     for turn in range(COUNT // (len(SAMPLES) * len(MUTATIONS))):
         data = mutation(original, random.Random(derive_seed(SEED, name, mutation.__name__, turn)))  # noqa: S311
@@ -56,6 +57,15 @@ def test_mutated_files(tmp_path: Path, name: str, mutation: type) -> None:
         assert time.process_time() - started < LONGEST, f"turn {turn}"
     assert refused
     assert _resident() - before < MEMORY
+
+
+@cache
+def written(name: str) -> tuple[Variant, nn.Module | None, bytes]:
+    """A variant, the module to read it with, and its file."""
+    variant = VARIANTS[name]()
+    with TemporaryDirectory() as folder:
+        write(variant, Path(folder) / "v")
+        return variant, skeleton(name), (Path(folder) / "v").read_bytes()
 
 
 def outcome(path: Path, module: nn.Module | None) -> Variant | StoreError:

@@ -173,16 +173,16 @@ def test_damaged_files_are_one_clear_error(suffix: str, damage: str, tmp_path: P
 @pytest.mark.shared
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("kind", "file", "accuracy"),
-    [("resnet20", "resnet20-12fca82f.th", 0.8088), ("resnet56", "resnet56-4bfd9763.th", 0.8310)],
+    ("kind", "file", "correct"),
+    [("resnet20", "resnet20-12fca82f.th", 404), ("resnet56", "resnet56-4bfd9763.th", 410)],
 )
-def test_published_checkpoints_score_what_they_should(kind: str, file: str, accuracy: float, shared: Path) -> None:
-    """On the 5,000 JPEG images; measured once with plain code that shares nothing with this project."""
+def test_published_checkpoints_score_what_they_should(kind: str, file: str, correct: int, shared: Path) -> None:
+    """On the first 500 of 5,000 JPEG images; counted once with plain code that shares nothing with this project."""
     model = build(kind, weights=shared / "weights" / file)
     images, labels = Cifar10(root=shared / "data" / "cifar10-jpeg").load("test").tensors()
     with torch.inference_mode():
-        predictions = torch.cat([model(batch).argmax(1) for batch in images.split(500)])
-    assert float((predictions == labels).double().mean()) == pytest.approx(accuracy, abs=0.0005)
+        predictions = model(images[:500]).argmax(1)
+    assert int((predictions == labels[:500]).sum()) == pytest.approx(correct, abs=1)
 
 
 def test_normalisation_is_inside_and_no_part_of_checkpoints() -> None:

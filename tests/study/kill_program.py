@@ -1,10 +1,11 @@
 """Runs a study in forked children that die at a chosen moment; imports are paid for once, by the parent.
 
 Reads JSON lines `{"study", "root", "log", "die_at", "die_after"}` and answers each with the child's exit status and the
-processor's time that it took, in seconds. The child writes one line to `log` for every training step (`step`), every block that is attacked (`block`), every target of
-a transfer (`target`), every probe (`probe`) and every sync of a file in the making (`sync`), and kills itself with
-SIGKILL at line number `die_at`, where that is not null. Where `die_after` is not null, the kernel ends it by SIGPROF,
-whose handler nobody has changed, once it has computed for so many seconds, wherever it is.
+processor's time that it took, in seconds. The child writes one line to `log` for every training step (`step`), every
+block that is attacked (`block`), every target of a transfer (`target`), every probe (`probe`) and every sync of a file
+in the making (`sync`), and kills itself with SIGKILL at line number `die_at`, where that is not null. Where `die_after`
+is not null, the kernel ends it by SIGPROF, whose handler nobody has changed, once it has computed for so many seconds,
+wherever it is.
 """
 
 from __future__ import annotations
