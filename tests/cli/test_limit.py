@@ -43,6 +43,12 @@ def test_the_study_that_it_runs():
     study = Study.parse(config)
     assert study.attacks["pgd"].attack.norm == "l2"
     assert [point.epsilon for point in study.attacks["pgd"].points] == [0.5]
-    assert set(study.limits["smallest"].families) == {"weights", "powers"}
+    assert set(study.limits["smallest"].families) == {"channels"}  # weights that are zero take the same MACs
+    both = limit_config("resnet8", data="digits", keep=keep, train={"epochs": 1}, minimise=["bytes", "latency_ms"])
+    assert Study.parse(both).probes["latency"]
+    assert set(both["limits"]["smallest"]["families"]) == {"channels"}
+    alone = limit_config("resnet8", data="digits", keep=keep, train={"epochs": 1}, budget=None, hours=0.5)
+    assert Study.parse(alone).limits["smallest"].budget.hours == 0.5
+    assert set(alone["limits"]["smallest"]["families"]) == {"weights", "powers"}
     with pytest.raises(ConfigurationError, match="at least one condition"):
         package.limit("resnet8", data="digits", keep=[])

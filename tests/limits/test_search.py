@@ -9,7 +9,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from brinell.limits import Bracketing, Outcome, Search, SearchedNumber, TreeSearch, filled, search_for, searched_numbers
+from brinell.core.domination import undominated
+from brinell.limits import (
+    Bracketing,
+    GeneticSearch,
+    Outcome,
+    Search,
+    SearchedNumber,
+    TreeSearch,
+    filled,
+    search_for,
+    searched_numbers,
+)
 
 
 def answer(search: Search, problem: Callable[..., Outcome], most: int = 50) -> tuple[tuple[Any, ...] | None, int]:
@@ -82,7 +93,7 @@ def test_several_numbers_come_near_the_best_of_a_grid_that_is_five_times_as_larg
     grid = itertools.product(np.linspace(0.5, 0.98, 40), range(2, 7))
     best = min(outcome.cost for outcome in itertools.starmap(problem, grid) if outcome.kept)
     numbers = [SearchedNumber(("sparsity",), 0.5, 0.98), SearchedNumber(("bits",), 2, 6, integer=True)]
-    found, _ = answer(search_for(numbers, seed=0, budget=40), problem, most=40)
+    found, _ = answer(search_for(numbers, seed=0), problem, most=40)
     assert found is not None
     assert problem(*found).cost < 1.25 * best
 
@@ -95,7 +106,7 @@ def test_the_tree_search_repeats_itself_for_a_seed_and_bears_failures() -> None:
         return Outcome(None if b == "y" and a > 0.7 else a, 0.3 - a)
 
     def asked(seed: int) -> list[Any]:
-        search, found = TreeSearch(numbers, seed=seed, budget=6), []
+        search, found = TreeSearch(numbers, seed=seed), []
         for _ in range(12):
             values = search.ask()
             assert values is not None
@@ -106,7 +117,51 @@ def test_the_tree_search_repeats_itself_for_a_seed_and_bears_failures() -> None:
     assert asked(1) == asked(1)
     assert asked(1) != asked(2)
     assert all(0.1 <= a <= 1.0 and b in ("x", "y") for a, b in asked(1))
-    assert search_for([numbers[1]], seed=0, budget=2).ask() in (("x",), ("y",))
+    assert search_for([numbers[1]], seed=0).ask() in (("x",), ("y",))
+
+
+def test_two_goals_come_near_the_front_of_a_grid() -> None:
+    """Bytes fall with bits, time with the kept share, and both hurt; a grid of 400 knows the front."""
+    pytest.importorskip("optuna", reason="the extra limits is not installed")
+
+    def problem(keep: float, bits: int) -> Outcome:
+        return Outcome(100 * keep * bits, 0.3 / keep + 2.0**-bits - 0.75, 10 * keep + 3 / bits)
+
+    numbers = [SearchedNumber(("keep",), 0.1, 1.0), SearchedNumber(("bits",), 2, 8, integer=True)]
+    search = search_for(numbers, seed=0, goals=2)
+    assert isinstance(search, GeneticSearch)
+    outcomes = []
+    for _ in range(60):
+        values = search.ask()
+        assert values is not None
+        outcomes.append(problem(*values))
+        search.tell(values, outcomes[-1])
+    kept = [outcome.costs for outcome in outcomes if outcome.kept]
+    front = [kept[place] for place in undominated(kept)]
+    grid = [problem(keep, bits) for keep in np.linspace(0.1, 1, 60) for bits in range(2, 9)]
+    best = [outcome.costs for outcome in grid if outcome.kept]
+    for goal in (0, 1):
+        assert min(costs[goal] for costs in front) < 1.25 * min(costs[goal] for costs in best)
+    assert len(front) > 1
+
+
+@pytest.mark.parametrize("goals", [1, 2])
+def test_proposals_do_not_depend_on_the_budget_and_end_where_nothing_new_comes(goals: int) -> None:
+    pytest.importorskip("optuna", reason="the extra limits is not installed")
+    numbers = [SearchedNumber(("a",), choices=("x", "y")), SearchedNumber(("b",), 2, 3, integer=True)]
+    search, asked = search_for(numbers, seed=0, goals=goals), []
+    while (values := search.ask()) is not None:
+        asked.append(values)
+        search.tell(values, Outcome(float(values[1]), 0.0, 1.0))
+        assert len(asked) < 300
+    assert len(set(asked)) == 4
+
+
+def test_what_no_other_result_beats() -> None:
+    costs = [(3, 1), (2, 2), (3, 2), (2, 2), (1, 9)]
+    assert undominated(costs) == [0, 1, 4]
+    assert undominated([(3,), (1,), (1,)]) == [1]
+    assert undominated([]) == []
 
 
 def test_searched_numbers_are_found_and_filled_wherever_they_stand() -> None:

@@ -38,7 +38,7 @@ limits:
     budget: {variants: 8}
   two:
     from: base
-    minimise: macs
+    minimise: bytes
     keep: [clean_accuracy >= -0.2]
     families: {powers: {kind: inq, weight_bits: {search: [2, 7]}}}
     budget: {variants: 2}
@@ -79,7 +79,7 @@ def test_what_is_the_same_is_made_once(stage: Stage) -> None:
 
 def test_screened_by_one_attack_and_confirmed_by_all_that_attack_the_parent(stage: Stage) -> None:
     few, every, sure = (stage.add("one", "powers", (bits,)) for bits in (2, 3, 4))
-    every.on_all = True
+    every.level = 1
     sure.confirmed = True
     now, plan = stage.plan()
     assert attacked(plan, "one-screen") == {"base": 100, few.variant: 100, sure.variant: 100}  # 60, in blocks of 50
@@ -112,3 +112,48 @@ def test_networks_of_the_study_keep_their_keys(stage: Stage) -> None:
     _, after = stage.plan()
     assert {trial.key for trial in before.trials} <= {trial.key for trial in after.trials}
     assert before.variants == after.variants[: len(before.variants)]
+
+
+def test_few_examples_are_doubled_up_to_all(stage: Stage) -> None:
+    assert stage.sizes("one") == (100, 120)
+    assert stage.sizes("two") == (120,)  # nothing is attacked
+    study = Study.parse(stage.study.config() | {"block": 20, "data": {"kind": "digits", "test": {"examples": 290}}})
+    more = Stage(study, Splits(study.data))
+    assert more.sizes("one") == (60, 120, 240, 290)
+    tried = more.add("one", "powers", (3,))
+    tried.level = 2
+    assert more.screen_name("one", tried) == "one-screen-240"
+    assert attacked(more.plan()[1], "one-screen-240") == {"base": 240, "one-powers-1": 240}
+
+
+def test_networks_that_are_trained_less_while_they_are_screened(stage: Stage) -> None:
+    config = stage.study.config()
+    config["limits"]["one"]["epochs"] = {"screen": 1}
+    study = Study.parse(config)
+    short = Stage(study, Splits(study.data))
+    tried = short.add("one", "both", (0.7, 3))
+    entry = short.made[tried.variant]
+    assert (entry["compress"]["train"]["epochs"], short.made[entry["from"]]["compress"]["train"]["epochs"]) == (1, 1)
+    full = short.confirm("one", tried)
+    assert (full.variant, full.confirmed, tried.confirmed) == ("one-both-1-full", True, False)
+    assert short.made[full.variant]["compress"] == stage.made[stage.add("one", "both", (0.7, 3)).variant]["compress"]
+    assert full.variant in attacked(short.plan()[1], "pgd")
+    same = stage.add("one", "powers", (5,))
+    assert stage.confirm("one", same) is same
+
+
+def test_what_is_withdrawn_is_not_made(stage: Stage) -> None:
+    kept = stage.add("one", "both", (0.7, 3))
+    before = dict(stage.made)
+    stage.withdraw("one", stage.add("one", "both", (0.6, 4)))
+    assert stage.made == before
+    assert stage.tried["one"] == [kept]
+
+
+def test_what_decides_on_the_baseline_is_planned_alone(stage: Stage) -> None:
+    now, planned = stage.plan_baselines()
+    assert [variant.name for variant in planned.variants] == ["base"]
+    assert {trial.attack for trial in planned.trials} == {"clean", "one-screen"}
+    assert {trial.key for trial in planned.trials} <= {trial.key for trial in stage.plan()[1].trials}
+    assert planned.probes == ()
+    assert now.probes == {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -101,6 +102,49 @@ def test_a_larger_budget_goes_on_with_what_there_is(searched: Path, config: dict
     assert not made & known
 
 
+def test_hours_end_a_search_and_more_of_them_go_on_with_it(
+    searched: Path, config: dict[str, Any], tmp_path: Path
+) -> None:
+    root = shutil.copytree(searched, tmp_path / "run")
+    before = RunStore.open(root).plan().limits[0]
+    limit = config["limits"]["smallest"]
+    limit["budget"], limit["families"]["powers"]["weight_bits"] = {"hours": 1e-9}, {"search": [2, 7]}
+    first = run(Study.parse(config), out=root, threads=1).plan.limits[0]
+    # What was there takes no time; one round more spends all that there is.
+    assert first.tried[: len(before.tried)] == before.tried[: len(first.tried)]
+    assert len(before.tried) <= len(first.tried) <= len(before.tried) + 1
+    plan = (root / "study.json").read_bytes()
+    assert run(Study.parse(config), out=root, threads=1).endings == ()
+    assert (root / "study.json").read_bytes() == plan
+    limit["budget"] = {"hours": 1.0, "variants": 4}
+    more = run(Study.parse(config), out=root, threads=1).plan.limits[0]
+    assert len(more.tried) >= len(first.tried)
+    assert (more.hours, more.budget) == (1.0, 4)
+    assert 0.0 <= (more.seconds or 0.0) < 3600
+
+
+def test_two_goals_confirm_a_front(searched: Path, config: dict[str, Any], tmp_path: Path) -> None:
+    pytest.importorskip("optuna", reason="the extra limits is not installed")
+    root = shutil.copytree(searched, tmp_path / "run")
+    config["probes"] = {"masking": False, "latency": {"batches": [1], "runs": 5}}
+    study = Study.parse(
+        changed(config, minimise=["bytes", "latency_ms"], keep=["clean_accuracy >= -0.95"], budget={"variants": 2})
+    )
+    run(study, out=root, threads=1)
+    found = limit_results(load(RunStore.open(root)))
+    assert set(found["goal"]) == {"bytes"}
+    assert set(found["second_goal"]) == {"latency_ms"}
+    best = found.filter(pl.col("smallest"))
+    assert not best.is_empty()
+    for row in best.iter_rows(named=True):
+        assert row["verdict"] == "met"
+        beaten = (pl.col("cost") < row["cost"]) & (pl.col("second_cost") < row["second_cost"])
+        assert found.filter(beaten & (pl.col("verdict") == "met")).is_empty()
+    page = write(root).read_text()
+    assert "that no other one beats in both" in page
+    assert "Second ratio" in page
+
+
 def test_it_round_trips(config: dict[str, Any]) -> None:
     study = Study.parse(config)
     assert Study.parse(study.config()) == study
@@ -117,7 +161,7 @@ def changed(config: dict[str, Any], **changes: Any) -> dict[str, Any]:
     ("changes", "words"),
     [
         ({"minimise": "beauty"}, "limits.smallest.minimise: nobody can minimise 'beauty'; accepted: bytes"),
-        ({"minimise": "latency_ms"}, r"minimise: nobody measures latency_ms; it takes probes: {latency: true}"),
+        ({"minimise": "latency_ms"}, r"minimise: nobody measures latency_ms of base; it takes probes: {latency: true}"),
         ({"keep": []}, "limits.smallest.keep: expected conditions"),
         ({"keep": ["beauty >= 1"]}, "limits.smallest.keep.0: 'beauty >= 1': 'beauty' is no metric"),
         ({"keep": ["clean_accuracy >= +0.01"]}, "the baseline itself fails it"),
@@ -129,6 +173,20 @@ def changed(config: dict[str, Any], **changes: Any) -> dict[str, Any]:
             "limits.smallest.budget.variants: expected at least 2, two for each family, not 1",
         ),
         ({"budget": {"variants": 0}}, "limits.smallest.budget.variants: expected at least 1"),
+        ({"budget": {"hours": 0}}, "limits.smallest.budget.hours: .*greater than 0"),
+        ({"budget": {"hours": ".inf"}}, "limits.smallest.budget.hours: "),
+        ({"budget": {}}, "limits.smallest.budget: expected variants: COUNT or hours: NUMBER"),
+        ({"budget": None}, "limits.smallest.budget: "),
+        ({"minimise": ["bytes", "bytes"]}, "limits.smallest.minimise: expected one cost or two different ones"),
+        ({"minimise": []}, "limits.smallest.minimise: expected one cost or two different ones"),
+        ({"minimise": ["bytes", "macs", "parameters"]}, "limits.smallest.minimise: expected one cost or two"),
+        ({"minimise": "bytes on openvino"}, "nobody can minimise 'bytes on openvino'; a runtime"),
+        ({"minimise": "macs"}, "limits.smallest.families.powers: inq never lowers macs; leave the family out"),
+        (
+            {"keep": ["clean_accuracy >= -0.1", "parameters <= -20%"]},
+            "limits.smallest.families.powers: inq never lowers parameters; .* or change 'parameters <= -20%'",
+        ),
+        ({"epochs": {"screen": 0}}, "limits.smallest.epochs.screen"),
         ({"from": "nobody"}, "limits.smallest.from: there is no 'nobody'"),
         ({"families": {}}, "limits.smallest.families: at least one is needed"),
         ({"families": {"a": {"kind": "inq", "weight_bits": 3}}}, "families.a: nothing is searched"),
@@ -162,8 +220,6 @@ def test_an_end_that_the_network_cannot_meet_is_refused_before_anything_trains(
 def test_a_condition_that_the_baseline_fails_ends_the_search_before_it_begins(
     config: dict[str, Any], searched: Path, tmp_path: Path
 ) -> None:
-    import shutil
-
     root = shutil.copytree(searched, tmp_path / "run")
     study = Study.parse(changed(config, keep=["worst_case within 4/255 >= 0.999"]))
     with pytest.raises(ConfigurationError, match=r"limits.smallest.keep: .*base fails it itself, with 0\."):
@@ -174,7 +230,9 @@ def test_the_page_shows_the_sentence_the_graph_and_what_was_tried(searched: Path
     found = limit_results(load(RunStore.open(searched)))
     page = write(searched).read_text()
     smallest = found.filter(pl.col("smallest")).row(0, named=True)
-    assert "can be compressed" in page
+    lead = page.partition('<p class="lead">')[2].partition("</p>")[0]
+    assert "can be compressed" in lead  # the page opens with the answer
+    assert "smallest keeps clean_accuracy" in page
     assert "How far it can be compressed" in page
     assert f"variants/{RunStore.open(searched).plan().limits[0].tried[0].variant}" not in page  # 2 bits broke it
     assert smallest["variant"] in page
@@ -182,4 +240,11 @@ def test_the_page_shows_the_sentence_the_graph_and_what_was_tried(searched: Path
     assert frame["ratio"].to_list() == pytest.approx(found["ratio"].to_list())
     costs = dict(load(RunStore.open(searched)).variants.select("variant", "encoded_bytes").iter_rows())
     assert smallest["ratio"] == pytest.approx(costs["base"] / costs[smallest["variant"]])
-    assert (searched / "report" / "figures" / "compression-strain.svg").is_file()
+    for name in ("compression-strain", "search-front"):
+        assert (searched / "report" / "figures" / f"{name}.svg").is_file()
+    key = next(one.variant for one in RunStore.open(searched).plan().limits[0].tried if one.confirmed)
+    assert f'href="../variants/{key}/variant.brinell" download' in page
+    breaking = pl.read_csv(searched / "report" / "tables" / "limits-breaking.csv")
+    every = breaking.filter(pl.col("conditions") == "all").row(0, named=True)
+    assert every["kept_ratio"] == pytest.approx(smallest["ratio"])
+    assert every["broken_ratio"] is None or every["broken_ratio"] > every["kept_ratio"]

@@ -13,6 +13,8 @@ from brinell.analysis.labels import labels
 from brinell.analysis.requirements import MET, WORST_FIRST, measured_cost, verdict
 from brinell.core import BrinellError, PlannedLimit, TriedVariant
 from brinell.core.conditions import Condition
+from brinell.core.domination import undominated
+from brinell.core.goals import Goal, parse_goal
 from brinell.core.requirements import parse_requirement
 
 LIMIT_SCHEMA = {
@@ -21,9 +23,12 @@ LIMIT_SCHEMA = {
     "variant": pl.String,
     "baseline": pl.String,
     "numbers": pl.String,
-    "metric": pl.String,
+    "goal": pl.String,
     "cost": pl.Float64,
     "ratio": pl.Float64,
+    "second_goal": pl.String,
+    "second_cost": pl.Float64,
+    "second_ratio": pl.Float64,
     "clean_accuracy": pl.Float64,
     "baseline_clean_accuracy": pl.Float64,
     "clean_examples": pl.Int64,
@@ -39,7 +44,8 @@ LIMIT_SCHEMA = {
 """One row a network that a search tried. `ratio` is the baseline's cost over the network's. `attacked_accuracy` is
 under the screening attack, at the smallest radius of the conditions. `clean_verdict` is on the conditions without an
 attack, `screening_verdict` on all of them by the screening attack, `verdict` by everything, null where the network was
-not confirmed. `smallest` marks the cheapest of its family that is confirmed."""
+not confirmed. `smallest` marks the cheapest of its family that is confirmed; of two goals, each that no other confirmed
+one of its family beats in both, and the columns `second_*` are of the second goal."""
 
 
 def screening_conditions(conditions: Sequence[Condition], screen: str | None) -> list[Condition]:
@@ -63,23 +69,53 @@ def limit_results(evaluation: Evaluation) -> pl.DataFrame:
     for limit in evaluation.plan.limits:
         try:
             conditions = [parse_requirement(text) for text in limit.keep]
+            goals = [parse_goal(text) for text in limit.goals]
         except BrinellError:  # a stranger's plan
             continue
         names = labels(evaluation.plan)
         tried = [one for one in limit.tried if one.variant in names]
-        rows += [_row(evaluation, limit, one, conditions, names[one.variant]) for one in tried]
-    frame = pl.DataFrame(rows, schema=LIMIT_SCHEMA, orient="row", infer_schema_length=None)
-    confirmed = pl.col("verdict") == MET
-    cheapest = pl.col("cost").filter(confirmed).min().over("limit", "family")
-    return frame.with_columns(smallest=(confirmed & (pl.col("cost") == cheapest)).fill_null(False))
+        found = [
+            {
+                **_row(evaluation, limit, one, conditions, names[one.variant]),
+                **_costs(evaluation, goals, names[one.variant]),
+            }
+            for one in tried
+        ]
+        for family in dict.fromkeys(limit_row["family"] for limit_row in found):
+            _mark_smallest([row for row in found if row["family"] == family and row["verdict"] == MET])
+        rows += found
+    return pl.DataFrame(
+        [{name: row.get(name) for name in LIMIT_SCHEMA} for row in rows],
+        schema=LIMIT_SCHEMA,
+        orient="row",
+        infer_schema_length=None,
+    )
+
+
+def _mark_smallest(confirmed: list[dict[str, Any]]) -> None:
+    """Mark the rows that no other one beats in every goal."""
+    costed = [row for row in confirmed if row["cost"] is not None]
+    costs = [[row[name] for name in ("cost", "second_cost") if row.get(name) is not None] for row in costed]
+    for place in undominated(costs):
+        costed[place]["smallest"] = True
+
+
+def _costs(evaluation: Evaluation, goals: Sequence[Goal], variant: str) -> dict[str, Any]:
+    """What is minimised, and its ratio to the baseline's."""
+    baseline = evaluation.variants.filter(pl.col("variant") == variant)["baseline"][0]
+    found: dict[str, Any] = {}
+    for prefix, goal in zip(("", "second_"), goals, strict=False):
+        sides = [measured_cost(evaluation, goal.metric, name, goal.runtime) for name in (variant, baseline)]
+        cost, before = (None if side is None else side.value for side in sides)
+        found |= {f"{prefix}goal": goal.text, f"{prefix}cost": cost}
+        found[f"{prefix}ratio"] = before / cost if before and cost else None
+    return found
 
 
 def _row(
     evaluation: Evaluation, limit: PlannedLimit, one: TriedVariant, conditions: list[Condition], variant: str
 ) -> dict[str, Any]:
     baseline = evaluation.variants.filter(pl.col("variant") == variant)["baseline"][0]
-    costs = [measured_cost(evaluation, limit.metric, name) for name in (variant, baseline)]
-    cost, before = (None if found is None else found.value for found in costs)
     screening = screening_conditions(conditions, one.screen)
     clean = [condition for condition in conditions if condition.metric == "clean_accuracy"]
     found, rows = judge(evaluation, screening, variant)
@@ -94,9 +130,6 @@ def _row(
         "variant": variant,
         "baseline": baseline,
         "numbers": ", ".join(f"{name} {value}" for name, value in one.numbers.items()),
-        "metric": limit.metric,
-        "cost": cost,
-        "ratio": before / cost if before and cost else None,
         "clean_accuracy": accuracies[variant],
         "baseline_clean_accuracy": accuracies[baseline],
         "clean_examples": examples[variant],

@@ -17,7 +17,8 @@ from brinell.cli.display.console import Debug, Settings, out
 HELP = f"""Find the smallest network of each family of compression that keeps conditions.
 
 {MODEL_HELP} A network without weights is trained by --set train.epochs=10. --set data.SETTING changes the data set's;
-settings that begin with families. replace the default families: magnitude pruning of weights, and INQ. The study that
+settings that begin with families. replace the default families: of bytes alone magnitude pruning of weights, and INQ;
+of other costs pruning of channels. The study that
 is run is written to OUT/study.yaml; running the command again goes on with what there is.
 
 {CONDITION_HELP} A NUMBER with a sign is a change against the network as it is; one without is the value itself.
@@ -42,8 +43,17 @@ def limit(
     ],
     changes: Settings = None,
     weights: Weights = None,
-    minimise: Annotated[str, typer.Option(metavar="COST", help="bytes, macs or parameters.")] = "bytes",
-    budget: Annotated[int, typer.Option(min=1, help="Networks to make.")] = 24,
+    minimise: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="COST",
+            help="bytes (the default), macs, parameters, energy_joules, 'latency_ms on RUNTIME'; two give their front.",
+        ),
+    ] = None,
+    budget: Annotated[
+        int | None, typer.Option(min=1, help="Networks to make (default: 24, or what --hours allow).")
+    ] = None,
+    hours: Annotated[float | None, typer.Option(help="Time of the search.")] = None,
     epochs: Annotated[
         int, typer.Option(min=1, help="Epochs of training after compression, in the default families.")
     ] = 2,
@@ -66,9 +76,10 @@ def limit(
         data=with_shape(given.data, named.declared_shape()),
         keep=keep,
         train=given.member.get("train"),
-        minimise=minimise,
+        minimise=minimise or "bytes",
         families=given.member.get("families"),
-        budget=budget,
+        budget=24 if budget is None and hours is None else budget,
+        hours=hours,
         epochs=epochs,
     )
     study = Study.parse(config, source=yaml.safe_dump(config, sort_keys=False))

@@ -95,13 +95,15 @@ def conclude(study: Study, result: Run, kind: Format = Format.text) -> None:
     from brinell.cli.display.run_summary import print_table
     from brinell.cli.requirements import check_requirements
     from brinell.reporting import write_with_problems
-    from brinell.reporting.limit_sentences import limit_sentences
+    from brinell.reporting.limit_sentences import limit_conditions, limit_sentences
 
     drawn = write_with_problems(result.root)
     if kind == Format.text:
         print_table(result.root)
         for baseline, sentence in limit_sentences(drawn.evaluation) if drawn.evaluation is not None else ():
             out.print(f"{baseline}{sentence}", markup=False, soft_wrap=True)
+        for conditions in limit_conditions(drawn.evaluation) if drawn.evaluation is not None else ():
+            out.print(conditions, markup=False, soft_wrap=True)
     (out if kind == Format.text else err).print(f"report: {drawn.page}", markup=False, soft_wrap=True)
     for ending in result.ended("unsupported"):
         err.print(f"unsupported: {ending.task.label}: {ending.message}", markup=False, soft_wrap=True)

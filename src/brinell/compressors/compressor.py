@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar, final
+from typing import Any, ClassVar, Final, final
 
 import torch
 from pydantic import field_validator
@@ -16,6 +16,9 @@ from brinell.core import Progress, Spec, no_progress
 from brinell.data import Dataset
 from brinell.models import Architecture
 from brinell.variants import Variant
+
+OPERATIONS: Final = frozenset({"macs", "xnor_ops", "ncc", "parameters"})
+"""Costs that follow from the shapes of layers, whatever their weights are."""
 
 
 class Compressor(Spec):
@@ -117,6 +120,11 @@ class Compressor(Spec):
     def view_from(self, parent: str) -> str:
         """The gradient that a white-box attacker begins with (`natural_view`), where the parent's is `parent`."""
         return parent
+
+    @property
+    def never_lowers(self) -> frozenset[str]:
+        """Costs that it leaves as they are in every network; others may stay as they are, too."""
+        return frozenset()
 
     @field_validator("train", mode="before", check_fields=False)
     @classmethod

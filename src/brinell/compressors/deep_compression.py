@@ -12,7 +12,7 @@ from torch import nn
 from brinell.compressors.budgets.budget import Budget
 from brinell.compressors.checks.coverage import coverage
 from brinell.compressors.checks.float_layers import FLOAT_LAYERS, trainable_weights
-from brinell.compressors.compressor import Compressor
+from brinell.compressors.compressor import OPERATIONS, Compressor
 from brinell.compressors.prune import Prune
 from brinell.compressors.rates import Rates, Uniform, read_rates
 from brinell.compressors.training_stages import part, stages
@@ -58,6 +58,11 @@ class DeepCompression(Compressor):
     """Epochs of training of the shared values."""
     sharing_rate: Fraction = Field(1e-4, gt=0)
     """Learning rate of the shared values."""
+
+    @property
+    def never_lowers(self) -> frozenset[str]:
+        """Every weight stays where it is."""
+        return OPERATIONS
 
     @property
     def epochs(self) -> int:

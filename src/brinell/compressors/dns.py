@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from brinell.compressors.checks.coverage import coverage
 from brinell.compressors.checks.float_layers import FLOAT_LAYERS, float_weights, trainable_weights
 from brinell.compressors.checks.recount import count_nonzero, require_at_most, sum_counts
-from brinell.compressors.compressor import Compressor
+from brinell.compressors.compressor import OPERATIONS, Compressor
 from brinell.compressors.dns_mask import POINTS, Surgery
 from brinell.compressors.training_stages import stages, top_k_mask
 from brinell.core import ConfigurationError, Fraction, Progress, choices
@@ -75,6 +75,11 @@ class DNS(Compressor):
         if any(not 0 <= share < 1 for _, share in shares):
             raise ValueError("sparsity: expected a share of at least 0 and less than 1")
         return self
+
+    @property
+    def never_lowers(self) -> frozenset[str]:
+        """Every weight stays where it is."""
+        return OPERATIONS
 
     @property
     def epochs(self) -> int:

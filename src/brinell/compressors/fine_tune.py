@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from brinell.compressors.compressor import Compressor
+from brinell.compressors.compressor import OPERATIONS, Compressor
 from brinell.compressors.training_stages import stages
 from brinell.core import Progress
 from brinell.data import Dataset
@@ -30,6 +30,11 @@ class FineTune(Compressor):
 
     train: Train = Train(epochs=8, batch_size=128, learning_rate=0.01)
     """Training settings; a mapping changes these defaults."""
+
+    @property
+    def never_lowers(self) -> frozenset[str]:
+        """Every weight stays where it is."""
+        return OPERATIONS
 
     @property
     def epochs(self) -> int:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from brinell.compressors.checks.coverage import coverage
 from brinell.compressors.checks.float_layers import trainable_weights
-from brinell.compressors.compressor import Compressor
+from brinell.compressors.compressor import OPERATIONS, Compressor
 from brinell.compressors.power_of_two import best_exponent_range, exponent_range, nearest_power
 from brinell.compressors.training_stages import stages, top_k_mask
 from brinell.core import Fraction, ModelError, OmitDefaultFromKey, Progress, derive_seed
@@ -73,6 +73,11 @@ class INQ(Compressor):
         if not value or value[0] <= 0 or value[-1] != 1 or any(b <= a for a, b in pairwise(value)):
             raise ValueError("expected shares above 0 that rise to exactly 1, such as [0.5, 0.75, 1]")
         return value
+
+    @property
+    def never_lowers(self) -> frozenset[str]:
+        """Every weight stays where it is."""
+        return OPERATIONS
 
     @property
     def epochs(self) -> int:

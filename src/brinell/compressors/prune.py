@@ -24,7 +24,7 @@ from brinell.compressors.checks.recount import (
     require_at_most,
     sum_counts,
 )
-from brinell.compressors.compressor import Compressor
+from brinell.compressors.compressor import OPERATIONS, Compressor
 from brinell.compressors.granularities import Counts, Granularity, PrunableUnits, Sketch, prunable_units
 from brinell.compressors.rates import RateProblem, Rates, Uniform, read_rates
 from brinell.compressors.training_stages import Stages, stages
@@ -67,6 +67,11 @@ class Prune(Compressor):
     """Rounds of pruning along a cubic schedule, each with `train.epochs`."""
     train: Train = Train(epochs=8, batch_size=128, learning_rate=0.01)
     """Training settings; a mapping changes these defaults."""
+
+    @property
+    def never_lowers(self) -> frozenset[str]:
+        """Zeros inside a network take the same multiplications."""
+        return OPERATIONS if self.granularity in ("weight", "kernel") else frozenset()
 
     @property
     def epochs(self) -> int:

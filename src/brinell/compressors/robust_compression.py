@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 import torch
 from pydantic import Field
 
-from brinell.compressors.compressor import Compressor
+from brinell.compressors.compressor import OPERATIONS, Compressor
 from brinell.compressors.dns import DNS, PerLayer
 from brinell.compressors.inq import INQ, Levels, Partition
 from brinell.compressors.training_stages import part
@@ -67,6 +67,11 @@ class RobustCompression(Compressor):
     def model_post_init(self, context: object) -> None:
         """Refuse at once what surgery or quantisation would refuse."""
         self._steps()
+
+    @property
+    def never_lowers(self) -> frozenset[str]:
+        """Every weight stays where it is."""
+        return OPERATIONS
 
     @property
     def epochs(self) -> int:

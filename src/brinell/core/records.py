@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import unicodedata
 from bisect import bisect_left, bisect_right
+from collections.abc import Mapping
 from typing import Annotated, Any, Final, NamedTuple
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from brinell.core.keys import BLOCK_PATTERN, KEY_PATTERN
 
@@ -187,11 +188,23 @@ class PlannedLimit(_Record):
     name: Name
     parent: Key
     """Key of the network that the search begins from."""
-    metric: str
-    """What is minimised."""
+    goals: tuple[str, ...]
+    """One or two costs that are minimised, as `core.goals` reads them."""
     keep: tuple[str, ...]
-    budget: int
+    budget: int | None = None
+    """Number of networks; `None`: as many as the hours allow."""
+    hours: float | None = None
+    seconds: float | None = None
+    """Time that the search has taken so far, where hours limit it."""
     tried: tuple[TriedVariant, ...] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_one_metric(cls, value: Any) -> Any:
+        """Plans of earlier versions name a metric."""
+        if isinstance(value, Mapping) and "goals" not in value and "metric" in value:
+            return {**value, "goals": (str(value["metric"]).replace("encoded_bytes", "bytes"),)}
+        return value
 
 
 class StudyPlan(_Record):

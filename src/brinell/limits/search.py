@@ -15,11 +15,18 @@ class Outcome:
     """What is minimised; `None` where nothing could be made."""
     violation: float
     """How far the conditions are missed; they are kept where it is not above 0."""
+    second: float | None = None
+    """The second cost, where two are minimised."""
 
     @property
     def kept(self) -> bool:
         """Whether something was made that keeps the conditions."""
         return self.cost is not None and self.violation <= 0
+
+    @property
+    def costs(self) -> tuple[float, ...]:
+        """What is minimised; empty where nothing could be made."""
+        return tuple(cost for cost in (self.cost, self.second) if cost is not None)
 
 
 class Search(ABC):

@@ -16,7 +16,7 @@ from brinell.analysis.requirements import MET, NOT_MET, UNDECIDED, requirements
 from brinell.reporting.baseline_comparison import compare_with_baseline
 from brinell.reporting.describe import named, span, worst_case_over
 from brinell.reporting.formats import listing, percent, pluralize, radius, size, stress, times
-from brinell.reporting.limit_sentences import limit_sentences
+from brinell.reporting.limit_sentences import limit_conditions, limit_sentences
 from brinell.reporting.masking_text import evidence
 from brinell.reporting.speed_up import smallest_file_speed
 
@@ -49,7 +49,8 @@ SPELT_OUT = 3
 
 @dataclass(frozen=True)
 class Summary:
-    """`lead` is the best trade-off of each baseline; `notes` are short paragraphs under a heading."""
+    """`lead` is what its limits found or, without limits, the best trade-off of each baseline; `notes` are short
+    paragraphs under a heading."""
 
     lead: tuple[Sentence, ...]
     notes: tuple[tuple[str, tuple[Sentence, ...]], ...]
@@ -57,9 +58,12 @@ class Summary:
 
 def summary(evaluation: Evaluation) -> Summary:
     """Sentences derived from the frames by fixed rules."""
+    limits = tuple((Name(name), rest) for name, rest in limit_sentences(evaluation))
+    trade_offs = tuple(_choices(evaluation))
     notes = (
         ("Check the study", tuple(_remarks(evaluation))),
-        ("Limits", tuple((Name(name), rest) for name, rest in limit_sentences(evaluation))),
+        ("Conditions", tuple((text,) for text in limit_conditions(evaluation))),
+        ("Best trade-off", trade_offs if limits else ()),
         ("Requirements", tuple(_requirements(evaluation))),
         ("Robust accuracy", tuple(_robust(evaluation))),
         ("Least robust", tuple(_breaking(evaluation))),
@@ -67,7 +71,7 @@ def summary(evaluation: Evaluation) -> Summary:
         ("Reproduction", tuple(_reproduced(evaluation))),
         ("Measured on", tuple(_measured(evaluation))),
     )
-    return Summary(tuple(_choices(evaluation)), tuple((title, text) for title, text in notes if text))
+    return Summary(limits or trade_offs, tuple((title, text) for title, text in notes if text))
 
 
 def _choices(evaluation: Evaluation) -> list[Sentence]:

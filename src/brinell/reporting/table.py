@@ -41,6 +41,8 @@ class Cell:
     """Of the head of a row that sums up trainings of several seeds: their labels."""
     training: bool = False
     """Whether it is the head of a row that a row above it sums up: shown on demand."""
+    link: str = ""
+    """A file of the run, as seen from the page."""
 
     @property
     def missing(self) -> bool:

@@ -19,9 +19,10 @@ def limit(
     keep: Sequence[str],
     weights: str | Path | None = None,
     train: Mapping[str, Any] | None = None,
-    minimise: str = "bytes",
+    minimise: str | Sequence[str] = "bytes",
     families: Mapping[str, Any] | None = None,
-    budget: int = 24,
+    budget: int | None = 24,
+    hours: float | None = None,
     epochs: int = 2,
     out: str | Path | None = None,
     executor: Literal["serial", "processes", "ray"] = "serial",
@@ -42,9 +43,12 @@ def limit(
         keep: Conditions such as `clean_accuracy >= -0.01` and `worst_case within 2/255 >= -0.02`.
         weights: Checkpoint of the model.
         train: Training of the model, where it has no weights.
-        minimise: `bytes`, `macs` or `parameters`.
-        families: Compressors with searched numbers, by name; by default magnitude pruning of weights, and INQ.
-        budget: Number of networks to make.
+        minimise: `bytes`, `macs`, `parameters`, `energy_joules`, `latency_ms` or `latency_ms on RUNTIME`; or two of
+            them, of which the whole front is searched.
+        families: Compressors with searched numbers, by name; by default magnitude pruning of weights, and INQ, or
+            pruning of channels where more than bytes is minimised.
+        budget: Number of networks to make; `None`: as many as `hours` allow.
+        hours: Time of the search, which ends it as well.
         epochs: Epochs of training after compression, in the default families.
         out: Folder of the run; `runs/limit` by default.
         executor: As for `brinell.run`.
@@ -77,6 +81,7 @@ def limit(
         minimise=minimise,
         families=families,
         budget=budget,
+        hours=hours,
         epochs=epochs,
     )
     study = Study.parse(config, source=yaml.safe_dump(config, sort_keys=False))

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from brinell.core import ConfigurationError
-from brinell.core.requirements import parse_requirement
+from brinell.core.goals import Goal, parse_goal
+from brinell.core.requirements import PROBED, parse_requirement
 
 BASELINE: Final = "baseline"
 """Name of the network that is compressed."""
@@ -24,9 +25,10 @@ def limit_config(
     keep: Sequence[str],
     weights: str | Path | None = None,
     train: Mapping[str, Any] | None = None,
-    minimise: str = "bytes",
+    minimise: str | Sequence[str] = "bytes",
     families: Mapping[str, Any] | None = None,
-    budget: int = 24,
+    budget: int | None = 24,
+    hours: float | None = None,
     epochs: int = 2,
 ) -> dict[str, Any]:
     """The mapping of the study that `brinell.limit` runs.
@@ -38,6 +40,10 @@ def limit_config(
     if not texts:
         raise ConfigurationError("keep: at least one condition is needed, such as 'clean_accuracy >= -0.01'")
     conditions = [parse_requirement(text, "keep") for text in texts]
+    goals = [parse_goal(text) for text in ([minimise] if isinstance(minimise, str) else minimise)]
+    metrics = [*(condition.metric for condition in conditions), *(goal.metric for goal in goals)]
+    probed = {PROBED[metric] for metric in metrics if metric in PROBED}
+    spent = {name: value for name, value in (("variants", budget), ("hours", hours)) if value is not None}
     attacked = [condition for condition in conditions if condition.radius is not None]
     radii = sorted({condition.radius or 0.0 for condition in attacked})
     norm = attacked[0].norm if attacked else "linf"
@@ -50,27 +56,27 @@ def limit_config(
         "models": {"model": {**entry, **({} if weights is None else {"weights": str(weights)})}},
         "variants": {BASELINE: {"model": "model", **({} if train is None else {"train": dict(train)})}},
         "attacks": attacks,
+        **({"probes": dict.fromkeys(sorted(probed), True)} if probed else {}),
         "limits": {
             LIMIT: {
                 "from": BASELINE,
-                "minimise": minimise,
+                "minimise": [goal.text for goal in goals],
                 "keep": texts,
-                "families": dict(families or default_families(epochs)),
-                "budget": {"variants": budget},
+                "families": dict(families or default_families(epochs, goals)),
+                "budget": spent,
             }
         },
     }
 
 
-def default_families(epochs: int) -> dict[str, Any]:
-    """Magnitude pruning of weights, and INQ: what every network with convolutions or linear layers can be given."""
+def default_families(epochs: int, goals: Sequence[Goal]) -> dict[str, Any]:
+    """What lowers the goals: of bytes alone pruning of weights and INQ, of anything else pruning of channels."""
     train = {"epochs": epochs}
-    return {
-        "weights": {
-            "kind": "prune",
-            "granularity": "weight",
-            "budget": {"sparsity": {"search": [0.3, 0.98]}},
-            "train": train,
-        },
-        "powers": {"kind": "inq", "weight_bits": {"search": [2, 7]}, "train": train},
-    }
+    if all(goal.metric == "encoded_bytes" for goal in goals):
+        sparsity = {"sparsity": {"search": [0.3, 0.98]}}
+        return {
+            "weights": {"kind": "prune", "granularity": "weight", "budget": sparsity, "train": train},
+            "powers": {"kind": "inq", "weight_bits": {"search": [2, 7]}, "train": train},
+        }
+    macs = {"macs": {"search": [0.2, 0.95]}}
+    return {"channels": {"kind": "prune", "granularity": "channel", "budget": macs, "train": train}}

@@ -9,11 +9,14 @@ import altair as alt
 import polars as pl
 
 from brinell.analysis import Evaluation
+from brinell.analysis.limit_breaking import ALL_CONDITIONS, CLEAN_CONDITIONS, limit_breaking
 from brinell.analysis.limit_results import limit_results
 from brinell.analysis.significance.intervals import wilson
 from brinell.reporting.drawing.chart import ROWS, Figure, Panel, hit_area, log_ticks, panel
 from brinell.reporting.drawing.palette import COLOURS, SHAPES, Style
 
+_WIDE: Final = 3.0
+"""Factor between the ends of an axis above which it is logarithmic: under it, round numbers are too rare."""
 _SIDES: Final = (("clean_accuracy", "clean accuracy"), ("attacked_accuracy", "accuracy under the screening attack"))
 
 
@@ -24,7 +27,7 @@ def figure(evaluation: Evaluation, styles: Mapping[str, Style]) -> Figure | None
         (f"{limit}: {title}", rows)
         for (limit,), frame in found.group_by("limit", maintain_order=True)
         for column, title in _SIDES
-        if (rows := _rows(frame, column))
+        if (rows := _rows(frame, column, limit_breaking(frame)))
     ]
     if not parts:
         return None
@@ -34,7 +37,8 @@ def figure(evaluation: Evaluation, styles: Mapping[str, Style]) -> Figure | None
         title="How far it can be compressed",
         reading="Strain is the share of the baseline's accuracy that a network loses: 0 is no loss, below 0 a gain. A "
         "family whose line stays low bears compression well. A filled mark is the smallest confirmed network of its "
-        "family: every condition is met up to there.",
+        "family: every condition is met up to there. A dashed line reaches from the largest ratio that keeps the "
+        "conditions (on clean accuracy, or all of them) to the next that does not: the breaking point lies between.",
         made="Each mark is a network that a search made; bars are the Wilson 95% interval of its accuracy.",
         alt="Strain over the compression ratio, one line for each family.",
         panels=tuple(_panel(title, rows, legend=False) for title, rows in parts),
@@ -44,7 +48,7 @@ def figure(evaluation: Evaluation, styles: Mapping[str, Style]) -> Figure | None
     )
 
 
-def _rows(frame: pl.DataFrame, column: str) -> list[dict[str, Any]]:
+def _rows(frame: pl.DataFrame, column: str, breaking: pl.DataFrame) -> list[dict[str, Any]]:
     """Marks of one panel, the least compressed first; networks without the accuracy or the ratio have none."""
     rows = []
     for row in frame.sort("family", "ratio", maintain_order=True).iter_rows(named=True):
@@ -65,8 +69,14 @@ def _rows(frame: pl.DataFrame, column: str) -> list[dict[str, Any]]:
                 "low": 1 - high / base,
                 "high": 1 - low / base,
                 "smallest": row["smallest"],
+                "broken": None,
             }
         )
+    conditions = CLEAN_CONDITIONS if column == "clean_accuracy" else ALL_CONDITIONS
+    for found in breaking.filter(pl.col("conditions") == conditions).iter_rows(named=True):
+        for row in rows:
+            if row["family"] == found["family"] and row["ratio"] == found["kept_ratio"]:
+                row["broken"] = found["broken_ratio"]
     return rows
 
 
@@ -77,11 +87,12 @@ def _panel(title: str, rows: list[dict[str, Any]], *, legend: bool) -> Panel:
     key = alt.Legend(title=None, orient="bottom")
     ratios = [row["ratio"] for row in rows]
     low, high = min(ratios), max(ratios)
+    wide = high > _WIDE * low
     x = alt.X(
         "ratio:Q",
         title="compression ratio",
-        scale=alt.Scale(type="log", domain=[low / 1.1, high * 1.1], nice=False),
-        axis=alt.Axis(values=log_ticks(low, high), format="~g"),
+        scale=alt.Scale(type="log" if wide else "linear", domain=[low / 1.1, high * 1.1], nice=False),
+        axis=alt.Axis(values=log_ticks(low, high), format="~g") if wide else alt.Axis(format="~g", tickCount=5),
     )
     y = alt.Y("strain:Q", title="strain", axis=alt.Axis(format=".2f", tickCount=5))
     colour = alt.Color(
@@ -99,11 +110,17 @@ def _panel(title: str, rows: list[dict[str, Any]], *, legend: bool) -> Panel:
     bars = base.mark_rule(strokeWidth=1, opacity=0.45).encode(y=alt.Y("low:Q"), y2=alt.Y2("high:Q"))
     dots = base.mark_point(size=55, fill="var(--paper)", strokeWidth=1.6).encode(shape=shape)
     smallest = base.transform_filter("datum.smallest").mark_point(size=130, filled=True, opacity=1).encode(shape=shape)
+    broken = (
+        base.transform_filter("isValid(datum.broken)")
+        .mark_rule(strokeWidth=2, strokeDash=[3, 3])
+        .encode(x2=alt.X2("broken:Q"))
+    )
     tooltip = [
         alt.Tooltip("variant:N"),
         alt.Tooltip("numbers:N"),
         alt.Tooltip("ratio:Q", format=".3g"),
         alt.Tooltip("strain:Q", format=".3f"),
     ]
-    chart = alt.layer(lines, bars, dots, smallest, *hit_area(base, 300, tooltip, legend=legend), data=ROWS)
+    marks = (lines, bars, broken, dots, smallest)
+    chart = alt.layer(*marks, *hit_area(base, 300, tooltip, legend=legend), data=ROWS)
     return panel(title, chart, rows)

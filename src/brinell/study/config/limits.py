@@ -7,22 +7,16 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
 
-from brinell.compressors import COMPRESSORS
+from brinell.compressors import COMPRESSORS, Compressor
 from brinell.core import BrinellError, ConfigurationError, validation_error, validation_problem
 from brinell.core.conditions import Condition
+from brinell.core.goals import Goal, parse_goal
 from brinell.core.requirements import PROBED, SHARES, parse_requirement
 from brinell.limits import SearchedNumber, filled, searched_numbers
 from brinell.study.config.attacks import SweptAttack
-from brinell.study.config.section import Count, Name, Section, VariantName, at_least_one, required_field
+from brinell.study.config.section import Count, Name, Section, VariantName, at_least_one, optional_field, required_field
 
-MINIMISED: Final = {
-    "bytes": "encoded_bytes",
-    "macs": "macs",
-    "parameters": "parameters",
-    "latency_ms": "latency_ms",
-    "energy_joules": "energy_joules",
-}
-"""What a limit may minimise, and the metric that it is."""
+_MOST_GOALS: Final = 2
 
 
 def _chain(value: Any) -> Any:
@@ -64,29 +58,40 @@ class LimitAttacks(Section):
     """Every attack that the study runs on the network that the search begins from."""
 
 
-class LimitBudget(Section):
-    """How much a search may make."""
+class LimitTraining(Section):
+    """How long networks are trained during the search."""
 
-    variants: Count = required_field()
+    screen: Count | None = None
+    """Epochs of each training at most, before a network is confirmed; `None`: all of them."""
+
+
+class LimitBudget(Section):
+    """How much a search may make; where both numbers are given, it ends with the first that is spent."""
+
+    variants: Count | None = None
     """Networks of all families together; the steps of a chain count once, with its last."""
+    hours: Annotated[float, Field(gt=0)] | None = None
+    """Time of making and screening, in all calls together; what is confirmed comes on top."""
 
 
 class Limit(Section):
     """One search: for each family the cheapest network that keeps all conditions."""
 
     parent: VariantName = Field(alias="from")
-    minimise: str = required_field()
+    minimise: tuple[str, ...] = required_field()
+    """One cost, or two, of which the whole front is searched."""
     keep: tuple[str, ...] = required_field()
     families: Annotated[dict[Name, Chain], Field(min_length=1)]
     attacks: LimitAttacks = LimitAttacks()
+    epochs: LimitTraining = optional_field(LimitTraining())
     budget: LimitBudget = required_field()
     seed: Annotated[int, Field(ge=0)] = 0
     """Of searches over several numbers."""
 
     @property
-    def metric(self) -> str:
-        """The metric that is minimised."""
-        return MINIMISED[self.minimise]
+    def goals(self) -> tuple[Goal, ...]:
+        """What is minimised."""
+        return tuple(map(parse_goal, self.minimise))
 
     @property
     def conditions(self) -> tuple[Condition, ...]:
@@ -97,6 +102,12 @@ class Limit(Section):
         """What is searched in a family."""
         return tuple(searched_numbers(list(self.families[family])))
 
+    def compressors(self, family: str) -> tuple[Compressor, ...]:
+        """The compressors of a family, at the first end of every range."""
+        chain = list(self.families[family])
+        values = {number.place: number.ends[0] for number in self.numbers(family)}
+        return tuple(COMPRESSORS.parse(settings, family) for settings in filled(chain, values))
+
     def labels(self, family: str) -> tuple[str, ...]:
         """What each of them is called: its place in the compressor, or in the chain where there are several."""
         single = len(self.families[family]) == 1
@@ -105,16 +116,19 @@ class Limit(Section):
 
     def probes(self) -> set[str]:
         """Kinds of the probes that the search itself needs."""
-        return {PROBED[metric] for metric in (self.metric, *(c.metric for c in self.conditions)) if metric in PROBED}
+        metrics = [*(goal.metric for goal in self.goals), *(condition.metric for condition in self.conditions)]
+        return {PROBED[metric] for metric in metrics if metric in PROBED}
 
-    @field_validator("minimise")
+    @field_validator("minimise", mode="before")
     @classmethod
-    def _known(cls, value: str) -> str:
-        if value not in MINIMISED:
-            raise validation_error(
-                [validation_problem(f"nobody can minimise {value!r}; accepted: {', '.join(MINIMISED)}")]
-            )
-        return value
+    def _read_goals(cls, value: Any) -> Any:
+        texts = list(value) if isinstance(value, (list, tuple)) else [value]
+        if not 1 <= len(texts) <= _MOST_GOALS or len(set(map(str, texts))) < len(texts):
+            raise validation_error([validation_problem(f"expected one cost or two different ones, not {value!r}")])
+        try:
+            return tuple(parse_goal(text).text for text in texts)
+        except ConfigurationError as error:
+            raise validation_error([validation_problem(str(error))]) from None
 
     @field_validator("keep", mode="before")
     @classmethod
@@ -135,7 +149,9 @@ class Limit(Section):
     @classmethod
     def _enough(cls, value: LimitBudget, info: ValidationInfo) -> LimitBudget:
         needed = 2 * len(info.data.get("families", ()))
-        if value is not None and value.variants < needed:
+        if value is not None and value.variants is None and value.hours is None:
+            raise validation_error([validation_problem("expected variants: COUNT or hours: NUMBER, or both")])
+        if value is not None and value.variants is not None and value.variants < needed:
             message = f"expected at least {needed}, two for each family, not {value.variants}"
             raise validation_error([validation_problem(message, "variants")])
         return value

@@ -10,7 +10,8 @@ from pydantic_core import InitErrorDetails
 
 from brinell.core import ConfigurationError, choices, validation_error, validation_problem
 from brinell.core.conditions import Condition
-from brinell.core.requirements import PROBED, parse_requirement
+from brinell.core.goals import Goal
+from brinell.core.requirements import COSTS, PROBED, parse_requirement
 from brinell.probes import Corruptions, Probe
 from brinell.runtimes import RUNTIMES
 from brinell.study.config.attacks import AttackEntry, TransferEntry
@@ -108,16 +109,33 @@ def check_limit(name: str, limit: Limit, sections: Mapping[str, Any]) -> Iterato
             sides = dict.fromkeys([limit.parent, measured.baselines[limit.parent]])
             if message := next(filter(None, (measured.problem_of(condition, side) for side in sides)), ""):
                 yield validation_problem(f"{condition.text!r}: {message}", name, "keep")
-        for probe in sorted(limit.probes() - set(sections["probes"])):
-            yield validation_problem(
-                f"nobody measures {limit.minimise}; it takes probes: {{{probe}: true}}", name, "minimise"
-            )
+        for goal in limit.goals:
+            if goal.metric in PROBED and (message := measured.problem_of(_as_condition(goal), limit.parent)):
+                yield validation_problem(message, name, "minimise")
+    yield from _families_out_of_reach(name, limit)
     if message := limit_problem(limit):
         yield validation_problem(message, name)
     if len(seeds := getattr(sections.get("seeds"), "variants", (0,))) > 1:
         yield validation_problem(f"a search takes one of seeds.variants, not {list(seeds)}", name)
     if taken := [label for label in (f"{name}-screen", f"{name}-screen-all") if label in sections["attacks"]]:
         yield validation_problem(f"its attack {taken[0]!r} has the name of one of the study's", name)
+
+
+def _as_condition(goal: Goal) -> Condition:
+    return Condition(goal.text, goal.metric, "<=", 0.0, runtime=goal.runtime)
+
+
+def _families_out_of_reach(name: str, limit: Limit) -> Iterator[InitErrorDetails]:
+    """Families none of whose compressors ever lowers a cost that is minimised, or that a condition has lower."""
+    needed = {goal.metric: f"minimise: {goal.text}" for goal in limit.goals}
+    lowered = (condition for condition in limit.conditions if condition.metric in COSTS and condition.signed)
+    needed |= {condition.metric: repr(condition.text) for condition in lowered if not condition.holds(0.0)}
+    for family in limit.families:
+        kept = frozenset.intersection(*(compressor.never_lowers for compressor in limit.compressors(family)))
+        for metric in sorted(kept & set(needed)):
+            kinds = ", ".join(settings["kind"] for settings in limit.families[family])
+            message = f"{kinds} never lowers {metric}; leave the family out, or change {needed[metric]}"
+            yield validation_problem(message, name, "families", family)
 
 
 def read_requirements(value: Any, info: ValidationInfo) -> tuple[str, ...]:
