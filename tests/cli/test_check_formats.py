@@ -13,6 +13,7 @@ from analysis.test_changes import break_examples
 from brinell.cli.display.check_formats import Check, Checks, Format, formatted
 from brinell.store import RunStore
 from reporting.fake_run import FAKES, half_finished, write_fake_run
+from store.rewriting import renew_hash
 
 HOSTILE = Checks(
     'a <run> & "more"',
@@ -98,12 +99,28 @@ def test_status_and_report(brinell, tmp_path):
     found = json.loads(brinell("status", store.root, "--format", "json").out)
     assert found["outcome"] == "passed"
     half_finished(store)
-    found = json.loads(brinell("status", store.root, "--format", "json").out)
-    assert found["outcome"] == "failed"
+    said = brinell("status", store.root, "--format", "json")
+    found = json.loads(said.out)
+    assert (said.status, found["outcome"]) == (1, "failed")
+    assert brinell("status", store.root).status == 1
     assert {"name": "pruned: made", "outcome": "failed", "message": "1 failed"} in found["checks"]
     said = brinell("report", store.root, "--format", "json")
     assert json.loads(said.out) == {"title": "requirements", "outcome": "passed", "checks": []}
     assert "index.html" in said.err
+
+
+def test_status_says_where_a_requirement_is_not_met(brinell, tmp_path):
+    store = write_fake_run(tmp_path / "run", FAKES[:3], examples=200)
+    plan = json.loads((store.root / "study.json").read_text())
+    plan["requirements"] = ["encoded_bytes of pruned <= 1", "clean_accuracy of pruned >= 0.1"]
+    (store.root / "study.json").write_text(json.dumps(plan))
+    renew_hash(store.root / "study.json")
+    said = brinell("status", store.root, "--format", "json")
+    assert said.status == 3
+    found = {check["name"]: check["outcome"] for check in json.loads(said.out)["checks"]}
+    assert found["encoded_bytes of pruned <= 1 of pruned"] == "failed"
+    assert found["clean_accuracy of pruned >= 0.1 of pruned"] == "passed"
+    assert brinell("status", store.root).status == 3
 
 
 def test_run(brinell, done, study, tmp_path):

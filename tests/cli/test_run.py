@@ -63,7 +63,7 @@ def test_failures_end_in_a_summary_and_status_1(brinell, study, tmp_path, monkey
     assert f"1 failed and 6 waited for them; tracebacks are in {tmp_path / 'run' / 'failures'}" in said.err
     assert "Traceback" not in said.out + said.err
     status = brinell("status", tmp_path / "run")
-    assert status.status == 0
+    assert status.status == 1
     assert "7 of 14 results done, 1 failed, 6 blocked" in status.out
     assert "failed: pruned: RuntimeError: out of luck" in status.out
     assert re.search(r"failures/\w+\.json", status.out)

@@ -15,7 +15,7 @@ from brinell.cli.arguments.condition_help import CONDITION_HELP
 from brinell.cli.display.check_formats import Check, Checks, Format, FormatOption, formatted
 from brinell.cli.display.console import Debug, add_row, out, say_error
 from brinell.cli.requirements import NOT_MET_STATUS, requirement_check
-from brinell.core import ConfigurationError, DataError
+from brinell.core import ConfigurationError, DataError, StoreError
 from brinell.core.conditions import Condition
 from brinell.store import RunStore
 
@@ -24,8 +24,8 @@ HELP = f"""Say what changed from one run to another, on the examples that both m
 Variants and attacks are the same where their names are. Accuracies are compared by McNemar's exact test; a difference
 that it does not see is counted as not distinguishable. With --fail-if the exit status is 1 when a change crosses a
 limit, or when the second run lacks what the limit is on; with --require it is 3 when the second run does not meet a
-requirement, by its one-sided 95 % bound. It is 2 when a condition cannot be read or is on nothing, or the runs measured
-other data.
+requirement, by its one-sided 95 % bound. It is 2 when a condition cannot be read or is on nothing, or a run
+cannot be read or measured other data.
 
 {CONDITION_HELP} With --fail-if METRIC may be top5_accuracy as well, NUMBER is the change from the first run to the
 second, with % in percent of the first, and 'at p < LEVEL' may follow. With --require NUMBER is the value itself, or,
@@ -61,7 +61,7 @@ Required = Annotated[
     ),
 ]
 WRONG_QUESTION = 2
-"""Exit status of conditions that cannot be read or are on nothing, and of runs that cannot be compared."""
+"""Exit status of conditions that cannot be read or are on nothing, and of runs that cannot be read or compared."""
 
 
 def compare(
@@ -84,7 +84,7 @@ def compare(
         found = changes(*runs)
         checks = [check for condition in conditions for check in _crossed(condition, found.frame)]
         verdicts = _required(runs[1], [condition.text for condition in needed])
-    except (ConfigurationError, DataError) as error:
+    except (ConfigurationError, DataError, StoreError) as error:
         say_error(str(error))
         raise typer.Exit(WRONG_QUESTION) from None
     if kind == Format.text:

@@ -12,6 +12,7 @@ import typer
 from brinell.analysis import Evaluation
 from brinell.cli.display.check_formats import Check, Checks, Format, Outcome, formatted
 from brinell.cli.display.console import out, say_error
+from brinell.store import RunStore
 
 _OUTCOMES: Final[dict[str, Outcome]] = {"met": "passed", "not met": "failed", "undecided": "undecided"}
 NOT_MET_STATUS: Final = 3
@@ -38,6 +39,16 @@ def check_requirements(evaluation: Evaluation, kind: Format = Format.text, *, pr
         raise typer.Exit(1)
     if NOT_MET in frame["verdict"]:
         raise typer.Exit(NOT_MET_STATUS)
+
+
+def requirement_checks(store: RunStore) -> list[Check]:
+    """The verdicts on a run's requirements; reads no results where there are none."""
+    if not store.plan().requirements:
+        return []
+    from brinell.analysis import load
+    from brinell.analysis.requirements import requirements
+
+    return [requirement_check(row) for row in requirements(load(store)).iter_rows(named=True)]
 
 
 def _print(frame: pl.DataFrame) -> None:

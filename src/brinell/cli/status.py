@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby
+from pathlib import Path
 from typing import Final
 
 import typer
@@ -17,10 +18,13 @@ from brinell.analysis.coverage import CoverageStatus, failure_status, variant_st
 from brinell.analysis.labels import labels
 from brinell.cli.display.check_formats import Check, Checks, Format, FormatOption, Outcome, formatted
 from brinell.cli.display.console import Debug, RunFolder, add_row, out
+from brinell.cli.requirements import NOT_MET_STATUS, requirement_checks
 from brinell.core import StudyPlan, duration
 from brinell.store import Failure, RunStore
 
 HELP = """Show how far a run is: what is done, running, failed, blocked or unsupported, and the time left.
+
+The exit status is 1 where something failed, and 3 where what is measured does not meet a requirement of the study.
 
 [bold]Example[/]
 
@@ -48,9 +52,21 @@ def status(folder: RunFolder, kind: FormatOption = Format.text, debug: Debug = F
     plan, now = store.plan(), time.time()
     failures = store.failures()
     parts = list(_parts(store, plan, failures))
-    if kind != Format.text:
-        typer.echo(formatted(Checks(plan.name, tuple(_checks(plan, parts))), kind))
-        return
+    verdicts = requirement_checks(store)
+    if kind == Format.text:
+        _print(folder, store, plan, parts, failures, now)
+    else:
+        typer.echo(formatted(Checks(plan.name, (*_checks(plan, parts), *verdicts)), kind))
+    if any(part.state in ("failed", "blocked") for part in parts):
+        raise typer.Exit(1)
+    if any(check.outcome == "failed" for check in verdicts):
+        raise typer.Exit(NOT_MET_STATUS)
+
+
+def _print(
+    folder: Path, store: RunStore, plan: StudyPlan, parts: list[_Part], failures: dict[str, Failure], now: float
+) -> None:
+    """How far the run is, for people."""
     count = Counter(part.state for part in parts)
     running = store.running().values() if store.in_use else ()  # a dead run's last words are no news
     others = [("running", len(running)), *((state, count[state]) for state in _STATES)]

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
-from typing import Annotated, Final, Literal
+from typing import Annotated, Literal
 from xml.etree import ElementTree
 
 import typer
 
+from brinell.core.markdown import escaped
 from brinell.core.records import printable
 
 
@@ -97,9 +97,9 @@ def _junit(checks: Checks) -> str:
 
 
 def _markdown(checks: Checks) -> str:
-    rows = [f"| {check.outcome} | {_cell(check.name)} | {_cell(check.message)} |" for check in checks.checks]
+    rows = [f"| {check.outcome} | {escaped(check.name)} | {escaped(check.message)} |" for check in checks.checks]
     table = ["", "| outcome | check | measured |", "|---|---|---|", *rows] if rows else []
-    return "\n".join([f"**{_cell(checks.title)}**: {checks.counted()}", *table])
+    return "\n".join([f"**{escaped(checks.title)}**: {checks.counted()}", *table])
 
 
 def _github(checks: Checks) -> str:
@@ -111,9 +111,6 @@ def _github(checks: Checks) -> str:
     return "\n".join([*lines, f"::notice title={_property(checks.title)}::{_escaped(checks.counted())}"])
 
 
-_MARKDOWN: Final = re.compile(r"([\\`*_\[\]<>|#@])")
-
-
 def _open(checks: Checks) -> Sequence[Check]:
     return [check for check in checks.checks if check.outcome != "passed"]
 
@@ -121,11 +118,6 @@ def _open(checks: Checks) -> Sequence[Check]:
 def _clean(text: str) -> str:
     """Without the characters that XML forbids."""
     return printable(text.replace("\n", " "))
-
-
-def _cell(text: str) -> str:
-    """Markdown that shows the text as it is: names may come from a stranger's run."""
-    return _MARKDOWN.sub(r"\\\1", printable(text.replace("\n", " ")))
 
 
 def _escaped(text: str) -> str:
