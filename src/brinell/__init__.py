@@ -1,6 +1,6 @@
 """How far can a neural network be compressed before it, or its robustness, breaks?
 
-The public functions `attack`, `compress`, `save`, `load`, `run`, `limit` and `report`, and the packages
+The public functions `attack`, `compress`, `save`, `load`, `run`, `limit`, `publish` and `report`, and the packages
 (`brinell.models`, `brinell.data`, `brinell.costs`, ...), are imported when they are first used (PEP 562).
 """
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from brinell.compressors import compress
     from brinell.container import load, save
     from brinell.reporting import write as report
-    from brinell.runs import limit, run
+    from brinell.runs import limit, publish, run
 
 _FUNCTIONS: Final = {
     "attack": ("brinell.attacks", "attack"),
@@ -42,6 +42,7 @@ _FUNCTIONS: Final = {
     "load": ("brinell.container", "load"),
     "run": ("brinell.runs", "run"),
     "limit": ("brinell.runs", "limit"),
+    "publish": ("brinell.runs", "publish"),
     "report": ("brinell.reporting", "write"),
 }
 _PACKAGES: Final = (
@@ -83,6 +84,7 @@ __all__ = [
     "models",
     "nn",
     "probes",
+    "publish",
     "report",
     "reporting",
     "run",

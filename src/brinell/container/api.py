@@ -9,6 +9,7 @@ from pathlib import Path
 from torch import nn
 
 from brinell.container.deflate import Effort
+from brinell.container.hub import HUB_SCHEME, download
 from brinell.container.reading import read
 from brinell.container.writing import write
 from brinell.core import ModelError
@@ -33,10 +34,12 @@ def save(variant: Variant, path: str | os.PathLike[str], *, effort: Effort = "de
 def load(path: str | os.PathLike[str], *, model: nn.Module | None = None, runtime: str = "reference") -> Variant:
     """Read a `.brinell` file; its outputs equal those of the variant that was saved, exactly.
 
-    `model` is an instance of a user's own module, which no file can rebuild; its tensors do not matter.
+    `path` may be `hf://USER/REPO[@REVISION]/FILE.brinell`, a file of the Hugging Face hub (`brinell[hub]`). `model` is
+    an instance of a user's own module, which no file can rebuild; its tensors do not matter.
 
     Raises:
         StoreError: the file is missing, damaged, not a `.brinell` file, needs `model`, or does not fit the one given.
         UnsupportedError: there is no such runtime.
     """
-    return replace(read(Path(path), model=model), runtime=runtime)
+    file = download(path) if isinstance(path, str) and path.startswith(HUB_SCHEME) else Path(path)
+    return replace(read(file, model=model), runtime=runtime)

@@ -3,5 +3,6 @@
 from brinell.runs.api import run
 from brinell.runs.limit_api import limit
 from brinell.runs.progress_display import ProgressDisplay
+from brinell.runs.publish_api import publish
 
-__all__ = ["ProgressDisplay", "limit", "run"]
+__all__ = ["ProgressDisplay", "limit", "publish", "run"]

@@ -22,11 +22,12 @@ if TYPE_CHECKING:
 Shape = tuple[int, int, int]
 
 GRAMMAR: Final = (
-    "a .brinell, .pt2 or .onnx file; FILE.py:FACTORY or MODULE:FACTORY; timm:NAME or torchvision:NAME; or a built-in "
-    "kind (brinell list models)"
+    "a .brinell, .pt2 or .onnx file; hf://USER/REPO/FILE.brinell; FILE.py:FACTORY or MODULE:FACTORY; timm:NAME or "
+    "torchvision:NAME; or a built-in kind (brinell list models)"
 )
-HELP: Final = """MODEL is a .brinell file; a .pt2 file of torch.export or an .onnx file; code of your own, as
-networks.py:build or package.module:build; timm:NAME or torchvision:NAME; or a built-in kind (brinell list models).
+HELP: Final = """MODEL is a .brinell file, or one of the Hugging Face hub as hf://USER/REPO/FILE.brinell; a .pt2 file of
+torch.export or an .onnx file; code of your own, as networks.py:build or package.module:build; timm:NAME or
+torchvision:NAME; or a built-in kind (brinell list models).
 --weights is its checkpoint; --set model.SETTING changes its settings, such as model.mean."""
 
 Model = Annotated[str, typer.Argument(metavar="MODEL", help=f"{GRAMMAR[0].upper()}{GRAMMAR[1:]}.")]
@@ -138,13 +139,16 @@ def read_model(text: str, weights: Path | None = None, changes: Mapping[str, Any
     Raises:
         ConfigurationError: nothing; what is accepted.
     """
-    settings = _settings(text)
+    from brinell.container.hub import HUB_SCHEME, download
+
+    settings = None if text.startswith(HUB_SCHEME) else _settings(text)
     given = {**(changes or {}), **({} if weights is None else {"weights": weights})}
     if settings is None and given:
         raise ConfigurationError(
             f"{text}: a .brinell file holds its settings and weights; leave out {', '.join(given)}"
         )
-    return ModelArgument(text, Path(text) if settings is None else None, {**(settings or {}), **given})
+    file = None if settings is not None else download(text) if text.startswith(HUB_SCHEME) else Path(text)
+    return ModelArgument(text, file, {**(settings or {}), **given})
 
 
 def names_apart(texts: Sequence[str]) -> list[str]:
