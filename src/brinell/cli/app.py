@@ -12,12 +12,15 @@ from brinell.cli import (
     attack,
     compare,
     compress,
+    dossier,
     export,
     importing,
+    index,
     init,
     inspect,
     limit,
     listing,
+    publish,
     report,
     run,
     sizes,
@@ -46,6 +49,9 @@ app.command("inspect", cls=Command, help=flowing(inspect.HELP))(inspect.inspect)
 app.command("attack", cls=Command, help=flowing(attack.HELP))(attack.attack)
 app.command("compress", cls=Command, help=flowing(compress.HELP))(compress.compress)
 app.command("sizes", cls=Command, help=flowing(sizes.HELP))(sizes.compare_sizes)
+app.command("dossier", cls=Command, help=flowing(dossier.HELP))(dossier.dossier)
+app.command("index", cls=Command, help=flowing(index.HELP))(index.index)
+app.command("publish", cls=Command, help=flowing(publish.HELP))(publish.publish)
 app.command("export", cls=Command, help=flowing(export.HELP))(export.export)
 app.add_typer(importing.app, name="import")
 
