@@ -30,6 +30,10 @@ CODE = """
             self.conv = nn.Conv2d(3, width, 3)
             self.fc = nn.Linear(width, classes)
 
+        @classmethod
+        def from_classes(cls, classes):
+            return cls(classes=classes)
+
         def forward(self, x):
             return self.fc(torch.relu(self.conv(x)).mean((2, 3)))
 
@@ -75,6 +79,12 @@ def test_a_class_and_weights_and_a_normalisation(code: Path, tmp_path: Path) -> 
     assert found.module.model.fc.bias.tolist() == [0, 1, 2, 3, 4]
 
 
+def test_a_class_method(code: Path) -> None:
+    assert load(code, factory="Net.from_classes", arguments={"classes": 7}).classes == 7
+    with pytest.raises(ModelError, match=r"factory: .* has no Net\.from_name; accepted: Net, build"):
+        load(code, factory="Net.from_name")
+
+
 def _rest(code: Path) -> dict[str, torch.Tensor]:
     return {name: tensor for name, tensor in load(code).module.state_dict().items() if name != "fc.bias"}
 
@@ -104,7 +114,7 @@ def test_code_runs_only_where_it_is_trusted(code: Path) -> None:
             r"expected logits \(2, classes\) of 2 images; the network returns a tensor of \(2, 4, 6, 6\)",
         ),
         ({"factory": "biuld"}, r"did you mean 'build'\? accepted: "),
-        ({"factory": "constant"}, r"factory: .* has none"),
+        ({"factory": "constant"}, r"factory: .* has no constant"),
         ({"arguments": {"depth": 3}}, r"build\(depth=3\) failed: TypeError: .*unexpected keyword argument 'depth'"),
         ({"mean": [0.5], "std": [0.5]}, r"mean and std need 3 numbers each"),
     ],

@@ -46,7 +46,7 @@ class CustomNetwork(NetworkSource):
     module: str | None = None
     """An importable one, such as `my_package.models`."""
     factory: str = "build"
-    """A function, or a class, of the file; it is called with `arguments`."""
+    """A function, a class, or a class method such as `Net.from_name`; it is called with `arguments`."""
     arguments: Mapping[str, Any] = Field(default_factory=dict)
     """Of the factory, by name."""
     weights: Path | None = None
@@ -82,10 +82,12 @@ class CustomNetwork(NetworkSource):
     def _find(self) -> tuple[Callable[..., Any], str]:
         """The factory, and the name of the module that it was found in."""
         module = _import_file(self.file) if self.file is not None else _import_module(str(self.module))
-        found = getattr(module, self.factory, None)
+        found: Any = module
+        for name in self.factory.split("."):
+            found = getattr(found, name, None)
         if not callable(found):
             known = [name for name, value in vars(module).items() if callable(value) and not name.startswith("_")]
-            raise ModelError(f"factory: {self.file or self.module} has none; {choices(self.factory, known)}")
+            raise ModelError(f"factory: {self.file or self.module} has no {self.factory}; {choices(self.factory, known)}")
         factory: Callable[..., Any] = found
         return factory, module.__name__
 
