@@ -87,7 +87,8 @@ class CustomNetwork(NetworkSource):
             found = getattr(found, name, None)
         if not callable(found):
             known = [name for name, value in vars(module).items() if callable(value) and not name.startswith("_")]
-            raise ModelError(f"factory: {self.file or self.module} has no {self.factory}; {choices(self.factory, known)}")
+            place = self.file or self.module
+            raise ModelError(f"factory: {place} has no {self.factory}; {choices(self.factory, known)}")
         factory: Callable[..., Any] = found
         return factory, module.__name__
 
