@@ -24,7 +24,9 @@ from brinell.attacks import ATTACKS
 from brinell.compressors import COMPRESSORS, RATES
 from brinell.core import Registry
 from brinell.data import DATASETS
-from brinell.models import MODELS
+from brinell.models import MODELS, NETWORKS
+from brinell.probes import PROBES
+from brinell.runtimes import RUNTIMES
 from brinell.study import shipped
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -166,6 +168,122 @@ def test_members_are_final() -> None:
     """Shared mechanism is functions, not inheritance."""
     for _, found in members(ATTACKS, COMPRESSORS, RATES, MODELS, DATASETS):
         assert not [child for child in found.__subclasses__() if child.__module__.startswith("brinell.")]
+
+
+# Names of members
+
+FAMILIES_BY_NAME = (ATTACKS, COMPRESSORS, RATES, DATASETS, NETWORKS, PROBES, RUNTIMES)
+ORDINARY_WORDS = {
+    *(
+        "arrays",
+        "auto",
+        "corruptions",
+        "custom",
+        "energy",
+        "exported",
+        "images",
+        "int8",
+        "latency",
+        "layers",
+        "masking",
+    ),
+    *(
+        "onnx",
+        "onnxruntime",
+        "openvino",
+        "sparse",
+        "square",
+        "timm",
+        "torchvision",
+        "uniform",
+        "huggingface",
+        "gallery",
+    ),
+    *("dns", "prune"),
+}
+"""Kinds that are words of other meanings, too: files, modules, sections of the page. They count beside `kind` only."""
+MAY_NAME_MEMBERS = {
+    "attacks/auto_attack.py": "AutoAttack is defined as these attacks in this order (Croce and Hein, 2020)",
+    "cli/arguments/": "the notation of networks and data on the command line, for files of each kind",
+    "cli/init.py": "the notation of networks and data on the command line",
+    "reporting/layout.py": "sections of the page, some of which are called after a probe",
+    "study/config/limits.py": "the attack that screens networks where a study names none",
+    "study/draft.py": "the study that `brinell init` begins with",
+    "study/limit_config.py": "the searches that `brinell limit` begins with",
+    "testing/example_networks.py": "the data that members are tested on",
+}
+"""Files, or folders, that name members of others, and why.
+
+`reference` does not count: it is the runtime that all others are checked against.
+"""
+
+
+def named_members(path: str, tree: ast.AST) -> Iterator[str]:
+    """Kinds of members that a module writes as text, other than its own: in any place, or those of `ORDINARY_WORDS`
+    beside `kind` and in collections of several kinds of one family."""
+    module = "brinell." + path.removesuffix(".py").replace("/", ".")
+    families = [{kind for kind in family if family[kind].__module__ != module} for family in FAMILIES_BY_NAME]
+    kinds = set().union(*families) - {"reference"}
+    own: set[int] = set()
+    beside_kind: set[int] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assign | ast.AnnAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            if ast.unparse(targets[0]) in ("kind", "__all__") and node.value is not None:
+                own |= {id(part) for part in ast.walk(node.value)}
+        if isinstance(node, ast.keyword) and node.arg in ("section", "name", "title"):
+            own |= {id(part) for part in ast.walk(node.value)}
+        for place in places_of_kinds(node, families):
+            beside_kind |= {id(part) for part in ast.walk(place)}
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Constant) or node.value not in kinds or id(node) in own:
+            continue
+        if node.value not in ORDINARY_WORDS or id(node) in beside_kind:
+            yield f"line {node.lineno}: {node.value!r}"
+
+
+def places_of_kinds(node: ast.AST, families: list[set[str]]) -> Iterator[ast.AST]:
+    """Parts of a node in which a text that is some kind is meant as that kind."""
+    if isinstance(node, ast.keyword) and node.arg == "kind":
+        yield node.value
+    if isinstance(node, ast.Compare) and re.search(r"\bkind\b", ast.unparse(node)):
+        yield node
+    if isinstance(node, ast.Dict):
+        yield from (
+            value
+            for key, value in zip(node.keys, node.values, strict=True)
+            if key is not None and ast.unparse(key) == "'kind'"
+        )
+    if isinstance(node, ast.Dict | ast.Tuple | ast.List | ast.Set):
+        parts = [part for part in (node.keys if isinstance(node, ast.Dict) else node.elts) if part is not None]
+        texts = {part.value for part in parts if isinstance(part, ast.Constant)}
+        if any(len(texts & kinds) > 1 for kinds in families):
+            yield from parts
+
+
+def test_members_are_known_by_name_in_their_own_file_only() -> None:
+    found = {path: sorted(set(named_members(path, tree))) for path, tree in TREES.items()}
+    found = {path: names for path, names in found.items() if names}
+    assert not {path: names for path, names in found.items() if not path.startswith(tuple(MAY_NAME_MEMBERS))}
+    assert not [exception for exception in MAY_NAME_MEMBERS if not any(path.startswith(exception) for path in found)]
+
+
+@pytest.mark.parametrize(
+    ("code", "found"),
+    [
+        ("if attack.kind == 'pgd': pass", 1),
+        ("AXES = {'local_search': 3}", 1),
+        ("probes = {'kind': 'energy'}", 1),
+        ("if probe.kind in ('energy', 'latency'): pass", 2),
+        ("frame.filter(kind='latency')", 1),
+        ("RECORDS = {'energy': 1, 'latency': 2}", 2),
+        ("figure(section='energy')", 0),
+        ("load('images')", 0),
+        ("class Own: kind = 'pgd'", 0),
+    ],
+)
+def test_the_search_for_names_of_members_finds_them(code: str, found: int) -> None:
+    assert len(set(named_members("study/plan.py", ast.parse(code)))) == found
 
 
 # Files

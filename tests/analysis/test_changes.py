@@ -15,7 +15,7 @@ import pytest
 from brinell.analysis import load, mcnemar
 from brinell.analysis.compare.changes import CHANGE_SCHEMA, COST_METRICS, changes
 from brinell.analysis.compare.probe_changes import probe_changes
-from brinell.analysis.records.probes import KINDS, Found, Probes
+from brinell.analysis.records.probes import Corruptions, Found, Latency, Probes
 from brinell.core import DataError, PlannedTrial, Point
 from brinell.store import RunStore
 from reporting.fake_run import FAKES, write_fake_run
@@ -329,16 +329,16 @@ def answers(latencies: dict[str, float], shares: list[float] | None = None) -> P
         for name, ms in latencies.items()
         for batch in (1, 8)
     ]
-    record = KINDS["latency"].model_validate({"machine": "two cores", "threads": 1, "readings": readings})
+    record = Latency.model_validate({"machine": "two cores", "threads": 1, "readings": readings})
     found = [Found("a", record, dict)]
     if shares is None:
-        return Probes(latency=tuple(found))
+        return Probes({"latency": tuple(found)})
     correct = np.array([shares, shares]) > 0
     both = [{"corruption": "fog", "severity": severity, "accuracy": float(correct.mean())} for severity in (1, 2)]
     about = {"settings": "CIFAR-10-C", "examples": len(shares), "clean_accuracy": 1.0}
     corrupted = {**about, "mean_accuracy": float(correct.mean()), "readings": both}
-    asked = Found("a", KINDS["corruptions"].model_validate(corrupted), lambda: {"correct": correct})
-    return Probes(latency=tuple(found), corruptions=(asked,))
+    asked = Found("a", Corruptions.model_validate(corrupted), lambda: {"correct": correct})
+    return Probes({"latency": tuple(found), "corruptions": (asked,)})
 
 
 def test_latency_and_corruption_accuracy_are_tested() -> None:

@@ -194,7 +194,7 @@ def test_robustness_by_masked_gradients_is_said_to_be(evaluation: Evaluation) ->
     }
     evidence = Evidence(check="zero", suspicious=True, says="all are zero")
     record = Masking(masked=True, summary="", examples=10, epsilon=0.1, evidence=(evidence,))
-    probes = Probes(masking=(Found("xnor", record, dict),))
+    probes = Probes({"masking": (Found("xnor", record, dict),)})
     plain, masked = (reproduction(replace(evaluation, probes=found)) for found in (Probes(), probes))
     assert plain is not None
     assert masked is not None
@@ -335,7 +335,7 @@ def test_energy_that_is_modelled_says_so(evaluation: Evaluation) -> None:
         return Found(variant, Energy(**fields, energy_j=joules), dict)  # type: ignore[arg-type]
 
     asked = (energy("baseline", "measured", (9.0, 2.0)), energy("xnor", "modelled", (1.0, 0.0)))
-    ours = reproduction(replace(evaluation, probes=Probes(energy=asked)))
+    ours = reproduction(replace(evaluation, probes=Probes({"energy": asked})))
     assert ours is not None
     joules, watts = (Spent(read="energy", column=column) for column in ("energy_j", "power_w"))  # type: ignore[arg-type]
     measured = ours.read("resnet20/vanilla", joules)
@@ -362,7 +362,7 @@ def test_maps_fall_where_their_intervals_say_so(evaluation: Evaluation) -> None:
         return Found(variant, record, dict)
 
     asked = (maps("baseline", (184, 171, 135)), maps("xnor", (98, 97, 60)))
-    ours = reproduction(replace(evaluation, probes=Probes(activation_maps=asked)))
+    ours = reproduction(replace(evaluation, probes=Probes({"activation_maps": asked})))
     assert ours is not None
     claim = {"rule": "falls", "reads": [{"read": "map", "steps": steps} for steps in (0, 1, 5)]}
     assert decide(ours, rows=["resnet20/vanilla"], **claim).verdict == "holds"

@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 from brinell.analysis import Evaluation, load
-from brinell.analysis.records.probes import KINDS, Found, Probes
+from brinell.analysis.records.probes import PROBE_RECORDS, Found, Probes
 from brinell.analysis.requirements import MET, NOT_MET, UNDECIDED, BoundedValue, decide, requirements
 from brinell.analysis.significance.bounds import difference_bounds, share_bounds
 from brinell.core import ConfigurationError
@@ -152,14 +152,15 @@ def test_what_can_never_be_meant_is_refused(text: str, words: str) -> None:
 
 def probed(evaluation: Evaluation, **answers: list[tuple[str, dict[str, Any], dict[str, Any]]]) -> Evaluation:
     """With answers of probes: variant, record and arrays, by kind."""
+    records = {record.kind: record for record in PROBE_RECORDS}
     found = {
         kind: tuple(
-            Found(name, KINDS[kind].model_validate(record), lambda arrays=arrays: arrays)
+            Found(name, records[kind].model_validate(record), lambda arrays=arrays: arrays)
             for name, record, arrays in every
         )
         for kind, every in answers.items()
     }
-    return replace(evaluation, probes=Probes(**found))
+    return replace(evaluation, probes=Probes(found))
 
 
 def latency(*readings: tuple[str, int, float]) -> dict[str, Any]:

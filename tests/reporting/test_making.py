@@ -14,7 +14,7 @@ import vl_convert
 
 from brinell.analysis import Evaluation, load
 from brinell.analysis.records.compressor_logs import compressor_logs
-from brinell.analysis.records.probes import PROBE_SCHEMA, Found, Latency
+from brinell.analysis.records.probes import PROBE_SCHEMA, Found, Latency, Probes
 from brinell.reporting.drawing.chart import Figure, for_file, for_page
 from brinell.reporting.drawing.palette import styles
 from brinell.reporting.drawing.theme import resolve_colours
@@ -165,7 +165,7 @@ def answering(evaluation: Evaluation, **answers: Latency) -> Figure:
     found = tuple(Found(variant, record, dict) for variant, record in answers.items())
     asked = [variant for variant in evaluation.variants["variant"] if variant not in answers]
     open_ = pl.DataFrame([(name, "latency", "missing", "") for name in asked], schema=PROBE_SCHEMA, orient="row")
-    changed = replace(evaluation, probes=replace(evaluation.probes, latency=found), unanswered=open_)
+    changed = replace(evaluation, probes=Probes({**evaluation.probes.by_kind, "latency": found}), unanswered=open_)
     return one(latency.figure(changed, styles(evaluation.variants)))
 
 
@@ -199,7 +199,7 @@ def test_latency_names_the_machine_and_every_reading(evaluation: Evaluation, who
     assert labels(figure)[0] == ["baseline\u20031.24 ms", "pruned\u20030.620 ms", "inq\u20031.24 ms"]
     (bar,) = marks(figure.panels[0].spec, "rule")
     assert (bar["encoding"]["x"]["field"], bar["encoding"]["x2"]["field"]) == ("low_ms", "high_ms")
-    assert figure.frame.height == sum(len(found.record.readings) for found in evaluation.probes.latency)
+    assert figure.frame.height == sum(len(found.record.readings) for found in evaluation.probes.of(Latency))
     assert "0.620 ms" in svg(figure)
 
 

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from brinell.analysis import Evaluation, load
-from brinell.analysis.records.probes import Found, Latency
+from brinell.analysis.records.probes import Found, Latency, Probes
 from brinell.reporting.speed_up import fastest_times, latency_frame, smallest_file_speed
 from reporting.fake_run import write_fake_run
 
@@ -37,7 +37,7 @@ def timed(evaluation: Evaluation, **medians: dict[tuple[str, int], float]) -> Ev
         )
         for variant, readings in medians.items()
     )
-    return replace(evaluation, probes=replace(evaluation.probes, latency=found))
+    return replace(evaluation, probes=Probes({**evaluation.probes.by_kind, "latency": found}))
 
 
 def smallest(evaluation: Evaluation) -> str:

@@ -43,10 +43,10 @@ def old_run(tmp_path, old_revisions) -> Path:
 
 
 def decisive(planned: StudyPlan) -> StudyPlan:
-    """The plan without the norm, and without settings as they are printed: later versions may add defaults there."""
+    """The plan without what is kept since (the norm, the paper's axis), and without settings as they are printed."""
     variants = tuple(variant.model_copy(update={"settings": {}}) for variant in planned.variants)
     probes = tuple(probe.model_copy(update={"spec": {}}) for probe in planned.probes)
-    trials = tuple(trial.model_copy(update={"norm": None}) for trial in planned.trials)
+    trials = tuple(trial.model_copy(update={"norm": None, "paper_axis": None}) for trial in planned.trials)
     return planned.model_copy(update={"variants": variants, "trials": trials, "probes": probes, "config": {}})
 
 

@@ -110,8 +110,8 @@ def test_a_run_answers_and_resumes_probe_by_probe(asking, tmp_path, monkeypatch)
     store = RunStore.open(tmp_path / "run")
     evaluation = load(store)
     assert evaluation.problems == ()
-    found = evaluation.probes
-    assert {kind: len(getattr(found, kind)) for kind in EVERYTHING} == {
+    found = evaluation.probes.by_kind
+    assert {kind: len(found[kind]) for kind in EVERYTHING} == {
         "masking": 2,
         "corruptions": 2,
         "activation_maps": 1,
@@ -119,14 +119,14 @@ def test_a_run_answers_and_resumes_probe_by_probe(asking, tmp_path, monkeypatch)
         "latency": 2,
         "energy": 2,
     }
-    for verdict in found.masking:
+    for verdict in found["masking"]:
         assert (verdict.record.examples, verdict.record.epsilon) == (12, 16 / 255)
         assert verdict.record.masked == any(item.suspicious for item in verdict.record.evidence)
-    assert "transfer from the reference" in {item.check for item in found.masking[1].record.evidence}
-    assert "transfer from the reference" not in {item.check for item in found.masking[0].record.evidence}
-    assert found.gallery[0].arrays()["adversarial"].shape == (3, 8, 8, 1)
-    assert (found.gallery[0].record.attack, found.gallery[0].record.steps) == ("pgd", 3)
-    record = found.corruptions[0].record
+    assert "transfer from the reference" in {item.check for item in found["masking"][1].record.evidence}
+    assert "transfer from the reference" not in {item.check for item in found["masking"][0].record.evidence}
+    assert found["gallery"][0].arrays()["adversarial"].shape == (3, 8, 8, 1)
+    assert (found["gallery"][0].record.attack, found["gallery"][0].record.steps) == ("pgd", 3)
+    record = found["corruptions"][0].record
     assert [(reading.corruption, reading.severity) for reading in record.readings] == [
         ("fog", 1),
         ("fog", 5),
@@ -134,7 +134,7 @@ def test_a_run_answers_and_resumes_probe_by_probe(asking, tmp_path, monkeypatch)
         ("contrast", 5),
     ]
     assert record.mean_accuracy == pytest.approx(sum(reading.accuracy for reading in record.readings) / 4)
-    assert set(found.activation_maps[0].arrays()) >= {"image", "map_0", "map_1", "map_5"}
+    assert set(found["activation_maps"][0].arrays()) >= {"image", "map_0", "map_1", "map_5"}
     lost = store.plan().probes[4]
     before = {path: path.stat().st_mtime_ns for path in store.probe_path(lost.key).parent.iterdir()}
     store.probe_path(lost.key).unlink()

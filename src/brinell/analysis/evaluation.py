@@ -16,7 +16,7 @@ from brinell.analysis.material.strength import breaking_points, breaking_steps
 from brinell.analysis.material.stress_axis import StressAxis, choose_stress_axis
 from brinell.analysis.records.compressor_logs import CompressorLogs, compressor_logs
 from brinell.analysis.records.diagnostics import COMPUTATION_SCHEMA, infinite_gradients
-from brinell.analysis.records.probes import Probes, probes, unanswered
+from brinell.analysis.records.probes import Masking, Probes, probes, unanswered
 from brinell.analysis.records.training import notes, training
 from brinell.analysis.records.variants import variants
 from brinell.analysis.reference_radius import ReferenceRadius, reference_radius
@@ -98,7 +98,7 @@ class Evaluation:
     def suspects(self) -> frozenset[str]:
         """Variants whose robustness may be masked gradients: their readings show signs of it, or the probe says so."""
         return frozenset(self.masking_signs["variant"]) | {
-            found.variant for found in self.probes.masking if found.record.masked
+            found.variant for found in self.probes.of(Masking) if found.record.masked
         }
 
     @property
@@ -218,7 +218,7 @@ def _stresses(plan: StudyPlan) -> dict[str, StressAxis]:
     """Of attacks on the network that is judged; what is crafted on another shows in the matrix of transfers."""
     crossing = transferred_attacks(plan)
     attacks = [trial for trial in plan.trials if trial.kind != CLEAN and trial.attack not in crossing]
-    return {trial.attack: choose_stress_axis(trial.points, trial.kind) for trial in attacks}
+    return {trial.attack: choose_stress_axis(trial.points, trial.paper_axis) for trial in attacks}
 
 
 def _planned_order(readings: pl.DataFrame, plan: StudyPlan, names: Mapping[str, str]) -> pl.DataFrame:

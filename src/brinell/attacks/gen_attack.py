@@ -45,6 +45,7 @@ class GenAttack(Attack):
     revision: ClassVar[int] = 2
     needs: ClassVar[Literal["gradient", "scores"]] = "scores"
     sweepable: ClassVar[frozenset[str]] = frozenset({"epsilon", "steps"})
+    paper_axis: ClassVar[tuple[Literal["epsilon", "steps"], float] | None] = ("steps", 8 / 255)
     targeted_only: ClassVar[bool] = True
 
     epsilon: Fraction = Field(ge=0)

@@ -50,6 +50,7 @@ class LocalSearch(Attack):
     revision: ClassVar[int] = 2
     needs: ClassVar[Literal["gradient", "scores"]] = "scores"
     sweepable: ClassVar[frozenset[str]] = frozenset({"epsilon", "steps"})
+    paper_axis: ClassVar[tuple[Literal["epsilon", "steps"], float] | None] = ("steps", 16 / 255)
     skips_misclassified: ClassVar[bool] = True
     takes_targets: ClassVar[bool] = False
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 from torch import Tensor
@@ -37,6 +37,7 @@ class PGD(Attack):
     kind = "pgd"
     revision: ClassVar[int] = 2
     sweepable: ClassVar[frozenset[str]] = frozenset({"epsilon", "steps"})
+    paper_axis: ClassVar[tuple[Literal["epsilon", "steps"], float] | None] = ("epsilon", 3.0)
     traceable: ClassVar[bool] = True
     skips_misclassified: ClassVar[bool] = True
     every_surrogate: ClassVar[bool] = True

@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from bisect import bisect_left, bisect_right
 from collections.abc import Mapping
-from typing import Annotated, Any, Final, NamedTuple
+from typing import Annotated, Any, Final, Literal, NamedTuple
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
@@ -139,6 +139,9 @@ class PlannedTrial(_Record):
     runtime: str
     random: bool
     points: tuple[Point, ...]
+    paper_axis: tuple[Literal["epsilon", "steps"], float] | None = None
+    """What the attack's paper sweeps, and the value at which it holds the other quantity; `None` where it sweeps
+    nothing, and in plans made before it was kept."""
     trace_every: int | None = None
     blocks: tuple[Block, ...]
     """In ascending order; they do not overlap."""

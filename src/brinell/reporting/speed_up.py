@@ -8,6 +8,7 @@ import polars as pl
 
 from brinell.analysis import Evaluation, labels_of_names
 from brinell.analysis.labels import labels
+from brinell.analysis.records.probes import Latency
 from brinell.reporting.formats import times
 
 LATENCY_SCHEMA: Final = {
@@ -35,7 +36,7 @@ def latency_frame(evaluation: Evaluation) -> pl.DataFrame:
     """
     rows = [
         (found.variant, found.record.machine, found.record.threads, *reading.model_dump().values())
-        for found in evaluation.probes.latency
+        for found in evaluation.probes.of(Latency)
         for reading in found.record.readings
     ]
     measured = pl.DataFrame(rows, schema=LATENCY_SCHEMA, orient="row")

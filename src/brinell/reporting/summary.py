@@ -12,6 +12,7 @@ import polars as pl
 from brinell.analysis import TOLERANCE, Choice, Evaluation, names_of_labels
 from brinell.analysis.labels import labels
 from brinell.analysis.papers import Verdict, findings, reproduction
+from brinell.analysis.records.probes import Masking
 from brinell.analysis.requirements import MET, NOT_MET, UNDECIDED, requirements
 from brinell.reporting.baseline_comparison import compare_with_baseline
 from brinell.reporting.describe import named, span, worst_case_over
@@ -213,7 +214,7 @@ def _joined(names: list[Name]) -> list[str | Name]:
 
 def _masked(evaluation: Evaluation) -> list[Sentence]:
     """Variants with masked gradients by the probe, or with signs of masking in the readings."""
-    probed = {found.variant: found.record for found in evaluation.probes.masking}
+    probed = {found.variant: found.record for found in evaluation.probes.of(Masking)}
     if evaluation.readings.is_empty() and not probed:
         return []
     suspects = [name for name in evaluation.variants["variant"] if name in evaluation.suspects]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from brinell.core import (
     Block,
@@ -105,6 +106,7 @@ class _Run:
     seed: int = 0
     random: bool = False
     trace_every: int | None = None
+    paper_axis: tuple[Literal["epsilon", "steps"], float] | None = None
 
 
 def _runs(
@@ -125,7 +127,7 @@ def _runs(
     attack, points, runtime = swept.attack, swept.points, study.runtime
     for seed in dict.fromkeys(seeds) if attack.random else (0,):
         norm, spec = attack.distance_norm, attack.identity()
-        yield _Run(name, spec, norm, points, blocks, runtime, seed, attack.random, trace_every)
+        yield _Run(name, spec, norm, points, blocks, runtime, seed, attack.random, trace_every, attack.paper_axis)
 
 
 def _among(variants: Sequence[VariantPlan], names: tuple[str, ...] | None) -> list[VariantPlan]:
@@ -164,6 +166,7 @@ def _trial(run: _Run, judged: VariantPlan, crafted: VariantPlan, view: str, test
         runtime=run.runtime,
         random=run.random,
         points=run.points,
+        paper_axis=run.paper_axis,
         trace_every=run.trace_every,
         blocks=run.blocks,
     )

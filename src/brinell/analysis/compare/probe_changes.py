@@ -37,9 +37,9 @@ def probe_changes(before: Probes, after: Probes) -> Iterator[dict[str, Any]]:
     accuracy on corrupted images tests the differences of the images' shares.
     """
     for metric, sides in (
-        ("latency_ms", [_latencies(side.latency) for side in (before, after)]),
-        ("energy_joules", [_energies(side.energy) for side in (before, after)]),
-        (CORRUPTED, [_corrupted(side.corruptions) for side in (before, after)]),
+        ("latency_ms", [_latencies(side.of(Latency)) for side in (before, after)]),
+        ("energy_joules", [_energies(side.of(Energy)) for side in (before, after)]),
+        (CORRUPTED, [_corrupted(side.of(Corruptions)) for side in (before, after)]),
     ):
         for name in dict.fromkeys([*sides[0], *sides[1]]):
             yield _row(metric, *name, sides[0].get(name), sides[1].get(name))
@@ -47,11 +47,12 @@ def probe_changes(before: Probes, after: Probes) -> Iterator[dict[str, Any]]:
 
 def machine_notes(before: Probes, after: Probes) -> Iterator[str]:
     """What makes times incomparable: other machines."""
-    for kind in ("latency", "energy"):
-        machines = [{found.record.machine for found in getattr(side, kind)} for side in (before, after)]
+    kinds: tuple[type[Latency | Energy], ...] = (Latency, Energy)
+    for record in kinds:
+        machines = [{found.record.machine for found in side.of(record)} for side in (before, after)]
         if all(machines) and machines[0] != machines[1]:
             first, second = (", ".join(sorted(side)) for side in machines)
-            yield f"{kind}: measured on {first} in the first run, on {second} in the second"
+            yield f"{record.kind}: measured on {first} in the first run, on {second} in the second"
 
 
 def _row(

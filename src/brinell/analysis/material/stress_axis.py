@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Literal
 
 import polars as pl
 
@@ -34,21 +34,13 @@ class StressAxis:
         return chosen.with_columns(pl.col(self.quantity).cast(pl.Float64).alias("stress")).sort("stress")
 
 
-PAPER: Final[Mapping[str, tuple[Quantity, float]]] = {
-    "pgd": ("epsilon", 3.0),
-    "local_search": ("steps", 16 / 255),
-    "gen_attack": ("steps", 8 / 255),
-}
-"""By kind of attack: what BreakingBED sweeps (section 4.2), and the value at which it holds the other quantity."""
-
-
-def choose_stress_axis(points: Iterable[Point], kind: str = "") -> StressAxis:
+def choose_stress_axis(points: Iterable[Point], paper_axis: tuple[Quantity, float] | None = None) -> StressAxis:
     """The axis of the paper, where its value of what is held is read; otherwise epsilon at the most steps.
 
     An attack that is read at one epsilon sweeps its steps.
     """
     points = list(points)
-    if (paper := PAPER.get(kind)) is not None and (found := _held_at(points, *paper)) is not None:
+    if paper_axis is not None and (found := _held_at(points, *paper_axis)) is not None:
         return found
     epsilons = {point.epsilon for point in points if point.epsilon is not None}
     steps = {point.steps for point in points}

@@ -11,6 +11,7 @@ import polars as pl
 from brinell.analysis.papers.claims import ClaimPart, Outcome, claim_parts
 from brinell.analysis.papers.published import Attacked, Breaks, Claim, Compare, OfCharacter, Stands, Transferred
 from brinell.analysis.papers.reproduction import Reproduction
+from brinell.analysis.records.probes import Masking
 
 Verdict = Literal["holds", "does not hold", "only by masked gradients", "undecided", "not tested"]
 
@@ -75,7 +76,7 @@ def finding(claim: Claim, ours: Reproduction) -> Finding:
         return Finding(claim, verdict, found)
     evaluation = ours.evaluation
     praised = {ours.labels[row] for row in _praised(claim, ours.paper.score_based_attacks) if row in ours.labels}
-    probed = {item.variant: item.record.masked for item in evaluation.probes.masking}
+    probed = {item.variant: item.record.masked for item in evaluation.probes.of(Masking)}
     masked = {label for label in praised if probed.get(label)}
     unprobed = praised - probed.keys() if verdict == "holds" else set()
     return Finding(

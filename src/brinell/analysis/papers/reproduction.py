@@ -24,6 +24,7 @@ from brinell.analysis.papers.published import (
     paper,
     papers,
 )
+from brinell.analysis.records.probes import ActivationMaps, Energy
 from brinell.analysis.significance.intervals import Z, wilson
 
 NOBODY: Final = "no variant stands for this row"
@@ -186,7 +187,7 @@ class Reproduction:
         return _share(share, found["examples"], attack=found["attack"])
 
     def _mapped(self, label: str, steps: int) -> Value:
-        for found in self.evaluation.probes.activation_maps:
+        for found in self.evaluation.probes.of(ActivationMaps):
             for reading in found.record.readings:
                 if found.variant == label and reading.steps == steps:
                     if reading.mean is None:
@@ -195,7 +196,7 @@ class Reproduction:
         return Value(why="no activation maps of it")
 
     def _spent(self, label: str, reads: Spent) -> Value:
-        record = next((item.record for item in self.evaluation.probes.energy if item.variant == label), None)
+        record = next((item.record for item in self.evaluation.probes.of(Energy) if item.variant == label), None)
         figures = None if record is None else getattr(record, reads.column)
         if record is None or figures is None:
             return Value(why="no energy probe of it" if record is None else "its energy probe has none")

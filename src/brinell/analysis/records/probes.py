@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, Final, Generic, Literal, TypeVar
+from typing import Any, ClassVar, Final, Generic, Literal, TypeVar
 
 import polars as pl
 from numpy.typing import NDArray
@@ -18,6 +18,13 @@ from brinell.core import BrinellError, PlannedProbe, StoreError, StudyPlan, expl
 from brinell.store import Failure, RunStore
 
 
+class ProbeRecord(JsonRecord):
+    """What one kind of probe writes."""
+
+    kind: ClassVar[str]
+    """The probe's kind."""
+
+
 class Evidence(JsonRecord):
     """One check of the masking probe; `value` beyond `threshold` is suspicious."""
 
@@ -28,8 +35,10 @@ class Evidence(JsonRecord):
     says: str
 
 
-class Masking(JsonRecord):
+class Masking(ProbeRecord):
     """Whether a variant's gradients are masked, and why."""
+
+    kind: ClassVar[str] = "masking"
 
     masked: bool
     summary: str
@@ -57,9 +66,11 @@ class MapReading(JsonRecord):
     examples: int | None = None
 
 
-class ActivationMaps(JsonRecord):
+class ActivationMaps(ProbeRecord):
     """Class activation maps along an attack. `third_quartile` is of the one shown, `mean` (95 % `low` to `high`) of
     many."""
+
+    kind: ClassVar[str] = "activation_maps"
 
     method: str
     layer: str
@@ -81,16 +92,20 @@ class LatencyReading(JsonRecord):
     """Share of the probe's images to which the reference gives another class."""
 
 
-class Latency(JsonRecord):
+class Latency(ProbeRecord):
     """How long a variant takes on a machine."""
+
+    kind: ClassVar[str] = "latency"
 
     machine: str
     threads: int
     readings: tuple[LatencyReading, ...]
 
 
-class Energy(JsonRecord):
+class Energy(ProbeRecord):
     """What one evaluation of `examples` takes; mean and standard deviation over `runs`."""
+
+    kind: ClassVar[str] = "energy"
 
     machine: str
     runtime: str = "reference"
@@ -111,8 +126,10 @@ class CorruptionReading(JsonRecord):
     accuracy: float
 
 
-class Corruptions(JsonRecord):
+class Corruptions(ProbeRecord):
     """Accuracy on corrupted images; `settings` names the published set whose severities were used."""
+
+    kind: ClassVar[str] = "corruptions"
 
     settings: str
     examples: int
@@ -130,8 +147,10 @@ class GalleryExample(JsonRecord):
     prediction: int
 
 
-class Gallery(JsonRecord):
+class Gallery(ProbeRecord):
     """Adversarials to look at."""
+
+    kind: ClassVar[str] = "gallery"
 
     attack: str
     epsilon: float | None
@@ -146,15 +165,17 @@ class OtherRecord(BaseModel):
 
 
 R = TypeVar("R", bound=BaseModel)
+P = TypeVar("P", bound=ProbeRecord)
 
-KINDS: Final[Mapping[str, type[BaseModel]]] = {
-    "masking": Masking,
-    "corruptions": Corruptions,
-    "activation_maps": ActivationMaps,
-    "latency": Latency,
-    "energy": Energy,
-    "gallery": Gallery,
-}
+PROBE_RECORDS: Final[tuple[type[ProbeRecord], ...]] = (
+    Masking,
+    Corruptions,
+    ActivationMaps,
+    Latency,
+    Energy,
+    Gallery,
+)
+"""The records that are checked field by field; those of other kinds are `OtherRecord`."""
 
 
 @dataclass(frozen=True)
@@ -170,14 +191,17 @@ class Found(Generic[R]):
 class Probes:
     """Answers by kind, in the plan's order."""
 
-    masking: tuple[Found[Masking], ...] = ()
-    corruptions: tuple[Found[Corruptions], ...] = ()
-    activation_maps: tuple[Found[ActivationMaps], ...] = ()
-    latency: tuple[Found[Latency], ...] = ()
-    energy: tuple[Found[Energy], ...] = ()
-    gallery: tuple[Found[Gallery], ...] = ()
-    others: Mapping[str, tuple[Found[OtherRecord], ...]] = field(default_factory=dict)
-    """By kind, answers of probes that other packages add."""
+    by_kind: Mapping[str, tuple[Found[Any], ...]] = field(default_factory=dict)
+
+    def of(self, record: type[P]) -> tuple[Found[P], ...]:
+        """Answers of the probe that writes such records."""
+        return self.by_kind.get(record.kind, ())
+
+    @property
+    def others(self) -> Mapping[str, tuple[Found[OtherRecord], ...]]:
+        """By kind, answers of probes that other packages add."""
+        known = {record.kind for record in PROBE_RECORDS}
+        return {kind: found for kind, found in self.by_kind.items() if kind not in known}
 
 
 PROBE_SCHEMA = {"variant": pl.String, "kind": pl.String, "state": pl.String, "reason": pl.String}
@@ -186,11 +210,12 @@ PROBE_SCHEMA = {"variant": pl.String, "kind": pl.String, "state": pl.String, "re
 
 def probes(store: RunStore, plan: StudyPlan, labels: Mapping[str, str], problems: list[str]) -> Probes:
     """Read every answer that is there."""
-    found: dict[str, list[Found[Any]]] = {kind: [] for kind in KINDS}
+    known = {record.kind: record for record in PROBE_RECORDS}
+    found: dict[str, list[Found[Any]]] = {}
     for probe in plan.probes:
         if probe.variant not in labels:
             continue
-        kind = KINDS.get(probe.kind, OtherRecord)
+        kind: type[BaseModel] = known.get(probe.kind, OtherRecord)
         try:
             if not store.has_probe(probe.key):
                 continue
@@ -202,9 +227,7 @@ def probes(store: RunStore, plan: StudyPlan, labels: Mapping[str, str], problems
             problems.append(f"A probe is left out: {first_line(store, error)}")
         else:
             found.setdefault(probe.kind, []).append(Found(labels[probe.variant], record, _arrays(store, probe)))
-    answers: dict[str, Any] = {kind: tuple(records) for kind, records in found.items()}
-    others = {kind: answers.pop(kind) for kind in list(answers) if kind not in KINDS}
-    return Probes(**answers, others=others)
+    return Probes({kind: tuple(answers) for kind, answers in found.items()})
 
 
 def unanswered(

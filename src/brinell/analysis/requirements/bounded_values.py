@@ -10,6 +10,7 @@ import polars as pl
 
 from brinell.analysis.collect import CLEAN, WORST
 from brinell.analysis.evaluation import Evaluation
+from brinell.analysis.records.probes import Energy, Latency
 from brinell.analysis.requirements.bounded_value import BoundedValue
 from brinell.analysis.requirements.corruption_accuracy import corruption_accuracy
 from brinell.analysis.significance.bounds import Z, difference_bounds, share_bounds
@@ -90,7 +91,7 @@ def _counted(evaluation: Evaluation, metric: str, variant: str) -> BoundedValue 
 
 
 def _energy(evaluation: Evaluation, variant: str, runtime: str) -> BoundedValue | None:
-    energies = [found.record for found in evaluation.probes.energy if found.variant == variant]
+    energies = [found.record for found in evaluation.probes.of(Energy) if found.variant == variant]
     energies = [record for record in energies if record.runtime == runtime]
     if not energies:
         return None
@@ -103,7 +104,7 @@ def _latency(evaluation: Evaluation, variant: str, runtime: str) -> BoundedValue
     """The smallest batch; the bounds are the quartiles of the probe's runs."""
     readings = [
         reading
-        for found in evaluation.probes.latency
+        for found in evaluation.probes.of(Latency)
         if found.variant == variant
         for reading in found.record.readings
         if reading.runtime == runtime

@@ -41,7 +41,7 @@ def corruption_accuracy(
 
 
 def _answer(evaluation: Evaluation, variant: str) -> Found[Corruptions] | None:
-    return next((found for found in evaluation.probes.corruptions if found.variant == variant), None)
+    return next((found for found in evaluation.probes.of(Corruptions) if found.variant == variant), None)
 
 
 def _chosen(record: Corruptions, condition: Condition) -> list[int]:

@@ -97,6 +97,9 @@ class Attack(Spec):
     takes_targets: ClassVar[bool] = True
     """Whether it can go towards a class that is given for each example."""
 
+    paper_axis: ClassVar[tuple[Literal["epsilon", "steps"], float] | None] = None
+    """What BreakingBED (section 4.2) sweeps of it, and the value at which the paper holds the other quantity."""
+
     targeted_only: ClassVar[bool] = False
     """Whether it needs a target for every example; the harness draws those that are not given."""
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import polars as pl
 
 from brinell.analysis import Evaluation
+from brinell.analysis.records.probes import Masking
 from brinell.reporting.dossier.section import DossierSection, Value
 from brinell.reporting.dossier.threat_model import QUERIES, TRANSFER, WHITE_BOX, knowledge
 from brinell.reporting.masking_text import evidence
@@ -34,7 +35,7 @@ def _checks(evaluation: Evaluation, variant: str) -> list[dict[str, Value]]:
     steps = int(own["steps"].max() or 0)  # type: ignore[arg-type]
     masking = verdict(evaluation, variant)
     signs = evaluation.masking_signs.filter(pl.col("variant") == variant)
-    probe = next((found.record for found in evaluation.probes.masking if found.variant == variant), None)
+    probe = next((found.record for found in evaluation.probes.of(Masking) if found.variant == variant), None)
     found = [evidence(row) for row in signs.iter_rows(named=True)]
     if probe is not None:
         found.append(f"probe on {probe.examples} examples: {probe.summary}")

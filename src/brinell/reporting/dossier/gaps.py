@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import polars as pl
 
 from brinell.analysis import Evaluation
+from brinell.analysis.records.probes import Corruptions, Masking
 from brinell.reporting.dossier.section import DossierSection
 
 
@@ -46,8 +47,8 @@ def missing(evaluation: Evaluation, variants: Sequence[str]) -> DossierSection:
 
 def _not_planned(evaluation: Evaluation, variants: Sequence[str]) -> list[str]:
     norms = set(evaluation.readings["norm"].drop_nulls())
-    probed = {found.variant for found in evaluation.probes.masking}
-    corrupted = {found.variant for found in evaluation.probes.corruptions}
+    probed = {found.variant for found in evaluation.probes.of(Masking)}
+    corrupted = {found.variant for found in evaluation.probes.of(Corruptions)}
     found = [
         f"No attack in the norm {norm} was run; nothing is claimed in it."
         for norm in ("linf", "l2", "l1")

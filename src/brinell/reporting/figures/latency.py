@@ -9,6 +9,7 @@ import altair as alt
 import polars as pl
 
 from brinell.analysis import Evaluation
+from brinell.analysis.records.probes import Latency
 from brinell.reporting.drawing.chart import ROWS, Figure, Panel, hit_area, log_ticks, opacity, panel, scales, shown
 from brinell.reporting.drawing.palette import Style
 from brinell.reporting.formats import MISSING, NOTHING, elided, listing, pluralize, three
@@ -26,7 +27,7 @@ def figure(evaluation: Evaluation, styles: Mapping[str, Style]) -> Figure | None
         return None
     several = len(machines(evaluation)) > 1
     rows = [_row(row, several=several) for row in every.iter_rows(named=True)]
-    asked = evaluation.unanswered.filter(kind="latency")["variant"].to_list()
+    asked = evaluation.unanswered.filter(kind=Latency.kind)["variant"].to_list()
     titles = dict.fromkeys(row["panel"] for row in rows)
     parts = [(title, _lines([row for row in rows if row["panel"] == title], asked, list(styles))) for title in titles]
     runs = sorted(set(every["runs"]))

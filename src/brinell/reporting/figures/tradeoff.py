@@ -12,6 +12,7 @@ import polars as pl
 
 from brinell.analysis import Evaluation, front, labels_of_names
 from brinell.analysis.labels import labels
+from brinell.analysis.records.probes import Energy, Latency
 from brinell.reporting.describe import named, span
 from brinell.reporting.drawing.chart import (
     ROWS,
@@ -83,7 +84,7 @@ def figure(evaluation: Evaluation, styles: Mapping[str, Style]) -> Figure | None
     picked = radius(min(radii, key=lambda epsilon: abs(epsilon - reference.epsilon)), reference.norm)
     attacks = list(dict.fromkeys(name for names in known["attacks"] for name in names))
     modelled = " Energy is modelled, from counted operations and bytes." if _modelled(evaluation) else ""
-    timed = " Latency is the median of the fastest runtime." if evaluation.probes.latency else ""
+    timed = " Latency is the median of the fastest runtime." if evaluation.probes.of(Latency) else ""
     line, every = evaluation.line, [row for _, rows in parts for row in rows]
     return Figure(
         name="robust-accuracy-against-cost",
@@ -133,7 +134,7 @@ def _title(cost: Cost) -> str:
 
 
 def _modelled(evaluation: Evaluation) -> bool:
-    return any(found.record.source == "modelled" for found in evaluation.probes.energy)
+    return any(found.record.source == "modelled" for found in evaluation.probes.of(Energy))
 
 
 def _known(evaluation: Evaluation) -> pl.DataFrame:

@@ -36,7 +36,7 @@ MAP_SCHEMA = {
 
 def image_grid(evaluation: Evaluation, problems: list[str]) -> ImageGrid | None:
     """One row for each variant with the probe, one column for each number of steps; `None` without any."""
-    found = evaluation.probes.activation_maps
+    found = evaluation.probes.of(ActivationMaps)
     if not found:
         return None
     steps = sorted({reading.steps for each in found for reading in each.record.readings})

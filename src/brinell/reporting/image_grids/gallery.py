@@ -31,7 +31,7 @@ GALLERY_SCHEMA = {
 
 def image_grid(evaluation: Evaluation, problems: list[str]) -> ImageGrid | None:
     """One row a variant and attack; `None` where no gallery was made."""
-    found = evaluation.probes.gallery
+    found = evaluation.probes.of(Gallery)
     if not found:
         return None
     attacks = list(dict.fromkeys(_attack(each.record) for each in found))

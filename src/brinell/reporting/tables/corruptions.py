@@ -29,7 +29,7 @@ def frame(evaluation: Evaluation) -> pl.DataFrame:
             *(found.variant, reading.corruption, reading.severity, reading.accuracy),
             *(record.clean_accuracy, record.mean_accuracy, record.examples, record.settings),
         )
-        for found in evaluation.probes.corruptions
+        for found in evaluation.probes.of(Corruptions)
         for record in [found.record]
         for reading in record.readings
     ]
@@ -38,7 +38,7 @@ def frame(evaluation: Evaluation) -> pl.DataFrame:
 
 def table(evaluation: Evaluation) -> Table:
     """One row for each variant with a corruption probe, the groups in the paper's order."""
-    records = {found.variant: found.record for found in evaluation.probes.corruptions}
+    records = {found.variant: found.record for found in evaluation.probes.of(Corruptions)}
     sets = listing(list(dict.fromkeys(record.settings for record in records.values())))
     return Table(
         name="corruption-accuracy",

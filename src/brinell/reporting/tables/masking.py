@@ -27,7 +27,7 @@ EVIDENCE_SCHEMA = {
 
 def verdict(evaluation: Evaluation, variant: str) -> str | None:
     """The verdict in short; `None` if the variant was not probed."""
-    probed = {found.variant: found.record for found in evaluation.probes.masking}
+    probed = {found.variant: found.record for found in evaluation.probes.of(Masking)}
     if variant in probed and probed[variant].masked:
         return MASKED
     if variant in evaluation.suspects:
@@ -38,7 +38,7 @@ def verdict(evaluation: Evaluation, variant: str) -> str | None:
 
 def table(evaluation: Evaluation) -> Table:
     """One row a variant: the probe's verdict and its checks, and what the readings themselves give away."""
-    probed = {found.variant: found.record for found in evaluation.probes.masking}
+    probed = {found.variant: found.record for found in evaluation.probes.of(Masking)}
     signs = evaluation.masking_signs.partition_by("variant", as_dict=True)
     rows = []
     for variant in evaluation.variants["variant"]:
@@ -85,7 +85,7 @@ def _frame(evaluation: Evaluation) -> pl.DataFrame:
     """Every check of either, suspicious or not."""
     rows: list[tuple[Any, ...]] = [
         (found.variant, "probe", item.check, item.value, item.threshold, item.suspicious, item.says)
-        for found in evaluation.probes.masking
+        for found in evaluation.probes.of(Masking)
         for item in found.record.evidence
     ]
     rows += [

@@ -8,6 +8,7 @@ from typing import Any, Final
 import polars as pl
 
 from brinell.analysis import CLEAN, NO_DIFFERENCE, SIGNIFICANCE, WORST, Evaluation
+from brinell.analysis.records.probes import Masking
 from brinell.reporting.describe import span, worst_case_over
 from brinell.reporting.formats import (
     MISSING,
@@ -123,7 +124,7 @@ def _binary(operations: int | None) -> str:
 
 def _gradients(evaluation: Evaluation, variant: str) -> Cell:
     found = verdict(evaluation, variant)
-    probed = any(each.variant == variant for each in evaluation.probes.masking)
+    probed = any(each.variant == variant for each in evaluation.probes.of(Masking))
     return Cell(MISSING) if found is None else Cell(found, found, "probed" if probed else "by its readings")
 
 

@@ -37,7 +37,7 @@ def frame(evaluation: Evaluation) -> pl.DataFrame:
             *record.energy_j,
             record.energy_j[0] / record.examples if record.examples > 0 else None,
         )
-        for found in evaluation.probes.energy
+        for found in evaluation.probes.of(Energy)
         for record in [found.record]
     ]
     return pl.DataFrame(rows, schema=ENERGY_SCHEMA, orient="row")
@@ -45,7 +45,7 @@ def frame(evaluation: Evaluation) -> pl.DataFrame:
 
 def table(evaluation: Evaluation) -> Table:
     """One row for each variant with an energy probe."""
-    records = {found.variant: found.record for found in evaluation.probes.energy}
+    records = {found.variant: found.record for found in evaluation.probes.of(Energy)}
     machines = ", ".join(dict.fromkeys(record.machine for record in records.values()))
     return Table(
         name="energy",

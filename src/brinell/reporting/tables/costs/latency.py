@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from brinell.analysis import Evaluation
+from brinell.analysis.records.probes import Latency
 from brinell.reporting.formats import MISSING, NOTHING, pluralize, size, three, times
 from brinell.reporting.speed_up import latency_frame
 from brinell.reporting.table import Cell, Column, Table
@@ -12,7 +13,7 @@ from brinell.reporting.table import Cell, Column, Table
 
 def machines(evaluation: Evaluation) -> list[str]:
     """What was measured on, each with the threads it had."""
-    found = (each.record for each in evaluation.probes.latency)
+    found = (each.record for each in evaluation.probes.of(Latency))
     return list(dict.fromkeys(f"{record.machine}, {pluralize(record.threads, 'thread')}" for record in found))
 
 
