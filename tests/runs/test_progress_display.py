@@ -10,7 +10,7 @@ from brinell.core import duration
 from brinell.runs import ProgressDisplay
 from brinell.store import RunStore
 from brinell.study import AttackTask, RunStarted, Study, TaskProgress, TaskResult, TimeRemaining, missing, plan, tasks
-from study.conftest import TINY
+from study.conftest import TINY, tiny  # noqa: F401
 
 
 @pytest.fixture(scope="module")
@@ -82,3 +82,22 @@ def test_the_display_shows_any_course_of_events(everything, terminal, tmp_path):
     assert "failed: pruned: [no] markup" in text
     assert "unsupported: " in text
     assert "blocked" not in text
+
+
+def test_attacks_through_every_surrogate_count_as_many_passes(tiny):
+    """Whatever network the study attacks last: the estimate of a binary one's attacks is its own."""
+    tiny["variants"]["binary"] = {"from": "base", "compress": {"kind": "xnor_net", "train": {"epochs": 1}}}
+    for order in (["binary", "base"], ["base", "binary"]):
+        tiny["attacks"]["pgd"]["variants"] = order
+        every = tasks(plan(Study.parse(tiny)), training_examples=1297)
+        passes = {t.variant.name: t.passes for t in every if isinstance(t, AttackTask) and t.trial.kind == "pgd"}
+        assert passes["binary"] > 5 * passes["base"]
+
+
+def test_the_first_batches_say_nothing_yet(everything):
+    base = everything[1][0]
+    left = TimeRemaining(everything[1])
+    left.advance(TaskProgress(base, "training", 0, 1), now=0.0)
+    left.advance(TaskProgress(base, "training", 0.1, 1), now=0.5)
+    assert left.seconds(0.5) is None
+    assert left.seconds(2.5) is not None

@@ -9,12 +9,16 @@ from typing import Final, get_args
 from brinell.study.executors.executor import TaskProgress
 from brinell.study.tasks import Kind, Task, TaskResult
 
-_JUDGING: Final = 0.3
-"""Time of an attack's pass over that of a training's, until both are measured: no optimiser, and larger batches."""
+_JUDGING: Final = 0.6
+"""Time of an attack's pass over that of a training's, until both are measured: no optimiser, and broken examples rest."""
+_ASKING: Final = 0.8
+"""The same of a probe's pass."""
 _ALWAYS: Final = 100.0
 """Passes that every task counts for besides its own: reading, writing, a checkpoint that is only loaded."""
 _ENOUGH: Final = 0.02
 """Share of a task that must be done before its speed says anything."""
+_WARM: Final = 2.0
+"""Seconds after which the first task's speed says something: first batches are slow."""
 
 
 def _zeros() -> dict[Kind, float]:
@@ -62,16 +66,15 @@ class TimeRemaining:
         spent, done, waiting = dict(self.spent), dict(self.done), dict(self.waiting)
         for known in self.running.values():
             waiting[known.task.kind] -= known.share * _passes(known.task)
-            if known.share > _ENOUGH:
+            if known.share > _ENOUGH and (self.ended or now - known.began >= _WARM):
                 spent[known.task.kind] += now - known.began
                 done[known.task.kind] += known.share * _passes(known.task)
         speed: dict[Kind, float] = {kind: spent[kind] / done[kind] for kind in done if done[kind]}
         if not speed:
             return None
-        attacking = speed.get("judging", speed.get("asking"))
-        making = speed.get("making", (attacking or 0.0) / _JUDGING)
-        judging = making * _JUDGING if attacking is None else attacking
-        each: dict[Kind, float] = {"making": making, "judging": judging, "asking": speed.get("asking", judging)}
+        known_at = {"making": 1.0, "judging": _JUDGING, "asking": _ASKING}
+        training = next(speed[kind] / known_at[kind] for kind in get_args(Kind) if kind in speed)
+        each: dict[Kind, float] = {kind: speed.get(kind, known_at[kind] * training) for kind in get_args(Kind)}
         if len(self.ended) == len(self.tasks):
             return 0.0  # sums of floats need not come back to zero
         remaining = sum(each[kind] * max(passes, 0.0) for kind, passes in waiting.items())

@@ -71,7 +71,8 @@ def _attack_tasks(
     """
     clean = {trial.judged_on: trial for trial in plan.trials if trial.kind == CLEAN}
     attack_names = _attack_names(plan)
-    passes = {name: crafting_passes(trial) for name, trial in {trial.attack: trial for trial in plan.trials}.items()}
+    alike = {(trial.attack, trial.view): trial for trial in plan.trials}
+    passes = {key: crafting_passes(trial) for key, trial in alike.items()}
     found: list[AttackTask] = []
     taken: set[tuple[str, str]] = set()
     for trials in sorted(_crafted_together(plan), key=lambda trials: (trials[0].kind != CLEAN, -len(trials))):
@@ -83,7 +84,7 @@ def _attack_tasks(
                 part = f" · {index + 1}/{len(blocks)}" if len(blocks) > 1 else ""
                 attack = attack_names[own[0].attack, own[0].seed]
                 label = f"{names[source]} · {attack}{_judged_on(own, names)}{part}"
-                passes_each = passes[own[0].attack] + judging_passes(own)
+                passes_each = passes[own[0].attack, own[0].view] + judging_passes(own)
                 found.append(_attack_task(label, variants[source], own, block, clean, passes_each))
     order = {trial.key: index for index, trial in reversed(list(enumerate(plan.trials)))}
     return sorted(found, key=lambda task: (task.priority, min(order[trial.key] for trial in task.trials)))
