@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 import yaml
@@ -10,7 +11,7 @@ from brinell.core import duration
 from brinell.runs import ProgressDisplay
 from brinell.store import RunStore
 from brinell.study import AttackTask, RunStarted, Study, TaskProgress, TaskResult, TimeRemaining, missing, plan, tasks
-from study.conftest import TINY, tiny  # noqa: F401
+from study.conftest import TINY
 
 
 @pytest.fixture(scope="module")
@@ -84,8 +85,9 @@ def test_the_display_shows_any_course_of_events(everything, terminal, tmp_path):
     assert "blocked" not in text
 
 
-def test_attacks_through_every_surrogate_count_as_many_passes(tiny):
+def test_attacks_through_every_surrogate_count_as_many_passes():
     """Whatever network the study attacks last: the estimate of a binary one's attacks is its own."""
+    tiny = yaml.safe_load(TINY)
     tiny["variants"]["binary"] = {"from": "base", "compress": {"kind": "xnor_net", "train": {"epochs": 1}}}
     for order in (["binary", "base"], ["base", "binary"]):
         tiny["attacks"]["pgd"]["variants"] = order
@@ -101,3 +103,19 @@ def test_the_first_batches_say_nothing_yet(everything):
     left.advance(TaskProgress(base, "training", 0.1, 1), now=0.5)
     assert left.seconds(0.5) is None
     assert left.seconds(2.5) is not None
+
+
+def test_loading_weights_and_predicting_say_nothing_about_passes(everything):
+    """Five seconds to write a file that nothing was trained for, a second for each prediction, then an attack."""
+    base = replace(everything[1][0], passes=0.0)
+    clean = [task for task in everything[1] if isinstance(task, AttackTask) and task.trial.kind == "clean"]
+    attacks = [task for task in everything[1] if isinstance(task, AttackTask) and task.trial.kind == "pgd"]
+    left, now = TimeRemaining([base, *clean, *attacks]), 0.0
+    for task, seconds in ((base, 5.0), *((task, 1.0) for task in clean)):
+        left.advance(TaskProgress(task, "", 0, 1), now)
+        now += seconds
+        left.end(TaskResult(task, "done"), now)
+        assert left.seconds(now) is None
+    left.advance(TaskProgress(attacks[0], "", 0, 1), now)
+    left.end(TaskResult(attacks[0], "done"), now + 11.0)  # one second besides its passes, as a prediction
+    assert left.seconds(now + 11.0) == pytest.approx(11.0 * (len(attacks) - 1))
