@@ -165,6 +165,8 @@ def test_a_csv_file_lists_paths_labels_and_splits(folder: Path) -> None:
         (["path,kind", "a.png,x"], r"no column of labels \(label, class, .*\); found path, kind"),
         (["label", "x"], r"no column of paths"),
         (["path,label", "a.png,"], r"row 2 has no label"),
+        (["path,label", "a.png,1", "b.png,-1"], r"row 3: the label '-1' is no class; accepted: whole numbers"),
+        (["path,label", "a.png,1.0", "b.png,2.0"], r"row 2: the label '1\.0' is no class"),
         (["path,label,split", "a.png,x,train"], r"no row is of the split 'test'; splits: train"),
     ],
 )
@@ -228,7 +230,9 @@ def test_settings_that_do_not_fit_are_refused(fields: dict[str, Any], message: s
 
 def test_a_corrupt_file_is_named_or_counted(folder: Path) -> None:
     (folder / "train" / "bee" / "1.png").write_bytes(b"junk")
-    with pytest.raises(DataError, match=r"bee/1\.png: cannot be decoded: .*on_error: skip"):
+    with pytest.raises(
+        DataError, match=r"bee/1\.png: cannot be decoded: it is no image of a known format, .*on_error: skip"
+    ):
         load(folder)
     with pytest.warns(UserWarning, match=r"1 of 12 images are skipped: .*bee/1\.png: cannot be decoded"):
         data = load(folder, on_error="skip")
@@ -295,6 +299,9 @@ def test_places_that_hold_nothing(tmp_path: Path) -> None:
         load(tmp_path)
     save(tmp_path / "train" / "a" / "a.png")
     with pytest.raises(DataError, match="has no folder test or testing or validation"):
+        load(tmp_path, "test")
+    (tmp_path / "val").mkdir()
+    with pytest.raises(DataError, match="of classes; val holds no class folders"):
         load(tmp_path, "test")
 
 

@@ -141,7 +141,8 @@ def test_a_file_that_would_run_code_is_refused_and_runs_none(legacy: bool, suffi
     torch.save({**bare(), "bomb": Bomb(mark)}, path, _use_new_zipfile_serialization=not legacy)
     message = refusal(path)
     assert not mark.exists()
-    assert "is neither a PyTorch checkpoint of plain tensors nor a .safetensors file" in message
+    assert "holds more than plain tensors (a whole module, perhaps), or is damaged; save the state dict" in message
+    assert "weights_only" not in message  # PyTorch says how to run it
     assert "\n" not in message
     torch.load(io.BytesIO(path.read_bytes()), weights_only=False)  # the bomb is real
     assert mark.exists()
@@ -149,7 +150,7 @@ def test_a_file_that_would_run_code_is_refused_and_runs_none(legacy: bool, suffi
 
 def test_a_whole_pickled_network_is_refused(tmp_path: Path) -> None:
     torch.save(nn.Linear(2, 2), tmp_path / "weights.pt")
-    assert "is neither a PyTorch checkpoint of plain tensors" in refusal(tmp_path / "weights.pt")
+    assert "holds more than plain tensors (a whole module, perhaps)" in refusal(tmp_path / "weights.pt")
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

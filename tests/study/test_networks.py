@@ -38,6 +38,9 @@ CODE = """
     def build(width=4): return Net(width)
     def raises(): raise RuntimeError("no luck")
     def number(): return 3
+    class Pair(Net):
+        def forward(self, x): return super().forward(x), x
+    def pair(): return Pair()
     def five(): return nn.Sequential(nn.Flatten(), nn.Linear(64, 5))
 """
 ATTACKS = {"fgsm": {"kind": "fgsm", "epsilon": "8/255"}}
@@ -175,6 +178,14 @@ def test_the_key_does_not_depend_on_how_the_network_is_exported(
     assert key(study) == first
 
 
+def test_a_factory_may_be_a_method_of_a_class(code: Path, tmp_path: Path) -> None:
+    code.write_text(code.read_text() + "\nclass Zoo:\n    @classmethod\n    def small(cls, width): return Net(width)\n")
+    weights = str(tmp_path / "w.safetensors")
+    assert key(study_of({"a": custom(code, factory="Zoo.small", arguments={"width": 4}, weights=weights)}))
+    with pytest.raises(ModelError, match=r"factory: .* has no Zoo.smal"):
+        plan(study_of({"a": custom(code, factory="Zoo.smal", weights=weights)}))
+
+
 def test_training_begins_with_weights_that_the_seed_decides(code: Path, tmp_path: Path) -> None:
     config = study_of({"a": custom(code)}).config()
     config |= {"variants": {"a": {"model": "a", "train": {"epochs": 1}}}, "seeds": {"variants": [0, 1]}}
@@ -187,6 +198,8 @@ def test_training_begins_with_weights_that_the_seed_decides(code: Path, tmp_path
     ("fields", "message"),
     [
         ({"factory": "raises"}, r"^models\.a\..*raises\(\) failed: RuntimeError: no luck \(.*networks\.py:\d+\)$"),
+        ({"factory": "pair"}, r"models\.a\..*networks\.py:pair\(\): expected logits .* returns tuple"),
+        ({"factory": "build", "arguments": {"size": 3}}, r"unexpected keyword argument 'size'$"),
         ({"factory": "number"}, r"expected a torch\.nn\.Module, not builtins\.int"),
         ({"factory": "five"}, r"it has 5 classes; digits has 10"),
         ({}, r"models\.a\.weights: they are drawn at random each time"),

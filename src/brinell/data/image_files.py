@@ -78,7 +78,11 @@ class ImageFiles(ResizedSource):
             listing = list_folder(self.root)
             return self._share(split, listing), tuple(class_folder_names(self.root))
         if split not in found:
-            raise DataError(f"data.root: {self.root} has no folder {' or '.join(SPLIT_NAMES[split])}")
+            empty = [path.name for path in self.root.iterdir() if path.name.lower() in SPLIT_NAMES[split]]
+            reason = f"; {empty[0]} holds no class folders" if empty else ""
+            raise DataError(
+                f"data.root: {self.root} has no folder {' or '.join(SPLIT_NAMES[split])} of classes{reason}"
+            )
         classes = class_folder_names(found[split])
         for other in found.values():
             if self.class_names is None and other != found[split]:

@@ -100,6 +100,11 @@ def _read(path: Path) -> Mapping[str, Tensor]:
             return load_file(path)
         checkpoint = _load_plain(path, size)
     except Exception as error:
+        if type(error).__name__ == "UnpicklingError":  # its text says how to run what the file says
+            raise ModelError(
+                f"weights: {path} holds more than plain tensors (a whole module, perhaps), or is damaged; save the "
+                "state dict alone: torch.save(model.state_dict(), FILE)"
+            ) from None
         reason = (str(error) or type(error).__name__).splitlines()[0]
         raise ModelError(
             f"weights: {path} is neither a PyTorch checkpoint of plain tensors nor a .safetensors file ({reason})"

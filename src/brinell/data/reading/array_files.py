@@ -98,8 +98,8 @@ class _Stream(ArrayArchive):
         try:
             with self._stream(name) as stream:
                 shape, dtype = _header(stream)
-        except DataError:
-            raise
+        except DataError as error:
+            raise DataError(f"{self.path}: {name}: {error}") from None
         except Exception as error:  # zlib, zipfile and NumPy each raise their own
             raise DataError(f"{self.path}: {name} is damaged ({' '.join(str(error).split())[:200]})") from error
         return Array(self, name, shape, dtype)

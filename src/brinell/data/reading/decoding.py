@@ -7,7 +7,7 @@ from functools import cache
 from typing import Final
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from brinell.core import DataError
 
@@ -35,6 +35,8 @@ def decode_image(data: bytes, channels: int) -> Image.Image:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise DataError(f"has too many pixels; at most {MOST_PIXELS:,} are accepted") from None
+    except UnidentifiedImageError:
+        raise DataError("cannot be decoded: it is no image of a known format, or its header is damaged") from None
     except Exception as error:  # decoders raise whatever they meet
         raise DataError(f"cannot be decoded: {' '.join(str(error).split())[:200] or type(error).__name__}") from error
 

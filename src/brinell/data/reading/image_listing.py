@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ SUFFIXES: Final = frozenset(
 )
 """Of files in class folders that are images; others (lists, notes, thumbnails) are not looked at."""
 
+_NUMBER: Final = re.compile(r"([+-])?\d+(\.\d*)?")
 _UNREADABLE: Final = frozenset({".heic", ".heif", ".jp2", ".dng", ".svg", ".eps", ".psd"})
 """Of images that cannot be decoded here: left out, they would be missed."""
 
@@ -108,10 +110,22 @@ def list_csv(path: Path, root: Path | None) -> Listing:
     for role, values in columns.items():
         if None in values:
             raise DataError(f"{path}: row {values.index(None) + 2} has no {role}")
+    _check_numbers(columns["label"], path)
     folder = path.parent if root is None else root
     files = tuple(folder / name for name in columns["path"])
     splits = tuple(name.strip().lower() for name in columns["split"]) if "split" in columns else None
     return Listing(files, tuple(label.strip() for label in columns["label"]), tuple(columns["path"]), splits)
+
+
+def _check_numbers(labels: Sequence[str], path: Path) -> None:
+    """Refuse numbers that are not whole, or negative: as words they would be numbered in another order."""
+    numbers = [_NUMBER.fullmatch(label.strip()) for label in labels]
+    odd = [row for row, found in enumerate(numbers, start=2) if found is not None and (found[1] or found[2])]
+    if all(numbers) and odd:
+        label = labels[odd[0] - 2]
+        raise DataError(
+            f"{path}: row {odd[0]}: the label {label!r} is no class; accepted: whole numbers from 0, or words"
+        )
 
 
 def _column(table: pl.DataFrame, names: Sequence[str]) -> str | None:

@@ -77,7 +77,9 @@ class CustomNetwork(NetworkSource):
         network = self._build(factory)
         if self.weights is not None:
             load_weights(network, self.weights)
-        return replace(self.loaded(network, input_shape), code_digest=code_digest(network, defined_in))
+        return replace(
+            self.loaded(network, input_shape, where=self.describe_code()), code_digest=code_digest(network, defined_in)
+        )
 
     def _find(self) -> tuple[Callable[..., Any], str]:
         """The factory, and the name of the module that it was found in."""
@@ -136,6 +138,15 @@ def _one_error(what: str) -> Iterator[None]:
     try:
         yield
     except (Exception, SystemExit) as error:
-        *_, last = traceback.extract_tb(error.__traceback__)
         reason = " ".join(str(error).split())[:300]
-        raise ModelError(f"{what}: {type(error).__name__}: {reason} ({last.filename}:{last.lineno})") from error
+        raise ModelError(f"{what}: {type(error).__name__}: {reason}{_place(error)}") from error
+
+
+def _place(error: BaseException) -> str:
+    """The line of the user's code that raised it; nothing where none did."""
+    if isinstance(error, SyntaxError):
+        return ""  # its text names the line
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if frame.filename != __file__ and not frame.filename.startswith("<frozen")]
+    own = [frame for frame in own if Path(frame.filename).parent != Path(importlib.__file__).parent]
+    return f" ({own[-1].filename}:{own[-1].lineno})" if own else ""

@@ -87,6 +87,7 @@ class NetworkSource(Spec):
         input_shape: tuple[int, int, int],
         mean: tuple[float, ...] | None = None,
         std: tuple[float, ...] | None = None,
+        where: str | None = None,
     ) -> LoadedNetwork:
         """`module` behind its normalisation (`mean` and `std` where the source sets none), once it has been tried.
 
@@ -101,7 +102,7 @@ class NetworkSource(Spec):
         elif self.channel_order == "bgr":
             module = Normalized(module, (0.0,) * input_shape[0], (1.0,) * input_shape[0], "bgr")
         module.eval()
-        return LoadedNetwork(module, input_shape, count_logits(module, input_shape, self.kind))
+        return LoadedNetwork(module, input_shape, count_logits(module, input_shape, where or self.kind))
 
 
 def count_logits(module: nn.Module, input_shape: tuple[int, int, int], where: str) -> int:
