@@ -80,6 +80,9 @@ def test_what_the_attackers_know(record: dict[str, Any]) -> None:
     checks = {row["check"]: row["passed"] for row in rows(record, "adequacy", "xnor")}
     assert checks["attacked with full knowledge (white-box)"] is True
     assert checks["no sign of masked gradients"] is False
+    assert checks["attacked by transfer"] is False  # nobody probed it
+    made = {row["network"]: row["made by"] for row in record["item_under_test"]["rows"]}
+    assert made["pruned"].endswith(", then prune")
 
 
 def test_verdicts_and_what_is_missing(root: Path, record: dict[str, Any], tmp_path: Path) -> None:

@@ -32,6 +32,7 @@ def _checks(evaluation: Evaluation, variant: str) -> list[dict[str, Value]]:
     own = evaluation.readings.filter(pl.col("variant") == variant)
     by_attack = {str(name[0]): frame for name, frame in own.group_by("attack", maintain_order=True)}
     known = {name: knowledge(frame) for name, frame in by_attack.items()}
+    kinds = list(dict.fromkeys(own["kind"]))
     steps = int(own["steps"].max() or 0)  # type: ignore[arg-type]
     masking = verdict(evaluation, variant)
     signs = evaluation.masking_signs.filter(pl.col("variant") == variant)
@@ -41,9 +42,9 @@ def _checks(evaluation: Evaluation, variant: str) -> list[dict[str, Value]]:
         found.append(f"probe on {probe.examples} examples: {probe.summary}")
     return [
         _check(variant, "attacked with full knowledge (white-box)", _named(known, WHITE_BOX)),
-        _check(variant, "attacked without gradients (queries)", _named(known, QUERIES) or _probed(probe is not None)),
-        _check(variant, "attacked by transfer", _named(known, TRANSFER) or _probed(probe is not None)),
-        _check(variant, "more than one attack", ", ".join(known) if len(known) > 1 else ""),
+        _check(variant, "attacked without gradients (queries)", _named(known, QUERIES) or _probed(probe, "Square")),
+        _check(variant, "attacked by transfer", _named(known, TRANSFER) or _probed(probe, "transfer")),
+        _check(variant, "more than one kind of attack", ", ".join(kinds) if len(kinds) > 1 else ""),
         _check(variant, f"an attack of {_MANY_STEPS} steps or more", f"{steps} steps" if steps >= _MANY_STEPS else ""),
         _check(variant, "accuracy falls to that of guessing at a large radius", _breaks(evaluation, variant)),
         {
@@ -63,8 +64,10 @@ def _named(known: dict[str, str], kind: str) -> str:
     return ", ".join(name for name, own in known.items() if own == kind)
 
 
-def _probed(probed: bool) -> str:
-    return "by the masking probe" if probed else ""
+def _probed(probe: Masking | None, check: str) -> str:
+    """Whether one of the masking probe's checks is such an attack."""
+    checks = [] if probe is None else [found.check for found in probe.evidence if check in found.check]
+    return f"by the masking probe: {checks[0]}" if checks else ""
 
 
 def _breaks(evaluation: Evaluation, variant: str) -> str:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import polars as pl
 
 from brinell.analysis import CLEAN, Evaluation
-from brinell.core import BrinellError
+from brinell.core import BrinellError, PlannedVariant
 from brinell.reporting.dossier.section import DossierSection, Value
 from brinell.store import RunStore
 from brinell.store.file_digest import file_sha256
@@ -21,14 +21,15 @@ def item_under_test(evaluation: Evaluation, store: RunStore, variants: Sequence[
     rows = []
     for row in evaluation.variants.filter(pl.col("variant").is_in(list(variants))).iter_rows(named=True):
         variant = planned[row["key"]]
+        line = _lineage(planned, variant)
         rows.append(
             {
                 "network": row["variant"],
                 "baseline": row["baseline"],
-                "made by": variant.family,
+                "made by": ", then ".join(step.family for step in line),
                 "architecture": variant.architecture,
                 "seed": variant.seed,
-                "settings": json.dumps(variant.settings, sort_keys=True),
+                "settings": "; ".join(json.dumps(step.settings, sort_keys=True) for step in line),
                 "bytes": row["encoded_bytes"],
                 "parameters": row["parameters"],
                 "MACs": row["macs"],
@@ -51,6 +52,16 @@ def data(evaluation: Evaluation) -> DossierSection:
     }
     text = "The fingerprint is a hash of the test split's images and labels; networks were trained on another split."
     return DossierSection("data", "Data", (text,), (row,))
+
+
+def _lineage(planned: Mapping[str, PlannedVariant], variant: PlannedVariant) -> list[PlannedVariant]:
+    """The variant and those that it was made from, the first network first."""
+    line: list[PlannedVariant] = []
+    at: PlannedVariant | None = variant
+    while at is not None and at not in line:
+        line.insert(0, at)
+        at = None if at.parent is None else planned.get(at.parent)
+    return line
 
 
 def _sha256(store: RunStore, key: str) -> str | None:
