@@ -141,6 +141,7 @@ def test_the_docs_name_every_metric() -> None:
         ("clean_accuracy >= -1%", "write -0.01"),
         ("clean_accuracy >= 90", "is never reached"),
         ("macs <= 0", "macs is never <= 0"),
+        ("macs <= -100%", "macs never falls by 100% or more"),
         ("clean_accuracy >= 0.9 at p < 0.05", "decided by one-sided 95% bounds"),
         ("accuracy >= 0.9", "'accuracy' is no metric"),
     ],

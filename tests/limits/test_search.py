@@ -17,6 +17,7 @@ from brinell.limits import (
     Search,
     SearchedNumber,
     TreeSearch,
+    corners,
     filled,
     search_for,
     searched_numbers,
@@ -157,6 +158,11 @@ def test_proposals_do_not_depend_on_the_budget_and_end_where_nothing_new_comes(g
     assert len(set(asked)) == 4
 
 
+def test_corners_are_both_ends_and_each_choice_between() -> None:
+    numbers = [SearchedNumber(("a",), 0.1, 1.0), SearchedNumber(("b",), choices=("x", "y", "z"))]
+    assert list(corners(numbers)) == [(0.1, "x"), (1.0, "z"), (0.1, "y")]
+
+
 def test_what_no_other_result_beats() -> None:
     costs = [(3, 1), (2, 2), (3, 2), (2, 2), (1, 9)]
     assert undominated(costs) == [0, 1, 4]
@@ -187,6 +193,7 @@ def test_searched_numbers_are_found_and_filled_wherever_they_stand() -> None:
         (0.5, "expected search"),
         ([0.5], "expected search"),
         ([1.0, 0.1], "a range ascends"),
+        ([0.5, 0.5], "nothing lies between 0.5 and 0.5"),
         (["x", "x"], "different choices"),
         ([1, 1, 2], ""),
     ],

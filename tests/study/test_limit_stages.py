@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
+from brinell.analysis.searched_variants import screened_variants
 from brinell.study import Splits, Study
 from brinell.study.limit_stages import Stage
 
@@ -140,6 +141,16 @@ def test_networks_that_are_trained_less_while_they_are_screened(stage: Stage) ->
     assert full.variant in attacked(short.plan()[1], "pgd")
     same = stage.add("one", "powers", (5,))
     assert stage.confirm("one", same) is same
+
+
+def test_what_searches_made_and_did_not_confirm_is_no_failure_of_the_study(stage: Stage) -> None:
+    stage.add("one", "powers", (2,))
+    stage.add("one", "both", (0.7, 3)).confirmed = True
+    stage.add("one", "both", (0.6, 3))
+    _, plan = stage.plan()
+    names = {variant.key: variant.name for variant in plan.variants}
+    assert {names[key] for key in screened_variants(plan)} == {"one-powers-1", "one-both-2-step1", "one-both-2"}
+    assert screened_variants(plan.model_copy(update={"limits": ()})) == set()
 
 
 def test_what_is_withdrawn_is_not_made(stage: Stage) -> None:

@@ -187,6 +187,16 @@ def changed(config: dict[str, Any], **changes: Any) -> dict[str, Any]:
             "limits.smallest.families.powers: inq never lowers parameters; .* or change 'parameters <= -20%'",
         ),
         ({"epochs": {"screen": 0}}, "limits.smallest.epochs.screen"),
+        (
+            {"families": {"a": {"kind": "fine_tune", "train": {"epochs": {"search": [1, 4]}}}}},
+            "limits.smallest.families.a: fine_tune never lowers encoded_bytes",
+        ),
+        (
+            {"families": {"a": {"kind": "prune", "granularity": {"search": ["weight", "kernell", "channel"]}}}},
+            "limits.smallest.families.a: 0.granularity: .*kernell",
+        ),
+        ({"families": {"a": "prune"}}, "limits.smallest.families.a: expected a compressor, or a list of them"),
+        ({"families": {"a": None}}, "limits.smallest.families.a: expected a compressor, or a list of them"),
         ({"from": "nobody"}, "limits.smallest.from: there is no 'nobody'"),
         ({"families": {}}, "limits.smallest.families: at least one is needed"),
         ({"families": {"a": {"kind": "inq", "weight_bits": 3}}}, "families.a: nothing is searched"),

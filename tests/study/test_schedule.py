@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from brinell.core import PlannedVariant
-from brinell.study.schedule import execute
+from brinell.study.schedule import execute, without_failed
 from brinell.study.tasks import TaskResult, VariantTask
 
 VARIANT = PlannedVariant(
@@ -88,3 +88,10 @@ def test_any_graph_ends_whole(data):
         whole = all(found[parent] == "done" for parent in after)
         expected = "blocked" if not whole else ("failed" if name in failing else "done")
         assert found[name] == expected
+
+
+def test_what_failed_in_an_earlier_round_is_left_out_with_all_that_waits_for_it():
+    endings = {"b": TaskResult(DIAMOND[1], "failed", "because"), "alone": TaskResult(DIAMOND[4], "done", "")}
+    later = [*DIAMOND, task("e", "d")]
+    assert [left.id for left in without_failed(later, endings)] == ["a", "c", "alone"]
+    assert without_failed(later, {}) == tuple(later)

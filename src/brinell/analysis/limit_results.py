@@ -123,6 +123,8 @@ def _row(
     attacked = [_attacked(evaluation, screening, name) for name in (variant, baseline)]
     accuracies = dict(evaluation.variants.select("variant", "clean_accuracy").iter_rows())
     examples = dict(evaluation.variants.select("variant", "examples").iter_rows())
+    known = evaluation.variants.filter(pl.col("variant") == variant).row(0, named=True)
+    lacking = [f"not made: {known['reason']}"] if known["state"] not in ("done", "missing") else []
     failed = [row for row in (rows if final is None else final[1]) if row["verdict"] != MET]
     return {
         "limit": limit.name,
@@ -140,7 +142,7 @@ def _row(
         "screening_verdict": found,
         "verdict": None if final is None else final[0],
         "smallest": False,
-        "reason": "; ".join(f"{row['verdict']}: {row['requirement']}" for row in failed) or None,
+        "reason": "; ".join(lacking or [f"{row['verdict']}: {row['requirement']}" for row in failed]) or None,
     }
 
 

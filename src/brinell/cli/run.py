@@ -92,6 +92,7 @@ def run(
 
 def conclude(study: Study, result: Run, kind: Format = Format.text) -> None:
     """The table, the report's path, and what did not end well."""
+    from brinell.analysis.searched_variants import screened_variants
     from brinell.cli.display.run_summary import print_table
     from brinell.cli.requirements import check_requirements
     from brinell.reporting import write_with_problems
@@ -107,7 +108,14 @@ def conclude(study: Study, result: Run, kind: Format = Format.text) -> None:
     (out if kind == Format.text else err).print(f"report: {drawn.page}", markup=False, soft_wrap=True)
     for ending in result.ended("unsupported"):
         err.print(f"unsupported: {ending.task.label}: {ending.message}", markup=False, soft_wrap=True)
-    failed, blocked = result.ended("failed"), result.ended("blocked")
+    dropped = screened_variants(result.plan)
+    for ending in result.ended("failed"):
+        if ending.task.variant.key in dropped:
+            err.print(f"dropped: {ending.task.label}: {ending.message}", markup=False, soft_wrap=True)
+    failed, blocked = (
+        [ending for ending in result.ended(status) if ending.task.variant.key not in dropped]
+        for status in ("failed", "blocked")
+    )
     for ending in failed:
         say_error(f"{ending.task.label} failed: {ending.message}")
     if failed or blocked:

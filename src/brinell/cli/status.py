@@ -16,6 +16,7 @@ from rich.table import Table
 
 from brinell.analysis.coverage import CoverageStatus, failure_status, variant_states
 from brinell.analysis.labels import labels
+from brinell.analysis.searched_variants import screened_variants
 from brinell.cli.display.check_formats import Check, Checks, Format, FormatOption, Outcome, formatted
 from brinell.cli.display.console import Debug, RunFolder, add_row, out
 from brinell.cli.requirements import NOT_MET_STATUS, requirement_checks
@@ -57,7 +58,8 @@ def status(folder: RunFolder, kind: FormatOption = Format.text, debug: Debug = F
         _print(folder, store, plan, parts, failures, now)
     else:
         typer.echo(formatted(Checks(plan.name, (*_checks(plan, parts), *verdicts)), kind))
-    if any(part.state in ("failed", "blocked") for part in parts):
+    dropped = screened_variants(plan)
+    if any(part.state in ("failed", "blocked") and part.variant not in dropped for part in parts):
         raise typer.Exit(1)
     if any(check.outcome == "failed" for check in verdicts):
         raise typer.Exit(NOT_MET_STATUS)

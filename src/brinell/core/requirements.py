@@ -52,6 +52,8 @@ def _problem(condition: Condition) -> str:
         return f"{metric} is read at no radius; 'within' is for robust_accuracy and worst_case"
     if condition.percent and not condition.signed:
         return f"a percentage is a change against the baseline and needs a sign: +{limit:g}% or -{limit:g}%"
+    if condition.percent and metric not in SHARES and limit <= -100 and condition.operator in ("<", "<="):
+        return f"{metric} never falls by 100% or more"
     if condition.percent and metric in SHARES:
         return f"{metric} is a share from 0 to 1, and its change one from -1 to +1: write {limit / 100:+g}"
     if metric in SHARES and abs(limit) > 1:

@@ -4,7 +4,7 @@ from brinell.limits.bracketing import Bracketing
 from brinell.limits.choose_search import search_for
 from brinell.limits.genetic_search import GeneticSearch
 from brinell.limits.search import Outcome, Search
-from brinell.limits.search_space import SearchedNumber, filled, searched_numbers
+from brinell.limits.search_space import SearchedNumber, corners, filled, searched_numbers
 from brinell.limits.tree_search import TreeSearch
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "Search",
     "SearchedNumber",
     "TreeSearch",
+    "corners",
     "filled",
     "search_for",
     "searched_numbers",

@@ -61,6 +61,15 @@ def searched_numbers(settings: Any, place: Place = ()) -> Iterator[SearchedNumbe
             yield from searched_numbers(part, (*place, index))
 
 
+def corners(numbers: Sequence[SearchedNumber]) -> Iterator[tuple[Any, ...]]:
+    """Both ends of all numbers together, and each choice between them by itself: what a search must be able to make."""
+    yield from zip(*(number.ends for number in numbers), strict=True)
+    first = [number.ends[0] for number in numbers]
+    for place, number in enumerate(numbers):
+        for choice in number.choices[1:-1]:
+            yield (*first[:place], choice, *first[place + 1 :])
+
+
 def filled(settings: Any, values: Mapping[Place, Any], place: Place = ()) -> Any:
     """`settings` with a value for each searched number."""
     if place in values:
@@ -82,6 +91,8 @@ def _read(settings: Mapping[str, Any], place: Place) -> SearchedNumber:
     numbers = [value for value in found if _is_number(value)]
     if len(found) == 2 and len(numbers) == 2:
         low, high = numbers
+        if low == high:
+            raise ValueError(f"{where}: nothing lies between {low:g} and {high:g}; expected two different ends")
         if not low < high:
             raise ValueError(f"{where}: a range ascends: [{high:g}, {low:g}], not [{low:g}, {high:g}]")
         return SearchedNumber(place, low, high, integer=isinstance(low, int) and isinstance(high, int))

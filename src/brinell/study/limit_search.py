@@ -16,7 +16,7 @@ from brinell.core import BrinellError, ConfigurationError, PlannedLimit, StoreEr
 from brinell.core.conditions import Condition
 from brinell.core.domination import undominated
 from brinell.core.requirements import SHARES
-from brinell.limits import Outcome, Search, search_for
+from brinell.limits import Outcome, Search, corners, search_for
 from brinell.store import RunStore
 from brinell.study.config.limits import Limit
 from brinell.study.limit_stages import Stage, Tried
@@ -29,14 +29,14 @@ _HOUR = 3600.0
 
 
 def check_limits(study: Study, splits: Splits) -> None:
-    """Refuse what can be refused before anything is computed: settings that do not fit at either end of a range.
+    """Refuse what can be refused before anything is computed: settings that do not fit at an end or a choice.
 
     Raises:
         ConfigurationError: the message names the limit, the family and the values.
     """
     for name, limit in study.limits.items():
         for family in limit.families:
-            for values in zip(*(number.ends for number in limit.numbers(family)), strict=True):
+            for values in corners(limit.numbers(family)):
                 stage = Stage(study, splits)
                 try:
                     stage.add(name, family, values)

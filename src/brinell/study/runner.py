@@ -21,7 +21,7 @@ from brinell.study.limit_search import check_limits, search_limits
 from brinell.study.networks import check_code_is_trusted
 from brinell.study.normalization_remarks import REMARKS, normalization_remarks
 from brinell.study.plan import plan
-from brinell.study.schedule import execute
+from brinell.study.schedule import execute, without_failed
 from brinell.study.splits import Splits
 from brinell.study.study import Study
 from brinell.study.tasks import Status, Task, TaskResult, missing, tasks
@@ -144,7 +144,7 @@ class _Computing:
         store.write_study(self.source, planned, {**facts, REMARKS: remarks} if remarks else facts)
         context = WorkerContext(study, planned, store, facts, splits, splits.test.input_shape)
         everything = tasks(planned, training_examples=training_examples(planned, splits))
-        left = missing(everything, store, planned.classes)
+        left = without_failed(missing(everything, store, planned.classes), self.endings)
         tell = _noted(store, TimeRemaining(left), self.observe)
         unsupported = {name: failure.message for name, failure in store.failures().items() if failure.unsupported}
         damaged = tuple(place for task in left for place in task.damaged(store))

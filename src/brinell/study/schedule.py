@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from brinell.study.executors.executor import Executor, TaskProgress
 from brinell.study.tasks import Status, Task, TaskResult
@@ -57,6 +58,18 @@ class Schedule:
             else:
                 free.append(task)
         return known, free
+
+
+def without_failed(tasks: Sequence[Task], endings: Mapping[str, TaskResult]) -> tuple[Task, ...]:
+    """The tasks without those that failed in an earlier round of the same call, and those that wait for them."""
+    failed = {name for name, ending in endings.items() if ending.status in ("failed", "blocked")}
+    while more := {task.id for task in tasks if task.id not in failed and failed & set(task.after)}:
+        failed |= more
+    return tuple(
+        replace(task, after_any=tuple(name for name in task.after_any if name not in failed))
+        for task in tasks
+        if task.id not in failed
+    )
 
 
 def execute(

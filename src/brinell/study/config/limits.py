@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
@@ -12,7 +12,7 @@ from brinell.core import BrinellError, ConfigurationError, validation_error, val
 from brinell.core.conditions import Condition
 from brinell.core.goals import Goal, parse_goal
 from brinell.core.requirements import PROBED, SHARES, parse_requirement
-from brinell.limits import SearchedNumber, filled, searched_numbers
+from brinell.limits import SearchedNumber, corners, filled, searched_numbers
 from brinell.study.config.attacks import SweptAttack
 from brinell.study.config.section import Count, Name, Section, VariantName, at_least_one, optional_field, required_field
 
@@ -21,17 +21,20 @@ _MOST_GOALS: Final = 2
 
 def _chain(value: Any) -> Any:
     """One compressor is a chain of one."""
+    if not isinstance(value, (Mapping, list, tuple)):
+        message = f"expected a compressor, or a list of them, with searched numbers, not {value!r}"
+        raise validation_error([validation_problem(message)])
     return [value] if isinstance(value, Mapping) else at_least_one(value)
 
 
 def _check_chain(chain: tuple[dict[str, Any], ...]) -> tuple[dict[str, Any], ...]:
-    """Every compressor is accepted at both ends of every range, and something is searched."""
+    """Every compressor is accepted at both ends of every range and at each choice, and something is searched."""
     try:
         numbers = tuple(searched_numbers(list(chain)))
         if not numbers:
             raise ValueError("nothing is searched: write {search: [low, high]} for a number")
-        for ends in zip(*(number.ends for number in numbers), strict=True):
-            values = {number.place: end for number, end in zip(numbers, ends, strict=True)}
+        for corner in corners(numbers):
+            values = {number.place: value for number, value in zip(numbers, corner, strict=True)}
             for place, settings in enumerate(filled(list(chain), values)):
                 COMPRESSORS.parse(settings, str(place))
     except (ValueError, BrinellError) as error:
@@ -102,11 +105,12 @@ class Limit(Section):
         """What is searched in a family."""
         return tuple(searched_numbers(list(self.families[family])))
 
-    def compressors(self, family: str) -> tuple[Compressor, ...]:
-        """The compressors of a family, at the first end of every range."""
-        chain = list(self.families[family])
-        values = {number.place: number.ends[0] for number in self.numbers(family)}
-        return tuple(COMPRESSORS.parse(settings, family) for settings in filled(chain, values))
+    def compressors(self, family: str) -> Iterator[Compressor]:
+        """The compressors of a family, at the ends of every range and at each choice."""
+        numbers, chain = self.numbers(family), list(self.families[family])
+        for corner in corners(numbers):
+            values = {number.place: value for number, value in zip(numbers, corner, strict=True)}
+            yield from (COMPRESSORS.parse(settings, family) for settings in filled(chain, values))
 
     def labels(self, family: str) -> tuple[str, ...]:
         """What each of them is called: its place in the compressor, or in the chain where there are several."""

@@ -131,9 +131,10 @@ def _families_out_of_reach(name: str, limit: Limit) -> Iterator[InitErrorDetails
     lowered = (condition for condition in limit.conditions if condition.metric in COSTS and condition.signed)
     needed |= {condition.metric: repr(condition.text) for condition in lowered if not condition.holds(0.0)}
     for family in limit.families:
-        kept = frozenset.intersection(*(compressor.never_lowers for compressor in limit.compressors(family)))
+        compressors = list(limit.compressors(family))
+        kept = frozenset.intersection(*(compressor.never_lowers for compressor in compressors))
         for metric in sorted(kept & set(needed)):
-            kinds = ", ".join(settings["kind"] for settings in limit.families[family])
+            kinds = ", ".join(dict.fromkeys(compressor.kind for compressor in compressors))
             message = f"{kinds} never lowers {metric}; leave the family out, or change {needed[metric]}"
             yield validation_problem(message, name, "families", family)
 
