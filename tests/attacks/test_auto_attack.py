@@ -23,22 +23,24 @@ class Unbreakable(nn.Module):
 @pytest.mark.parametrize(
     ("version", "forwards", "backwards"),
     [
-        # A pass of the clean image; 101 looks a run of APGD, 2 a step of FAB, and Square's queries.
-        ("standard", 1 + 101 + 9 * 101 + 9 * 200 + 5000, 100 + 900 + 900),
-        ("plus", 1 + 10 * 101 + 5 * 200 + 5000 + 9 * 101 + 9 * 200, 1000 + 5 * 100 * 11 + 900 + 900),
+        # A pass of the clean image; 11 looks a run of APGD of 10 steps, 2 a step of FAB, and Square's queries.
+        ("standard", 1 + 11 + 9 * 11 + 9 * 20 + 50, 10 + 90 + 90),
+        ("plus", 1 + 10 * 11 + 5 * 20 + 50 + 9 * 11 + 9 * 20, 100 + 5 * 10 * 11 + 90 + 90),
     ],
 )
 def test_a_robust_image_takes_the_budgets_of_the_original(version: str, forwards: int, backwards: int) -> None:
+    """By default 100 steps and 5,000 queries; here a tenth and a hundredth."""
+    assert (AutoAttack(epsilon=0.1).steps, AutoAttack(epsilon=0.1).queries) == (100, 5000)
     problem = Small(Unbreakable(), torch.rand(1, 3, 2, 2), torch.zeros(1, dtype=torch.int64), torch.arange(1))
-    rows = problem.rows(AutoAttack(epsilon=0.1, version=version))
+    rows = problem.rows(AutoAttack(epsilon=0.1, version=version, steps=10, queries=50))
     assert rows["forwards"].tolist() == [forwards]
     assert rows["backwards"].tolist() == [backwards]
 
 
 def test_the_random_version_averages_over_twenty_passes() -> None:
     problem = Small(Unbreakable(), torch.rand(1, 3, 2, 2), torch.zeros(1, dtype=torch.int64), torch.arange(1))
-    rows = problem.rows(AutoAttack(epsilon=0.1, version="rand"))
-    assert rows["backwards"].tolist() == [2 * 100 * 20]
+    rows = problem.rows(AutoAttack(epsilon=0.1, version="rand", steps=10))
+    assert rows["backwards"].tolist() == [2 * 10 * 20]
     assert [stage.name for stage in STAGES["rand"]] == ["apgd-ce", "apgd-dlr"]
 
 

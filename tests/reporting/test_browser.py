@@ -271,9 +271,10 @@ def test_on_paper_nothing_is_cut_off_or_folded(page: Any) -> None:
     page.set_viewport_size(size)
 
 
-@pytest.mark.parametrize("width", [390, 1600])
-def test_long_names_of_everything_stay_on_the_page(browser: Any, tmp_path: Path, width: int) -> None:
-    store = write_rich_run(tmp_path, examples=40)
+@pytest.fixture(scope="module")
+def long_names(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A page on which everything has a name of 200 letters."""
+    store = write_rich_run(tmp_path_factory.mktemp("long"), examples=40)
     plan = json.loads(store.plan_path.read_bytes())
     long = "n" * 200
     plan["name"] = plan["dataset"] = long
@@ -283,6 +284,11 @@ def test_long_names_of_everything_stay_on_the_page(browser: Any, tmp_path: Path,
         entry[name] += long
     store.plan_path.write_text(json.dumps(plan))
     renew_hash(store.plan_path)
-    found = Opened(browser, write(store.root), width, "light").page
+    return write(store.root)
+
+
+@pytest.mark.parametrize("width", [390, 1600])
+def test_long_names_of_everything_stay_on_the_page(browser: Any, long_names: Path, width: int) -> None:
+    found = Opened(browser, long_names, width, "light").page
     assert found.evaluate("document.documentElement.scrollWidth <= innerWidth")
     found.close()

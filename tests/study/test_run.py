@@ -156,13 +156,6 @@ def test_running_again_computes_nothing(done, tiny_study):
     assert "<tr><th>study</th><td>tiny</td></tr>" in result._repr_html_()
 
 
-@pytest.mark.slow
-def test_rows_are_equal_across_executors(done, tiny_study, tmp_path):
-    result = run(tiny_study, out=tmp_path / "run", executor="processes", workers=2, threads=1)
-    assert len(result.ended("done")) == len(result.endings) == 2 + 6 * 2
-    assert_equal_rows(done, tmp_path / "run")
-
-
 def test_more_examples_compute_only_new_blocks(done, tiny, tmp_path):
     shutil.copytree(done, tmp_path / "run")
     before = stamps(tmp_path / "run")
