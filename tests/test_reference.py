@@ -15,11 +15,20 @@ import torch
 import brinell
 from brinell.core import Spec
 
-PACKAGES = ("attacks", "compressors", "data", "models", "probes", "runtimes", "training")
-NEEDS_AN_EXTRA = {"runtimes.ONNXRuntime", "runtimes.OpenVINO"}
+PACKAGES = (
+    *("attacks", "compressors", "container", "costs", "data", "models", "probes", "runs", "runtimes", "study"),
+    *("testing", "training"),
+)
+NEEDS_AN_EXTRA = {
+    *("container.export_onnx", "container.export_openvino", "runs.publish", "runtimes.ONNXRuntime"),
+    "runtimes.OpenVINO",
+}
 """Examples would need the extra to be installed."""
-NEEDS_FILES = {"data.Arrays", "data.Cifar10", "data.HuggingFace", "data.ImageFiles", "data.ImageNet"}
-"""Examples are entries of a study; tests of the data set read such files."""
+NEEDS_FILES = {
+    *("container.read_deep_compression", "container.read_latent", "container.write_latent", "data.Arrays"),
+    *("data.Cifar10", "data.HuggingFace", "data.ImageFiles", "data.ImageNet"),
+}
+"""Examples are entries of a study, or would need such files; tests of each read them."""
 
 
 def public() -> Iterator[tuple[str, object]]:

@@ -52,6 +52,14 @@ def read_deep_compression(path: Path, kind: str, fields: Mapping[str, Any] | Non
 
     The file's layers are those of the bare network in the order of its modules.
 
+    Args:
+        path: The `.net` file.
+        kind: Kind of the architecture.
+        fields: Settings of the file's format that differ from those of the published files.
+
+    Returns:
+        The variant.
+
     Raises:
         ConfigurationError: no such architecture, or no such field.
         StoreError: the file is missing, truncated, too long, or of another architecture.

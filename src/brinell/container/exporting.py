@@ -24,10 +24,17 @@ _FLIPS: Final = 0.1
 
 
 def export_onnx(variant: Variant, path: Path) -> int:
-    """Write the deployed network as an ONNX file, from images in [0, 1] to logits, and return its size in bytes.
+    """Write the deployed network as an ONNX file, from images in [0, 1] to logits.
 
     Before the file is moved into place, ONNX Runtime computes random images with it, and its logits are compared with
     the variant's own. An int8 variant is its graph already. What ONNX has no small types for grows: bits become floats.
+
+    Args:
+        variant: The variant.
+        path: The file to write.
+
+    Returns:
+        Size of the file in bytes.
 
     Raises:
         ConfigurationError: `onnx` or ONNX Runtime is not installed.
@@ -44,11 +51,18 @@ def export_onnx(variant: Variant, path: Path) -> int:
 
 
 def export_openvino(variant: Variant, folder: Path) -> int:
-    """Write the deployed network as an OpenVINO model, `model.xml` and `model.bin`, and return their size in bytes.
+    """Write the deployed network as an OpenVINO model, `model.xml` and `model.bin`.
 
     Bits of binary layers stay bits, and whole numbers whole. Before the files are moved into place, OpenVINO reads and
     compiles them, and their logits are compared with the variant's own. A network with bits is written for one image a
     pass, for its kernels take no other number unless `reshape` asks for one.
+
+    Args:
+        variant: The variant.
+        folder: The folder to make.
+
+    Returns:
+        Size of both files in bytes.
 
     Raises:
         ConfigurationError: `openvino` or `onnx` is not installed.

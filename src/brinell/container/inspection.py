@@ -49,8 +49,24 @@ class Inspection:
 def inspect(path: Path) -> Inspection:
     """Look into a file.
 
+    Args:
+        path: The file.
+
+    Returns:
+        What the header says: version, network, lineage, and the bytes and coding of each tensor.
+
     Raises:
         StoreError: the file is missing, not a `.brinell` file, or its header is damaged.
+
+    Examples:
+        >>> import brinell, pathlib, tempfile
+        >>> variant = brinell.testing.digits_variant(examples=60)[0]
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = pathlib.Path(folder) / "digits.brinell"
+        ...     size = brinell.save(variant, path)
+        ...     found = inspect(path)
+        >>> type(found).__name__
+        'Inspection'
     """
     with open_container(path) as (file, size):
         header, front = read_header(file, size)

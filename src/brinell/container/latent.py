@@ -16,6 +16,10 @@ from brinell.variants import Variant
 def write_latent(variant: Variant, path: Path) -> None:
     """Keep `variant.latent`, atomically.
 
+    Args:
+        variant: The variant.
+        path: The file.
+
     Raises:
         StoreError: the variant has none (it trains what it ships), or the file cannot be written.
     """
@@ -27,6 +31,12 @@ def write_latent(variant: Variant, path: Path) -> None:
 
 def read_latent(path: Path) -> dict[str, Tensor]:
     """The latent weights in `path`.
+
+    Args:
+        path: The file.
+
+    Returns:
+        Latent weights by name.
 
     Raises:
         StoreError: the file is missing or damaged.

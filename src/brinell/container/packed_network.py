@@ -23,7 +23,7 @@ class PackedNetwork(NetworkSource):
 
     Examples:
         >>> import pathlib, tempfile, brinell
-        >>> variant = Variant.of(brinell.models.build("resnet8"), input_shape=(1, 8, 8), classes=10)
+        >>> variant = brinell.variants.Variant.of(brinell.models.build("resnet8"), input_shape=(1, 8, 8), classes=10)
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     size = brinell.save(variant, pathlib.Path(folder, "small.brinell"))
         ...     packed = PackedNetwork(file=pathlib.Path(folder, "small.brinell")).variant()

@@ -30,13 +30,28 @@ _LONGEST = 400
 def read(path: Path, *, model: nn.Module | None = None) -> Variant:
     """The variant in `path`, its tensors bit-equal to those that were saved.
 
-    `model` is an instance of the network, of which a copy is kept: needed where the file names no architecture (a
-    user's own module), and elsewhere taken instead of the one it names. Memory is bounded by 1032 times the
-    file's size.
+    Memory is bounded by 1032 times the file's size.
+
+    Args:
+        path: The file.
+        model: Instance of the network, of which a copy is kept: needed where the file names no architecture (a user's
+            own module), and elsewhere taken instead of the one it names.
+
+    Returns:
+        The variant.
 
     Raises:
         StoreError: the file is missing, damaged, of a newer version, of another network than `model`, or of one that
             is not installed; or it names no architecture and `model` is not given.
+
+    Examples:
+        >>> import brinell, pathlib, tempfile
+        >>> variant = brinell.testing.digits_variant(examples=60)[0]
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = pathlib.Path(folder) / "digits.brinell"
+        ...     size = write(variant, path)
+        ...     read(path).tensors.keys() == variant.tensors.keys()
+        True
     """
     with open_container(path) as (file, size):
         header, _ = read_header(file, size)

@@ -43,8 +43,26 @@ def compare_sizes(variant: Variant, path: Path, *, general_purpose: Sequence[str
       -22), `brotli` (-q 11) and `zpaq` (-m5) where these programs are installed (of Brotli, the Python package is
       enough); or by those asked for.
 
+    Args:
+        variant: The variant that the file holds.
+        path: The file.
+        general_purpose: Names of programs to compare with; by default all that are installed.
+
+    Returns:
+        Bytes by name; `general_purpose` holds those of each program.
+
     Raises:
         StoreError: the file is missing or damaged.
+
+    Examples:
+        >>> import brinell, pathlib, tempfile
+        >>> variant = brinell.testing.digits_variant(examples=60)[0]
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = pathlib.Path(folder) / "digits.brinell"
+        ...     size = brinell.save(variant, path)
+        ...     sizes = compare_sizes(variant, path, general_purpose=["deflate"])
+        >>> sizes["general_purpose"]["deflate"] > size
+        True
     """
     with open_container(path) as (file, size):
         front = read_header(file, size)[1]

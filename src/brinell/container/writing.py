@@ -31,15 +31,29 @@ _SHORT: Final = 1 << 15
 
 
 def write(variant: Variant, path: Path, *, effort: Effort = "default") -> int:
-    """Write `variant` to `path`, atomically, and return the bytes of the file.
+    """Write `variant` to `path`, atomically.
 
-    `effort` only changes size and time: `fast` compresses one likely lay-out of each tensor, `default` the three
-    likeliest, `best` six, each with more attempts. The same variant and effort give the same bytes.
+    Args:
+        variant: The variant.
+        path: The file; an existing one is replaced.
+        effort: Changes size and time only: `fast` compresses one likely lay-out of each tensor, `default` the three
+            likeliest, `best` six, each with more attempts. The same variant and effort give the same bytes.
+
+    Returns:
+        Size of the file in bytes.
 
     Raises:
         ConfigurationError: there is no such effort.
         StoreError: a tensor holds NaN or infinite values or is of a type that files do not hold, or the file cannot be
             written.
+
+    Examples:
+        >>> import brinell, pathlib, tempfile
+        >>> variant = brinell.testing.digits_variant(examples=60)[0]
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = pathlib.Path(folder) / "digits.brinell"
+        ...     write(variant, path, effort="fast") == path.stat().st_size
+        True
     """
     if effort not in ATTEMPTS:
         raise ConfigurationError(f"effort: unknown effort {effort!r}; accepted: {', '.join(ATTEMPTS)}")

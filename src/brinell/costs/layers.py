@@ -49,9 +49,22 @@ def layers(module: nn.Module, input_shape: Sequence[int]) -> tuple[LayerCost, ..
     operations. Multiplications outside such layers (batch norm, functional
     calls in a user's own `forward`) are not counted. The module's modes come back as they were.
 
+    Args:
+        module: Network from images to logits.
+        input_shape: (channels, height, width) of one image.
+
+    Returns:
+        One entry a layer.
+
     Raises:
         ConfigurationError: `input_shape` is not (channels, height, width).
         ModelError: the module does not accept such an image.
+
+    Examples:
+        >>> import brinell
+        >>> found = layers(brinell.models.build("resnet8"), (1, 8, 8))
+        >>> found[-1].name, found[-1].macs
+        ('model.linear', 640)
     """
     shape = tuple(input_shape)
     if len(shape) != 3 or not all(isinstance(size, int) and size > 0 for size in shape):

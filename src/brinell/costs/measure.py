@@ -47,13 +47,24 @@ class Costs:
 def measure(model: Any, input_shape: Sequence[int] | None = None, *, sparse: bool = False) -> Costs:
     """Count what a module, or a `Variant`'s deployed one, costs for one image.
 
-    `input_shape` (channels, height, width) may be left out where the model says it itself. With `sparse`, zero weights
-    take neither memory nor multiply-accumulates, as the papers count them; no format or processor is that good, for
-    their positions have to be stored and skipped.
+    Args:
+        model: Module or `Variant`.
+        input_shape: (channels, height, width); may be left out where the model says it itself.
+        sparse: Zero weights take neither memory nor multiply-accumulates, as the papers count them; no format or
+            processor is that good, for their positions have to be stored and skipped.
+
+    Returns:
+        The costs of one image.
 
     Raises:
         ConfigurationError: no `input_shape`, or a bad one.
         ModelError: the model does not accept such an image.
+
+    Examples:
+        >>> import brinell
+        >>> costs = measure(brinell.models.build("resnet8"), (1, 8, 8))
+        >>> costs.macs > costs.parameters
+        True
     """
     shape = input_shape or getattr(model, "input_shape", None) or _architecture_shape(model)
     if shape is None:

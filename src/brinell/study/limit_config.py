@@ -33,8 +33,19 @@ def limit_config(
 ) -> dict[str, Any]:
     """The mapping of the study that `brinell.limit` runs.
 
+    Args:
+        model, data, keep, weights, train, minimise, families, budget, hours, epochs: As for `brinell.limit`.
+
+    Returns:
+        The mapping, as a YAML file would hold it.
+
     Raises:
         ConfigurationError: a condition cannot be read, or there is none.
+
+    Examples:
+        >>> config = limit_config("resnet8", data="digits", keep=["clean_accuracy >= -0.01"])
+        >>> "limits" in config
+        True
     """
     texts = [keep] if isinstance(keep, str) else list(keep)
     if not texts:

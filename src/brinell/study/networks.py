@@ -37,8 +37,16 @@ class StudyNetwork:
 def check_code_is_trusted(study: Study, trusted: bool) -> None:
     """Refuse a study that names code, unless it may run.
 
+    Args:
+        study: The study.
+        trusted: Whether its code may run.
+
     Raises:
         ConfigurationError: everything that would be run, and how to allow it.
+
+    Examples:
+        >>> from brinell.study.reading import find
+        >>> check_code_is_trusted(Study.from_yaml(find("quickstart")), trusted=False)
     """
     sources = {name: model.source for name, model in study.models.items()}
     code = {name: source.describe_code() for name, source in sources.items() if source is not None and source.runs_code}

@@ -23,7 +23,22 @@ _TASK: Final = 0.05
 
 
 def measured_seconds(study: Study, splits: Splits, tasks: Sequence[Task]) -> float:
-    """Seconds that `tasks` take one after the other; a variant's passes are taken to last as those of its model."""
+    """Seconds that `tasks` take one after the other; a variant's passes are taken to last as those of its model.
+
+    Args:
+        study: The study.
+        splits: Its data.
+        tasks: Those to estimate.
+
+    Returns:
+        Seconds, from passes that are timed on this machine.
+
+    Examples:
+        >>> from brinell.study.reading import find
+        >>> study = Study.from_yaml(find("quickstart"))
+        >>> measured_seconds(study, Splits(study.data), [])
+        0.0
+    """
     images = splits.test.take(min(_BATCH, len(splits.test))).tensors()[0]
     of_model: dict[str, float] = {}
     total = 0.0

@@ -35,10 +35,24 @@ def plan(study: Study, splits: Splits | None = None) -> StudyPlan:
 
     Keys hold settings, seeds and digests of data and weights: no paths, and no number of test examples.
 
+    Args:
+        study: The study.
+        splits: Its data, where they are read already.
+
+    Returns:
+        The plan.
+
     Raises:
         ConfigurationError: a model does not fit the data, more examples are asked for than there are, or an attack
             needs a gradient that a variant does not have.
         DataError, ModelError: data or weights are missing, damaged, or of another architecture.
+
+    Examples:
+        >>> from brinell.study.reading import find
+        >>> study = Study.from_yaml(find("quickstart"))
+        >>> planned = plan(study)
+        >>> planned.name, planned.classes
+        ('quickstart', 10)
     """
     splits = splits or Splits(study.data)
     test = splits.test

@@ -71,7 +71,12 @@ _Loader.add_constructor(f"{_PREFIX}int", _Loader.construct_yaml_int)
 
 
 def shipped() -> list[str]:
-    """Names of the studies that ship."""
+    """Names of the studies that ship.
+
+    Examples:
+        >>> "quickstart" in shipped()
+        True
+    """
     return sorted(path.stem for path in LIBRARY.glob("*.yaml"))
 
 

@@ -105,6 +105,18 @@ def run(
     """Compute what the folder `out` lacks of `study`, without showing or reporting anything.
 
     As `brinell.run`, which adds progress and the report.
+
+    Args:
+        study, out, executor, workers, threads, overrides, observe, trust_code: As for `brinell.run`.
+
+    Returns:
+        What was done.
+
+    Examples:
+        >>> run("quickstart", overrides=["seeds.variants=[]"])  # doctest: +ELLIPSIS
+        Traceback (most recent call last):
+            ...
+        brinell.core.errors.ConfigurationError: ...
     """
     value = study if isinstance(study, Study) else Study.from_yaml(study, overrides)
     check_code_is_trusted(value, trust_code)
@@ -218,7 +230,21 @@ def _most_threads() -> int:
 
 
 def training_examples(planned: StudyPlan, splits: Splits) -> int:
-    """The size of the training split, read only where something trains; for the estimates."""
+    """The size of the training split, read only where something trains; for the estimates.
+
+    Args:
+        planned: The plan.
+        splits: The study's data.
+
+    Returns:
+        Number of examples; 0 where nothing trains.
+
+    Examples:
+        >>> from brinell.study.reading import find
+        >>> study = Study.from_yaml(find("quickstart"))
+        >>> training_examples(plan(study), Splits(study.data)) > 0
+        True
+    """
     return len(splits.train) if any(variant.family != "model" for variant in planned.variants) else 0
 
 

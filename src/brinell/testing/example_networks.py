@@ -23,7 +23,13 @@ class ImageProblem(NamedTuple):
 
 
 def residual_network() -> nn.Module:
-    """An untrained ResNet-8 for colour images, whose batch-norm statistics are those of random images."""
+    """An untrained ResNet-8 for colour images, whose batch-norm statistics are those of random images.
+
+    Examples:
+        >>> import torch
+        >>> residual_network()(torch.zeros(1, 3, 8, 8)).shape
+        torch.Size([1, 4])
+    """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         model = ResNet8(in_channels=3, mean=(0.5,) * 3, std=(0.25,) * 3, classes=4).module(seed=0)
@@ -34,7 +40,18 @@ def residual_network() -> nn.Module:
 
 
 def image_problem(examples: int = 24) -> ImageProblem:
-    """`residual_network()` with random images."""
+    """`residual_network()` with random images.
+
+    Args:
+        examples: Number of images.
+
+    Returns:
+        Network, images `(N, 3, 8, 8)`, labels and ids.
+
+    Examples:
+        >>> image_problem(examples=2).images.shape
+        torch.Size([2, 3, 8, 8])
+    """
     network = residual_network()
     images = torch.rand(examples, 3, 8, 8, generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
@@ -71,7 +88,19 @@ class FailsAtThirdCall(nn.Module):
 
 
 def digits_variant(examples: int = 300) -> tuple[Variant, Dataset]:
-    """A ResNet-8 of width 4 trained for ten epochs on scikit-learn's digits, and the examples it was trained on."""
+    """A ResNet-8 of width 4 trained for ten epochs on scikit-learn's digits, and the examples it was trained on.
+
+    Args:
+        examples: Number of digits.
+
+    Returns:
+        The variant and its training data.
+
+    Examples:
+        >>> variant, data = digits_variant(examples=60)
+        >>> variant.input_shape, len(data)
+        ((1, 8, 8), 60)
+    """
     data = build("digits", examples=examples)
     module = ResNet8(width=4).module(seed=0)
     fit(module, data, Train(epochs=10, batch_size=32, learning_rate=0.1, schedule="one_cycle"), seed=0)

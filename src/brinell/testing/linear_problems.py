@@ -39,7 +39,21 @@ class LinearProblem:
 
 
 def two_classes(examples: int = 40, *, seed: int = 0, shape: tuple[int, int, int] = (3, 4, 4)) -> LinearProblem:
-    """Two classes: the boundary is one hyperplane, at distance |margin| / (dual norm of the weights' difference)."""
+    """Two classes: the boundary is one hyperplane, at distance |margin| / (dual norm of the weights' difference).
+
+    Args:
+        examples: Number of images.
+        seed: Seed of weights and images.
+        shape: (channels, height, width).
+
+    Returns:
+        The problem, with each image's distance to the boundary.
+
+    Examples:
+        >>> problem = two_classes(examples=2)
+        >>> problem.images.shape, sorted(problem.radius)
+        (torch.Size([2, 3, 4, 4]), ['l2', 'linf'])
+    """
     generator = torch.Generator().manual_seed(seed)
     pixels = shape[0] * shape[1] * shape[2]
     weight = torch.randn(2, pixels, generator=generator)
@@ -57,7 +71,21 @@ def two_classes(examples: int = 40, *, seed: int = 0, shape: tuple[int, int, int
 
 
 def many_classes(examples: int = 30, classes: int = 5, *, seed: int = 0) -> LinearProblem:
-    """Several classes: the nearest of the label's boundaries."""
+    """Several classes: the nearest of the label's boundaries.
+
+    Args:
+        examples: Number of images.
+        classes: Number of classes.
+        seed: Seed of weights and images.
+
+    Returns:
+        The problem, with each image's distance to the nearest of its label's boundaries.
+
+    Examples:
+        >>> problem = many_classes(examples=2)
+        >>> bool((problem.radius["l2"] > problem.radius["linf"]).all())
+        True
+    """
     generator = torch.Generator().manual_seed(seed)
     weight = torch.randn(classes, 48, generator=generator)
     images = 0.5 + 0.05 * torch.randn(examples, 3, 4, 4, generator=generator)

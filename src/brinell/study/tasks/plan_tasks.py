@@ -18,7 +18,21 @@ from brinell.study.tasks.variant import VariantTask, variant_passes
 
 
 def tasks(plan: StudyPlan, *, training_examples: int = 0) -> tuple[Task, ...]:
-    """Everything a study does; `training_examples` is the size of the training split, for the estimates."""
+    """Everything that a study does.
+
+    Args:
+        plan: The plan.
+        training_examples: Size of the training split, for the estimates.
+
+    Returns:
+        Tasks; each waits for those that it names.
+
+    Examples:
+        >>> from brinell.study.reading import find
+        >>> study = Study.from_yaml(find("quickstart"))
+        >>> len(tasks(plan(study))) > 0
+        True
+    """
     names, variants = labels(plan), {variant.key: variant for variant in plan.variants}
     return (
         *(_variant_task(variant, names[variant.key], training_examples) for variant in plan.variants),
@@ -28,7 +42,23 @@ def tasks(plan: StudyPlan, *, training_examples: int = 0) -> tuple[Task, ...]:
 
 
 def missing(everything: Sequence[Task], store: RunStore, classes: int) -> tuple[Task, ...]:
-    """The tasks whose results the store does not hold, waiting for each other only. This is the whole of resume."""
+    """The tasks whose results the store does not hold, waiting for each other only. This is the whole of resume.
+
+    Args:
+        everything: All tasks of the plan.
+        store: The run's folder.
+        classes: Number of classes of the data; rows of others are damaged.
+
+    Returns:
+        Those to do, in the order of `everything`.
+
+    Examples:
+        >>> import pathlib, tempfile
+        >>> from brinell.store import RunStore
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     missing([], RunStore(pathlib.Path(folder)), classes=10)
+        ()
+    """
     parts = {task.id: part for task in everything if (part := task.missing(store, classes)) is not None}
     waiting = [
         replace(
