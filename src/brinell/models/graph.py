@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from brinell.core import BrinellError
 from brinell.models.architecture import Architecture
 from brinell.models.normalized import Normalized
+from brinell.nn import freeze
 from brinell.nn.graph import GraphNetwork, NetworkGraph, count_classes
 
 
@@ -101,7 +102,8 @@ def build_graph(
 
     Args:
         graph: What is computed.
-        tensors: Of the state, by the names that the graph has for them.
+        tensors: Of the state, by the names that the graph has for them; parameters that require no gradient stay
+            frozen.
         mean: Of each channel, subtracted from images in [0, 1].
         std: Of each channel, by which images are divided then.
 
@@ -119,5 +121,7 @@ def build_graph(
     module = GraphArchitecture.of(graph, mean, std).module()
     state: dict[str, Any] = {name: tensor.detach() for name, tensor in tensors.items()}
     module.model.load_state_dict(state)
+    parameters = {name: tensor for name, tensor in tensors.items() if isinstance(tensor, nn.Parameter)}
+    freeze(module.model, [name for name, parameter in parameters.items() if not parameter.requires_grad])
     module.eval()
     return module

@@ -42,6 +42,7 @@ class Normalized(nn.Module):
                 "for images in [0, 1]; divide those of bytes by 255"
             )
         self.model = model
+        self.training = model.training
         self.channel_order = channel_order
         # Not persistent: they belong to the architecture, and checkpoints of the bare network do not have them.
         self.register_buffer("mean", torch.tensor(mean).view(-1, 1, 1), persistent=False)

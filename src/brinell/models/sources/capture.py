@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import io
 import warnings
+from collections.abc import Sequence
 from typing import Any, Final
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from brinell.core import ModelError, derive_seed
 from brinell.models.graph import build_graph
 from brinell.models.normalized import Normalized
-from brinell.nn.graph import read_exported
+from brinell.nn import freeze, frozen_norms
+from brinell.nn.graph import read_exported, safe_name
 
 _IMAGES: Final = 4
 _TOLERANCE: Final = 1e-4
@@ -24,7 +27,8 @@ def capture_graph(module: nn.Module, input_shape: tuple[int, int, int]) -> Norma
 
     It is exported with `torch.export` in evaluation mode and read as a `.pt2` file is. Logits and gradients of random
     images are compared with those of `module`, so that a network whose author wrote its gradients (binary ones) is
-    refused rather than changed.
+    refused rather than changed. Parameters that require no gradient stay frozen, as do batch norms in evaluation mode
+    where `module` is in training mode.
 
     Args:
         module: From images in [0, 1] to logits; it is not changed.
@@ -45,11 +49,13 @@ def capture_graph(module: nn.Module, input_shape: tuple[int, int, int]) -> Norma
     if getattr(module, "architecture", None) is not None and isinstance(module, Normalized):
         return module
     bare, mean, std = _without_normalization(module)
+    frozen = frozen_norms(bare)
     training = {name: part.training for name, part in module.named_modules()}
     module.eval()
     try:
         graph, tensors = read_exported(_exported(bare, input_shape))
         captured = build_graph(graph, tensors, mean, std)
+        _freeze_norms(captured.model, frozen)
         _check(captured, module, input_shape)
     finally:
         for name, part in module.named_modules():
@@ -78,6 +84,14 @@ def _exported(module: nn.Module, input_shape: tuple[int, int, int]) -> io.BytesI
         raise ModelError(f"torch.export cannot export the network: {type(error).__name__}: {reason}") from error
     file.seek(0)
     return file
+
+
+def _freeze_norms(captured: nn.Module, names: Sequence[str]) -> None:
+    layers = dict(captured.named_modules())
+    for name in names:
+        if not isinstance(layers.get(safe_name(name)), _BatchNorm):
+            raise ModelError(f"the batch norm {name!r} is frozen, and is no layer of the graph")
+    freeze(captured, [safe_name(name) for name in names])
 
 
 def _check(captured: nn.Module, module: nn.Module, input_shape: tuple[int, int, int]) -> None:

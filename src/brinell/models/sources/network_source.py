@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from brinell.core import ConfigurationError, ModelError, Spec
 from brinell.models.normalized import ChannelOrder, Normalized
+from brinell.nn import freeze, frozen_norms
 
 _EXAMPLES = 2
 
@@ -94,6 +95,7 @@ class NetworkSource(Spec):
         Raises:
             ModelError: it does not take such images, or returns no logits.
         """
+        freeze(module, frozen_norms(module))  # before all of it is in evaluation mode
         mean, std = (self.mean, self.std) if self.mean is not None else (mean, std)
         if mean is not None and std is not None:
             if len(mean) != input_shape[0]:

@@ -126,7 +126,8 @@ class _Archive:
         if min([0, offset, *shape, *strides]) < 0 or (0 not in shape and reach > storage.numel()):
             raise ModelError(f"{self.where}: the tensor {target!r} reaches beyond its bytes")
         tensor = storage.as_strided(shape, strides, offset).clone(memory_format=torch.contiguous_format)
-        return nn.Parameter(tensor, requires_grad=tensor.is_floating_point()) if trained else tensor
+        requires_grad = bool(meta["requires_grad"]) and tensor.is_floating_point()
+        return nn.Parameter(tensor, requires_grad=requires_grad) if trained else tensor
 
     def _bytes(self, path: str, most: int) -> bytes:
         name = f"{self.root}{path}"
