@@ -137,6 +137,9 @@ def check_images(images: Tensor, labels: Tensor, classes: int | None = None) -> 
     for name, value in (("images", images), ("labels", labels)):
         if not isinstance(value, Tensor):
             raise DataError(f"{name}: expected a tensor, not {type(value).__module__}.{type(value).__qualname__}")
+        if value.layout is not torch.strided or value.is_meta:
+            kind = "one without values (device meta)" if value.is_meta else f"one of layout {value.layout}"
+            raise DataError(f"{name}: expected a dense tensor, not {kind}")
     if images.dim() != 4:
         raise DataError(f"images: expected shape (N, C, H, W), not {tuple(images.shape)}")
     if not images.is_floating_point():

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import torch
@@ -15,6 +15,11 @@ from brinell.core import BrinellError, ModelError
 from brinell.nn import same_random_numbers
 
 _ONE_TENSOR = "; return the logits alone, or wrap the model in a module whose forward picks them"
+_OTHERS_OF_ITS_BATCH = (
+    "each image's logits depend on the others of its batch, so that no figure of it is any image's own"
+)
+_ALONE: Final = 0.02
+"""What logits may differ by, of their spread, between batches of several sizes, whose sums are in another order."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +61,10 @@ def check_network(network: nn.Module | Callable[[Tensor], Tensor], images: Tenso
             continue
         classes = check_logits(logits, len(images)).shape[1]
         writes = given._version != version or not torch.equal(given, images.to(takes))
-        return NetworkTraits(classes, takes, writes, draws, tuple(_remarks(network)))
+        remarks = [*_of_batch_norms(network), *_of_logits(logits)]
+        if not remarks and not draws:
+            remarks = _of_images_alone(network, images.to(takes, copy=True), logits)
+        return NetworkTraits(classes, takes, writes, draws, tuple(remarks))
     shape = tuple(images.shape[1:])
     reason = f"{type(failure).__name__}: {' '.join(str(failure).split())[:300]}"
     raise ModelError(f"model: it does not take images (C, H, W) = {shape}: {reason}") from failure
@@ -71,8 +79,9 @@ def check_logits(logits: object, count: int) -> Tensor:
     if not isinstance(logits, Tensor) or logits.dim() != 2 or len(logits) != count:
         found = tuple(logits.shape) if isinstance(logits, Tensor) else f"{type(logits).__name__}{_ONE_TENSOR}"
         raise ModelError(f"model: expected logits of shape ({count}, classes), not {found}")
-    if not logits.is_floating_point():
-        raise ModelError(f"model: expected logits of a floating-point type, not {logits.dtype}")
+    if not logits.is_floating_point() or logits.layout is not torch.strided:
+        kind = logits.dtype if logits.layout is torch.strided else f"{logits.layout} (a dense tensor is accepted)"
+        raise ModelError(f"model: expected logits of a floating-point type, not {kind}")
     if not bool(torch.isfinite(logits).all()):
         bad = int((~torch.isfinite(logits).all(1)).sum())
         raise ModelError(f"model: logits are NaN or infinite for {bad} of {count} images")
@@ -95,14 +104,32 @@ def _generators(images: Tensor) -> tuple[Any, ...]:
     return bytes(torch.get_rng_state().numpy()), on_device, random.getstate(), kind, bytes(np.asarray(keys)), *rest
 
 
-def _remarks(network: object) -> Iterator[str]:
-    if not isinstance(network, nn.Module):
-        return
-    for name, part in network.named_modules():
+def _of_batch_norms(network: object) -> list[str]:
+    for name, part in network.named_modules() if isinstance(network, nn.Module) else ():
         if isinstance(part, nn.modules.batchnorm._BatchNorm) and (part.running_mean is None or part.training):
             why = "has no running statistics" if part.running_mean is None else "stays in training mode"
-            yield (
-                f"the batch norm {name} {why}: each image's logits depend on the others of its batch, "
-                "so that no figure of it is any image's own"
-            )
-            return
+            return [f"the batch norm {name} {why}: {_OTHERS_OF_ITS_BATCH}"]
+    return []
+
+
+def _of_logits(logits: Tensor) -> list[str]:
+    if logits.shape[1] < 2 or bool((logits < 0).any()) or bool((logits > 1).any()) or not bool((logits > 0.5).any()):
+        return []
+    return [
+        "all of its logits lie within 0 and 1, as those behind a sigmoid do: return the scores before it, because the "
+        "gradient of a saturated sigmoid vanishes"
+    ]
+
+
+def _of_images_alone(network: Callable[[Tensor], Tensor], images: Tensor, logits: Tensor) -> list[str]:
+    """A remark where most images have other logits alone than in a batch."""
+    try:
+        with same_random_numbers(images.device), torch.no_grad():
+            alone = torch.cat([network(image.clone()) for image in images.split(1)])
+    except Exception:  # a user's forward pass that takes no single image; it is called with batches
+        return []
+    if alone.shape != logits.shape:
+        return []
+    spread = (logits.amax(1) - logits.amin(1)).float()
+    distances = (alone.float() - logits.float()).abs().amax(1) / spread.clamp_min(1e-30)
+    return [f"the network: {_OTHERS_OF_ITS_BATCH}"] if float(distances.median()) > _ALONE else []
