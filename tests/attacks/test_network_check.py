@@ -67,6 +67,28 @@ def test_variants_are_not_remarked(variant: brinell.variants.Variant) -> None:
     assert check_network(variant.deployed(), IMAGES).remarks == ()
 
 
+class Counting(Before):
+    """Its logits depend on how often it was called."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.calls = getattr(self, "calls", 0) + 1
+        logits: Tensor = super().forward(x) * (1 + 0.01 * self.calls)
+        return logits
+
+
+class OwnGenerator(Before):
+    def forward(self, x: Tensor) -> Tensor:
+        self.generator = getattr(self, "generator", None) or torch.Generator().manual_seed(0)
+        logits: Tensor = super().forward(x + torch.rand(x.shape, generator=self.generator) / 10)
+        return logits
+
+
+@pytest.mark.parametrize("kind", [Counting, OwnGenerator])
+def test_logits_that_change_from_call_to_call_are_remarked(kind: type[Before]) -> None:
+    (remark,) = check_network(kind(lambda x: x), IMAGES).remarks
+    assert "other logits at a second call" in remark
+
+
 def test_scores_behind_a_sigmoid_are_remarked() -> None:
     (remark,) = check_network(Before(lambda x: x, torch.sigmoid), IMAGES).remarks
     assert "as those behind a sigmoid do" in remark

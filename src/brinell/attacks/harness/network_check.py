@@ -18,6 +18,8 @@ _ONE_TENSOR = "; return the logits alone, or wrap the model in a module whose fo
 _OTHERS_OF_ITS_BATCH = (
     "each image's logits depend on the others of its batch, so that no figure of it is any image's own"
 )
+_REPEATED: Final = 1e-4
+"""What logits may differ by, of their spread, at a second call."""
 _ALONE: Final = 0.02
 """What logits may differ by, of their spread, between batches of several sizes, whose sums are in another order."""
 
@@ -63,7 +65,7 @@ def check_network(network: nn.Module | Callable[[Tensor], Tensor], images: Tenso
         writes = given._version != version or not torch.equal(given, images.to(takes))
         remarks = [*_of_batch_norms(network), *_of_logits(logits)]
         if not remarks and not draws:
-            remarks = _of_images_alone(network, images.to(takes, copy=True), logits)
+            remarks = _of_repeated_calls(network, images.to(takes, copy=True), logits)
         return NetworkTraits(classes, takes, writes, draws, tuple(remarks))
     shape = tuple(images.shape[1:])
     reason = f"{type(failure).__name__}: {' '.join(str(failure).split())[:300]}"
@@ -121,15 +123,25 @@ def _of_logits(logits: Tensor) -> list[str]:
     ]
 
 
-def _of_images_alone(network: Callable[[Tensor], Tensor], images: Tensor, logits: Tensor) -> list[str]:
-    """A remark where most images have other logits alone than in a batch."""
+def _of_repeated_calls(network: Callable[[Tensor], Tensor], images: Tensor, logits: Tensor) -> list[str]:
+    """A remark where the same images have other logits at a second call, or most of them alone than in a batch."""
     try:
         with same_random_numbers(images.device), torch.no_grad():
+            again = network(images.clone())
             alone = torch.cat([network(image.clone()) for image in images.split(1)])
     except Exception:  # a user's forward pass that takes no single image; it is called with batches
         return []
-    if alone.shape != logits.shape:
-        return []
-    spread = (logits.amax(1) - logits.amin(1)).float()
-    distances = (alone.float() - logits.float()).abs().amax(1) / spread.clamp_min(1e-30)
-    return [f"the network: {_OTHERS_OF_ITS_BATCH}"] if float(distances.median()) > _ALONE else []
+    if float(_distances(again, logits).amax()) > _REPEATED:
+        return [
+            "the network gives the same images other logits at a second call: it changes its own state, or draws from "
+            "a generator of its own, so that figures of it depend on what was computed before"
+        ]
+    return [f"the network: {_OTHERS_OF_ITS_BATCH}"] if float(_distances(alone, logits).median()) > _ALONE else []
+
+
+def _distances(found: Tensor, expected: Tensor) -> Tensor:
+    """Of each image's logits, relative to their spread; endless where they are not of the same shape."""
+    if found.shape != expected.shape:
+        return torch.full((len(expected),), torch.inf)
+    spread = (expected.amax(1) - expected.amin(1)).float().clamp_min(1e-30)
+    return (found.float() - expected.float()).abs().amax(1) / spread
