@@ -264,3 +264,22 @@ class Scale(nn.Module):
 
     def forward(self, logits: Tensor) -> Tensor:
         return logits * self.factor
+
+
+class NoTruth(nn.Sequential):
+    """As what `torch.compile` makes, it can be asked for its length, and raises."""
+
+    def __len__(self) -> int:
+        raise TypeError("has no length")
+
+
+def test_a_reference_that_has_no_truth_value_is_attacked_as_any() -> None:
+    torch.manual_seed(0)
+    layers = (nn.Flatten(), nn.Linear(64, 10))
+    images, labels = brinell.data.build("digits", split="test", examples=20).tensors()
+    network = nn.Sequential(*layers).eval()
+    found = [
+        masking.check_gradient_masking(network, images, labels, epsilon=EPSILON, reference=kind(*layers).eval()).summary
+        for kind in (nn.Sequential, NoTruth)
+    ]
+    assert found[0] == found[1]

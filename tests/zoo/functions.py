@@ -91,7 +91,17 @@ class Mapped(Small):
         return torch.vmap(lambda row: self.classifier.weight @ row + self.classifier.bias)(flat)
 
 
+class CallsFunctionally(Small):
+    """A layer that is called with other weights than it has."""
+
+    def features(self, x: Tensor) -> Tensor:
+        x = F.max_pool2d(F.relu(self.first_norm(self.first(x))), 2)
+        weights = {"weight": self.second.weight * 0.9, "bias": self.second.bias}
+        return F.max_pool2d(F.relu(self.second_norm(torch.func.functional_call(self.second, weights, (x,)))), 2)
+
+
 NETWORKS = (
+    OddNetwork("functional call", lambda: CallsFunctionally().eval()),
     OddNetwork("straight-through sign", lambda: StraightThrough().eval()),
     OddNetwork("straight-through rounding with an argument", lambda: sequential(Rounded())),
     OddNetwork("gradient reversal", lambda: Reversal().eval()),

@@ -118,7 +118,15 @@ def lazy() -> nn.Module:
     return network
 
 
+class Empty(Small):
+    """Has a length, of zero, and so is false."""
+
+    def __len__(self) -> int:
+        return 0
+
+
 NETWORKS = (
+    OddNetwork("length of zero", lambda: Empty().eval()),
     OddNetwork("activations as attributes", lambda: after_a_pass(KeepsActivations)),
     OddNetwork("activations in a dictionary of lists", lambda: after_a_pass(KeepsListsOfActivations)),
     OddNetwork("extra state", lambda: Extra().eval()),

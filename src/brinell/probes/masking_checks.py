@@ -93,7 +93,7 @@ class MaskingCase:
 
         Only rows within the radius count for the worst case.
         """
-        source = on or self.view
+        source = self.view if on is None else on  # a compiled module has no truth value
         points = points or [attack.point]
         rows = run_trial(
             self.network,

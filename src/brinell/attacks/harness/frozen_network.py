@@ -65,7 +65,7 @@ class FrozenNetwork:
             self._compared = comparison_images(images)
             self._results = equivalence_results(self.source, self.device, self._compared.shape[1:])
         if self._results.traits is None:
-            self._results.traits = check_network(self.module or self.source, self._compared)
+            self._results.traits = check_network(self._plain, self._compared)
         return self._results.traits
 
     def deployed(self, images: Tensor) -> Form:
@@ -90,6 +90,10 @@ class FrozenNetwork:
         for module in (self.module, *(form.network for form in self._forms.values())):
             if isinstance(module, nn.Module):
                 set_surrogate(module, name)
+
+    @property
+    def _plain(self) -> nn.Module | Scores:
+        return self.source if self.module is None else self.module  # a module of a length may be false
 
     @property
     def only_deployed(self) -> bool:
@@ -130,7 +134,7 @@ class FrozenNetwork:
 
     def _in_its_layout(self, images: Tensor) -> Form:
         traits = self.traits(images)
-        plain = Form("plain", self.module or self.source, takes=traits.takes, copies=traits.writes)
+        plain = Form("plain", self._plain, takes=traits.takes, copies=traits.writes)
         if self.module is None or not traits.fast_forms or all(p.dim() != 4 for p in self.module.parameters()):
             return plain
         fast = replace(plain, name="channels-last", layout=torch.channels_last)

@@ -57,14 +57,17 @@ def count_macs(module: nn.Module, input_shape: tuple[int, int, int]) -> int:
 
     def count(layer: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> None:
         nonlocal total
-        weight = layer.get_parameter("weight")
+        weight = weights[layer]  # in the middle of `torch.func.functional_call` the layer has another
         if isinstance(layer, _TRANSPOSED):
             uses = inputs[0].numel() // weight.shape[0]
         else:
             uses = output.numel() // weight.shape[0]
         total += uses * int((weight.detach() != 0).sum())
 
-    hooks = [layer.register_forward_hook(count) for layer in module.modules() if isinstance(layer, FLOAT_LAYERS)]
+    weights: dict[nn.Module, Tensor] = {
+        layer: layer.weight for layer in module.modules() if isinstance(layer, FLOAT_LAYERS)
+    }
+    hooks = [layer.register_forward_hook(count) for layer in weights]
     parameter = next(module.parameters())
     image = torch.zeros(1, *input_shape, dtype=parameter.dtype, device=parameter.device)
     try:
