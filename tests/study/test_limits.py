@@ -102,6 +102,24 @@ def test_a_larger_budget_goes_on_with_what_there_is(searched: Path, config: dict
     assert not made & known
 
 
+def test_a_search_that_was_killed_ends_as_one_that_was_not(
+    searched: Path, config: dict[str, Any], tmp_path: Path
+) -> None:
+    """What a kill between the networks of a search leaves: a plan of fewer, and neither the last one nor its rows."""
+    store = RunStore(shutil.copytree(searched, tmp_path / "run"))
+    plan = store.plan()
+    (limit,) = plan.limits
+    last = next(one.variant for one in reversed(limit.tried) if not one.confirmed)
+    shutil.rmtree(store.variant(last))
+    for trial in (trial for trial in plan.trials if trial.judged_on == last):
+        shutil.rmtree(store.root / "trials" / trial.key)
+    earlier = limit.model_copy(update={"tried": limit.tried[:1]})
+    store.write_study("", plan.model_copy(update={"limits": (earlier,)}), store.environment())
+    result = run(Study.parse(config), out=store.root, threads=1)
+    assert result.plan.limits == plan.limits
+    assert {ending.task.variant.key for ending in result.endings} == {last}
+
+
 def test_hours_end_a_search_and_more_of_them_go_on_with_it(
     searched: Path, config: dict[str, Any], tmp_path: Path
 ) -> None:
