@@ -151,11 +151,11 @@ def test_repacked_it_is_smaller_than_any_deflate_of_it_and_equal(published: Vari
 @pytest.mark.slow
 def test_it_scores_as_published(published: Variant, shared: Path) -> None:
     """The notes on the data give 62.4 % and 84.1 % for 1,000 images, and 9.5 % under FGSM at 2/255 with the predicted
-    label; these are the first 60 of the 500 that are here, on all of which it scores 63.2 %, 82.4 % and 8.6 %."""
+    label; these are the first 30 of the 500 that are here, on all of which it scores 63.2 %, 82.4 % and 8.6 %."""
     images, labels = ImageNet(root=shared / "data" / "imagenet-samples", size=227).load("test").tensors()
-    images, labels, module = images[:60], labels[:60], published.deployed()
+    images, labels, module = images[:30], labels[:30], published.deployed()
     rows = run_trial(
-        module, module, images, labels, torch.arange(60), FGSM(epsilon=2 / 255, label="predicted"), white_box=False
+        module, module, images, labels, torch.arange(30), FGSM(epsilon=2 / 255, label="predicted"), white_box=False
     ).rows
     clean, under = torch.as_tensor(rows["clean_rank"]), torch.as_tensor(rows["rank"])
     assert share(clean < 1) == pytest.approx(0.624, abs=0.13)
