@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +15,7 @@ import pytest
 
 from brinell.core import StoreError
 from brinell.store import locked
+from brinell.store.lock import is_locked
 
 HOLDER = """
 import pathlib, sys, time
@@ -67,3 +70,14 @@ def test_a_folder_that_cannot_be_made_is_a_clear_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("no folder")
     with pytest.raises(StoreError, match=r"cannot write .*file: "), locked(tmp_path / "file" / ".lock"):
         pass
+
+
+def test_whoever_asks_whether_a_folder_is_locked_refuses_no_run(tmp_path: Path) -> None:
+    path = tmp_path / ".lock"
+    with locked(path):
+        pass
+    descriptor = os.open(path, os.O_RDONLY)
+    fcntl.flock(descriptor, fcntl.LOCK_SH)  # as `is_locked` does, and is slow
+    threading.Timer(0.1, lambda: os.close(descriptor)).start()
+    with locked(path):
+        assert is_locked(path)

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,8 @@ import yaml
 
 from brinell.store import RunStore
 from brinell.study import Study, TaskProgress, run
+from brinell.study.runner import Event
+from brinell.study.tasks import Task
 from study.conftest import TINY
 from study.test_run import assert_equal_rows
 
@@ -29,21 +32,39 @@ def serial(tmp_path_factory) -> Path:
     return root
 
 
-def test_a_worker_that_dies_costs_its_task_only_and_the_next_run_mends_it(serial, tiny_study, tmp_path):
-    """The only worker is killed in the baseline's training: nothing else can be done, and all is said."""
-    killed = []
+def kill_the_only_worker(times: int) -> tuple[Callable[[Event], None], list[Task]]:
+    """An observer that kills the worker as soon as it says how far it is, so many times; and the tasks it was at."""
+    killed: list[Task] = []
 
-    def kill(event):
-        if isinstance(event, TaskProgress) and not killed:
-            (worker,) = multiprocessing.active_children()
-            os.kill(worker.pid, signal.SIGKILL)
+    def observe(event: Event) -> None:
+        children = multiprocessing.active_children()
+        if isinstance(event, TaskProgress) and len(killed) < times and children and children[0].pid not in seen:
+            seen.add(children[0].pid)
+            os.kill(children[0].pid, signal.SIGKILL)
             killed.append(event.task)
 
-    options = {"out": tmp_path / "run", "executor": "processes", "threads": 1}
-    first = run(tiny_study, observe=kill, workers=1, **options)
+    seen: set[int | None] = set()
+    return observe, killed
+
+
+@pytest.mark.parametrize("times", [1, 3])
+def test_a_task_whose_worker_dies_is_tried_again(serial, tiny_study, tmp_path, times):
+    observe, killed = kill_the_only_worker(times)
+    options = {"out": tmp_path / "run", "executor": "processes", "workers": 1, "threads": 1}
+    done = run(tiny_study, observe=observe, **options)
+    assert len(killed) == times
+    assert {ending.status for ending in done.endings} == {"done"}
+    assert_equal_rows(serial, tmp_path / "run")
+
+
+def test_a_worker_that_dies_four_times_costs_its_task_and_the_next_run_mends_it(serial, tiny_study, tmp_path):
+    """The only worker is killed in the baseline's training: nothing else can be done, and all is said."""
+    observe, killed = kill_the_only_worker(4)
+    options = {"out": tmp_path / "run", "executor": "processes", "workers": 1, "threads": 1}
+    first = run(tiny_study, observe=observe, **options)
     (failed,) = first.ended("failed")
-    assert failed.task == killed[0]
-    assert "the worker process died (signal SIGKILL)" in failed.message
+    assert killed == [failed.task] * 4
+    assert failed.message.startswith("the worker process died (signal SIGKILL), as did those of 3 tries before")
     assert len(first.ended("blocked")) == len(first.endings) - 1 == 13
     store = RunStore.open(tmp_path / "run")
     assert store.failures().keys() == {failed.task.id}

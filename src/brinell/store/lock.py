@@ -20,6 +20,9 @@ from brinell.core import StoreError
 
 _OPEN: Final = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 """No link is followed, and a named pipe does not wait for its other end."""
+_TRIES: Final = 50
+_BETWEEN: Final = 0.01
+"""Seconds between two tries to lock."""
 _HOLDER: Final = re.compile(r"process [0-9]+ on \S* since [0-9]{4}-[0-9]{2}-[0-9]{2} ")
 
 
@@ -67,13 +70,11 @@ def locked(path: Path) -> Iterator[None]:
         holder = _holder(descriptor)
         if not stat.S_ISREG(os.fstat(descriptor).st_mode) or (holder and not _HOLDER.match(holder)):
             raise StoreError(f"{path} is not the lock of a run; move it away, or choose another folder with --out")
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not _lock(descriptor):
             raise StoreError(
                 f"{path.parent} is in use by {_holder(descriptor) or 'another process'}; wait for it to end, or choose "
                 "another folder with --out"
-            ) from None
+            )
         since = time.strftime("%Y-%m-%d %H:%M:%S")
         text = f"process {os.getpid()} on {socket.gethostname()} since {since}".encode()
         os.pwrite(descriptor, text, 0)  # never empty in between: a run that is killed here is still recognised
@@ -81,6 +82,18 @@ def locked(path: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def _lock(descriptor: int) -> bool:
+    """Lock the file, unless a process goes on holding it: `is_locked` of another one holds it for a moment."""
+    for left in range(_TRIES, 0, -1):
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(_BETWEEN if left > 1 else 0)
+        else:
+            return True
+    return False
 
 
 @contextmanager

@@ -40,12 +40,21 @@ def craft_chunks(
 ) -> Iterator[Chunk]:
     """Craft for every example that is not spared, `size` of them at a time; `progress` is in examples."""
     whole = len(batch.images)
-    size = chunk_size(attack, points, batch.images) if size == "auto" else size
-    for start in range(0, whole, size):
-        oracle.report_progress = _Steps(progress, attack.kind, start, min(size, whole - start), whole)
-        part = Batch(*(None if value is None else value[start : start + size] for value in batch))  # type: ignore[arg-type]
-        left_alone = spare[start : start + size]
-        yield Chunk(start, part, left_alone, _craft(attack, oracle, part, points, left_alone, seed, trace_every))
+    count = chunk_size(attack, points, batch.images) if size == "auto" else size
+    start = 0
+    while start < whole:
+        oracle.report_progress = _Steps(progress, attack.kind, start, min(count, whole - start), whole)
+        part = Batch(*(None if value is None else value[start : start + count] for value in batch))  # type: ignore[arg-type]
+        left_alone = spare[start : start + count]
+        try:
+            crafted = _craft(attack, oracle, part, points, left_alone, seed, trace_every)
+        except torch.OutOfMemoryError:
+            if count == 1:
+                raise
+            count = max(1, min(count, whole) // 2)  # noise is of an example, not of its chunk: rows stay as they are
+            continue
+        yield Chunk(start, part, left_alone, crafted)
+        start += count
 
 
 class _Steps:

@@ -40,7 +40,18 @@ def all_scores(network: Scores, images: Tensor, batch: int) -> Tensor:
         ModelError: see `predict`.
     """
     with torch.no_grad():
-        return torch.cat([scores(network, part) for part in images.split(batch)])
+        return torch.cat([_scores_in_parts(network, part) for part in images.split(batch)])
+
+
+def _scores_in_parts(network: Scores, images: Tensor) -> Tensor:
+    """The scores, by halves where they take more memory than the device has."""
+    try:
+        return scores(network, images)
+    except torch.OutOfMemoryError:
+        if len(images) == 1:
+            raise
+    half = len(images) // 2
+    return torch.cat([_scores_in_parts(network, part) for part in (images[:half], images[half:])])
 
 
 def read_predictions(logits: Tensor, labels: Tensor, targets: Tensor | None) -> Predictions:

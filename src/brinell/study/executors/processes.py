@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import signal
 import threading
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
@@ -13,15 +14,20 @@ from typing import Final, Self
 
 import torch
 
-from brinell.core import ConfigurationError, StoreError
+from brinell.core import StoreError
 from brinell.store import Failure, RunStore
 from brinell.study.executors.executor import TaskProgress, Tell
+from brinell.study.executors.lost_tasks import LostTasks
 from brinell.study.executors.run_task import run_task
 from brinell.study.executors.task_queue import TaskQueue
 from brinell.study.tasks import Task, TaskResult
 from brinell.study.worker_context import WorkerContext
 
 _READY: Final = "ready"
+_NO_START: Final = (
+    "worker processes could not start; a script that runs a study on several processes must do so under "
+    "`if __name__ == '__main__':`"
+)
 _PATIENCE = 2.0
 """Seconds a worker has to stop when asked to, before it is killed."""
 
@@ -52,7 +58,9 @@ class Processes:
 
     def __init__(self, context: WorkerContext, threads: int, workers: int) -> None:
         self.context, self.threads, self.limit = context.fresh(), threads, workers
+        self.places = range(workers)
         self.queue = TaskQueue()
+        self.lost = LostTasks()
         self.workers: list[_Worker] = []
 
     def submit(self, task: Task) -> None:
@@ -85,22 +93,35 @@ class Processes:
         self.workers.clear()
 
     def _hand_out(self) -> None:
-        while self.queue:
-            worker = next((worker for worker in self.workers if worker.task is None), None)
-            if worker is None:
-                if len(self.workers) == self.limit:
-                    return
-                worker = self._start()
-            task = self.queue.pop(worker.variant)
-            worker.task, worker.variant = task, task.variant.key
+        for worker in [worker for worker in self.workers if worker.task is None and not worker.process.is_alive()]:
+            self._remove(worker)  # it died with nothing to do
+        while self.queue or self.lost:
+            free = [worker for worker in self.workers if worker.task is None]
+            if not free and len(self.workers) >= self.limit:
+                return
+            given = [self._give(worker) for worker in free or [self._start()]]
+            if not any(given):
+                return
+
+    def _give(self, worker: _Worker) -> bool:
+        """Send a task to a free worker, if there is any for it."""
+        others = len(self.workers) < self.limit or any(other is not worker for other in self.workers)
+        task = self.lost.pop(self.queue, worker.variant, worker.place, only_worker=not others or not self._busy())
+        if task is None:
+            return False
+        worker.task, worker.variant = task, task.variant.key
+        with suppress(OSError):  # it died this moment, and is heard of next
             worker.connection.send(task)
+        return True
+
+    def _busy(self) -> bool:
+        return any(worker.task is not None for worker in self.workers)
 
     def _start(self) -> _Worker:
         # Spawned: a forked child would inherit thread pools whose threads it does not have.
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
-        taken = {worker.place for worker in self.workers}
-        place = next(place for place in range(self.limit) if place not in taken)
+        place = self.lost.free_place({worker.place for worker in self.workers}, self.places)
         process = context.Process(target=_work, args=(self.context, self.threads, place, theirs), daemon=True)
         process.start()
         theirs.close()
@@ -121,31 +142,37 @@ class Processes:
                     worker.task = None
                     return [said]
                 worker.started = True
+                self.lost.started()
         except (EOFError, ConnectionResetError):
-            return [self._bury(worker)]
+            return self._replace(worker)
         return []
 
-    def _bury(self, worker: _Worker) -> TaskResult:
-        """The worker died over its task: that task has failed, the others go to another worker."""
+    def _replace(self, worker: _Worker) -> list[TaskResult]:
+        """The worker died: its task is tried again, or has failed; the others go to another worker."""
+        self._remove(worker)
+        task = worker.task
+        if task is None:
+            return []
+        if not worker.started:
+            self.queue.push(task)
+            self.limit = self.lost.failed_start(len(self.workers), _NO_START) or self.limit
+            return []
+        code = worker.process.exitcode or 0
+        cause = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit status {code}"
+        self.context.store.clear_running(task.id)
+        if self.lost.retry(task, worker.place):
+            return []
+        return [worker_lost_result(self.context.store, task, f"the worker process died ({cause})", self.lost.deaths(task))]
+
+    def _remove(self, worker: _Worker) -> None:
         worker.process.join()
         worker.connection.close()
         self.workers.remove(worker)
-        if not worker.started:
-            raise ConfigurationError(
-                "executor: a worker process could not start; a script that runs a study on several processes "
-                "must do so under `if __name__ == '__main__':`"
-            )
-        task = worker.task
-        if task is None:
-            raise AssertionError("a worker without a task was waited for")
-        code = worker.process.exitcode or 0
-        cause = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit status {code}"
-        return worker_lost_result(self.context.store, task, f"the worker process died ({cause})")
 
 
-def worker_lost_result(store: RunStore, task: Task, cause: str) -> TaskResult:
-    """The end of a task whose worker died over it; its failure is kept, for the next run to try again."""
-    message = f"{cause}; was there enough memory for so many workers?"
+def worker_lost_result(store: RunStore, task: Task, cause: str, deaths: int) -> TaskResult:
+    """The end of a task over which `deaths` workers died; its failure is kept, for the next run to try again."""
+    message = f"{cause}, as did those of {deaths - 1} tries before; was there enough memory for so many workers?"
     store.clear_running(task.id)
     for name in task.records:
         store.write_failure(Failure(name, task.label, message, traceback=message, unsupported=False))

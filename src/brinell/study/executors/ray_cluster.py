@@ -13,6 +13,7 @@ import torch
 from brinell.core import ConfigurationError, Progress, StoreError
 from brinell.store import RunStore
 from brinell.study.executors.executor import TaskProgress, Tell
+from brinell.study.executors.lost_tasks import LostTasks
 from brinell.study.executors.processes import worker_lost_result
 from brinell.study.executors.run_task import run_task
 from brinell.study.executors.task_queue import TaskQueue
@@ -33,8 +34,10 @@ class _Hand:
         torch.set_num_threads(threads)
         self.context, self.said = context, ("starting", 0.0, 1.0)
 
-    def ready(self) -> bool:
-        return True
+    def ready(self) -> str:
+        """The node that it is on."""
+        node: str = importlib.import_module("ray").get_runtime_context().get_node_id()
+        return node
 
     def told(self) -> tuple[str, float, float]:
         return self.said
@@ -53,6 +56,7 @@ class _Worker:
     started: bool = False
     task: Task | None = None
     variant: str = ""
+    node: str = ""
 
 
 class Ray:
@@ -68,7 +72,7 @@ class Ray:
     def __init__(self, context: WorkerContext, threads: int, workers: int) -> None:
         store = RunStore(context.store.root.absolute())
         self.context, self.threads, self.limit = replace(context.fresh(), store=store), threads, workers
-        self.queue = TaskQueue()
+        self.queue, self.lost = TaskQueue(), LostTasks()
         self.workers: list[_Worker] = []
 
     def submit(self, task: Task) -> None:
@@ -112,12 +116,17 @@ class Ray:
         self.ray.shutdown()
 
     def _hand_out(self) -> None:
-        while len(self.workers) < min(self.limit, len(self.queue) + sum(1 for each in self.workers if each.task)):
+        while len(self.workers) < min(
+            self.limit, len(self.queue) + len(self.lost) + sum(1 for each in self.workers if each.task)
+        ):
             actor = self.kind.remote(self.context, self.threads, str(Path.cwd()))
             self.workers.append(_Worker(actor, actor.ready.remote()))
         for worker in self.workers:
-            if self.queue and worker.started and worker.task is None:
-                task = self.queue.pop(worker.variant)
+            if (self.queue or self.lost) and worker.started and worker.task is None:
+                busy = any(other.task is not None for other in self.workers)
+                task = self.lost.pop(self.queue, worker.variant, worker.node, only_worker=not busy)
+                if task is None:
+                    continue
                 worker.task, worker.variant = task, task.variant.key
                 worker.pending = worker.actor.do.remote(task)
 
@@ -132,14 +141,28 @@ class Ray:
             raise
         except errors.RayActorError as error:
             self.workers.remove(worker)
-            if worker.task is None:
-                raise ConfigurationError(f"executor: a worker could not start ({_first_line(error)})") from error
-            return [worker_lost_result(self.context.store, worker.task, f"the worker is gone ({_first_line(error)})")]
-        worker.pending, worker.started = None, True
+            return self._replace(worker, _first_line(error))
+        worker.pending = None
+        if not worker.started:
+            worker.started, worker.node = True, answer
+            self.lost.started()
         if worker.task is None:
             return []
         worker.task = None
         return [answer]
+
+    def _replace(self, worker: _Worker, cause: str) -> list[TaskResult]:
+        """The worker is gone: its task is tried again, on another node if there is one, or has failed."""
+        task = worker.task
+        if task is None:
+            if not worker.started:
+                message = f"workers could not start ({cause})"
+                self.limit = self.lost.failed_start(len(self.workers), message) or self.limit
+            return []
+        self.context.store.clear_running(task.id)
+        if self.lost.retry(task, worker.node):
+            return []
+        return [worker_lost_result(self.context.store, task, f"the worker is gone ({cause})", self.lost.deaths(task))]
 
     def _ask(self, tell: Tell) -> None:
         """Pass on how far the workers are; one that does not answer now is asked again."""
