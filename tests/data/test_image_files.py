@@ -264,7 +264,7 @@ def test_a_listed_file_that_is_absent_is_named_or_counted(folder: Path) -> None:
 
 def test_pipes_and_devices_are_refused_without_waiting(folder: Path) -> None:
     os.mkfifo(folder / "train" / "ant" / "4.png")
-    with pytest.raises(DataError, match=r"4\.png: is no regular file"):
+    with pytest.raises(DataError, match=r"4\.png: it is no regular file but a named pipe"):
         load(folder)
 
 

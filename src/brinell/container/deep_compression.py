@@ -19,7 +19,7 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from brinell.core import StoreError
+from brinell.core import StoreError, open_regular_file
 from brinell.models import MODELS
 from brinell.variants import Step, Variant
 
@@ -93,11 +93,11 @@ def _bytes(path: Path, weights: int) -> bytes:
     """The file, of which no more is read than `weights` could take."""
     limit = 1 << 20 | 4 * weights
     try:
-        with Path(path).open("rb") as file:
+        with open_regular_file(Path(path)) as file:
             size = os.fstat(file.fileno()).st_size
             if size > limit:
                 raise StoreError(f"it has {size} bytes, more than {weights} weights can take")
-            return file.read()
+            return file.read(limit)
     except OSError as error:
         raise StoreError(str(error)) from error
 

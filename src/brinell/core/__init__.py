@@ -32,6 +32,7 @@ from brinell.core.records import (
 from brinell.core.regular_files import check_regular_file, open_regular_file, read_regular_file
 from brinell.core.seeds import derive_seed
 from brinell.core.spec import Fraction, NotInKey, OmitDefaultFromKey, Registry, Spec, parse_fraction
+from brinell.core.zip_archives import check_deflated_archive, check_stored_archive
 
 __all__ = [
     "ROW_SCHEMA",
@@ -61,7 +62,9 @@ __all__ = [
     "TriedVariant",
     "UnsupportedError",
     "block_name",
+    "check_deflated_archive",
     "check_regular_file",
+    "check_stored_archive",
     "choices",
     "content_key",
     "derive_seed",

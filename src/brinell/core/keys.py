@@ -10,6 +10,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from brinell.core.regular_files import open_regular_file
+
 SCHEMA = 1
 """Raised when rows, plans or keys change meaning; every key made before it is then another key."""
 
@@ -35,7 +37,7 @@ def block_name(index: int, ids: NDArray[Any]) -> str:
 
 def file_digest(path: Path) -> str:
     """SHA-256 of a file's bytes, in hexadecimal."""
-    with path.open("rb") as file:
+    with open_regular_file(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 

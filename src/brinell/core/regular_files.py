@@ -8,8 +8,9 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Final
 
 _IN_WORDS: Final = (
     (stat.S_ISDIR, "a folder"),
@@ -31,7 +32,7 @@ def check_regular_file(path: Path) -> os.stat_result:
     return status
 
 
-def open_regular_file(path: Path) -> BinaryIO:
+def open_regular_file(path: Path) -> BufferedReader:
     """A regular file, open for reading. Anything else is refused and never waited for.
 
     Raises:

@@ -86,7 +86,7 @@ class ImageNet(Source):
         shorter = min(image.size)
         if shorter != self.resize:
             width, height = (max(self.resize, round(side * self.resize / shorter)) for side in image.size)
-            check_pixels(width, height)
+            check_pixels(width, max(height, image.size[1]))  # Pillow scales the width first
             image = image.resize((width, height), Image.Resampling.BILINEAR)
         left, top = (round((side - self.size) / 2) for side in image.size)
         return image.crop((left, top, left + self.size, top + self.size))

@@ -60,6 +60,7 @@ class ResizedSource(Source):
         else:
             target = self._scaled(image.size)
             check_pixels(*target)
+        check_pixels(target[0], image.size[1])  # Pillow scales the width first
         if image.size != target:
             image = image.resize(target, _FILTERS[self.interpolation])
         left, top = round((target[0] - width) / 2), round((target[1] - height) / 2)

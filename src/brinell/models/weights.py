@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from brinell.core import ModelError, check_regular_file
+from brinell.core import ModelError, check_regular_file, check_stored_archive
 from brinell.models.normalized import Normalized
 
 _WRAPPERS: Final = ("state_dict", "model_state_dict", "model", "net", "module", "ema")
@@ -126,11 +126,7 @@ def _load_plain(path: Path, size: int) -> object:
     if not zipfile.is_zipfile(path):
         return torch.load(path, map_location="cpu", weights_only=True)
     with zipfile.ZipFile(path) as archive:
-        entries = archive.infolist()
-    if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
-        raise ValueError("its values are compressed, which PyTorch never does")
-    if (declared := sum(entry.file_size for entry in entries)) > size:
-        raise ValueError(f"it declares {declared:,} bytes and has {size:,}")
+        check_stored_archive(archive, size)
     return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
 
 

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from brinell.core import StoreError, StudyPlan, explain
+from brinell.core import StoreError, StudyPlan, explain, read_regular_file
 from brinell.store.atomic import write_bytes
 from brinell.store.content_hash import FIELD, UNFILLED, content_hash_fits, sha256, with_content_hash
 from brinell.store.layout import FileNode
@@ -26,6 +26,8 @@ FORMAT: Final = 1
 """Version of a run's folder, `format` in `study.json`."""
 _FORMAT_FIELD: Final = "format"
 _UNHASHED: Final = "unhashed.json"
+MOST_FILE_BYTES: Final = 1 << 30
+"""Of a file that is read as a whole. The plan of 100,000 trials has a tenth of it."""
 _RESULTS: Final = ("variants", "trials", "traces", "probes", "arrays", "failures")
 _DAMAGED: Final = "its content is not what was written there: it is damaged, or a copy of another file"
 
@@ -131,7 +133,7 @@ def read_study_plan(root: Path) -> StudyPlan:
 
 def _bytes(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        return read_regular_file(path, MOST_FILE_BYTES)
     except OSError as error:
         raise StoreError(f"cannot read {path}: {error.strerror or error}") from error
 

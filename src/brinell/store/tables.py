@@ -6,17 +6,20 @@ import io
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import polars as pl
 
-from brinell.core import StoreError
+from brinell.core import StoreError, read_regular_file
 from brinell.store.atomic import write_bytes
 from brinell.store.content_hash import FIELD, UNFILLED, has_content_hash, with_content_hash
-from brinell.store.integrity import read_content
+from brinell.store.integrity import MOST_FILE_BYTES, read_content
 from brinell.store.safe_paths import safe_path
 
+_ROWS_A_BYTE: Final = 16
+"""Of a table. Its examples' ids differ, so that each row takes a byte or more."""
+_FEW_ROWS: Final = 4096
 _FOOTER = "brinell"
 _TYPES: dict[str, Any] = {
     "int32": pl.Int32,
@@ -80,7 +83,7 @@ def read_table(path: Path) -> pl.DataFrame:
         StoreError: the file is missing, damaged, or not a table.
     """
     try:
-        data = path.read_bytes()
+        data = read_regular_file(path, MOST_FILE_BYTES)
     except OSError as error:
         raise StoreError(f"cannot read the table {path}: {error.strerror or error}") from error
     return parse_table(data, path)
@@ -88,18 +91,27 @@ def read_table(path: Path) -> pl.DataFrame:
 
 def parse_table(data: bytes, path: Path) -> pl.DataFrame:
     """A table from a file's bytes; raises as `read_table` does."""
+    most = most_rows(len(data))
     try:
-        return pl.read_parquet(io.BytesIO(data), hive_partitioning=False, glob=False)
+        frame = pl.read_parquet(io.BytesIO(data), hive_partitioning=False, glob=False, n_rows=most + 1)
     except (KeyboardInterrupt, SystemExit):
         raise
     except BaseException as error:  # on damage polars may panic, and its panics are no `Exception`
         raise StoreError(f"cannot read the table {path}: {error}") from error
+    if len(frame) > most:
+        raise StoreError(f"cannot read the table {path}: {len(data):,} bytes hold more than {most:,} rows")
+    return frame
+
+
+def most_rows(size: int) -> int:
+    """Rows that a parquet file of `size` bytes may have: equal ones take no room, and memory for each all the same."""
+    return _FEW_ROWS + _ROWS_A_BYTE * size
 
 
 def read_footer(path: Path) -> dict[str, Any]:
     """What made the table: the mapping that `write_table` was given."""
     try:
-        data = path.read_bytes()
+        data = read_regular_file(path, MOST_FILE_BYTES)
     except OSError as error:
         raise StoreError(f"cannot read what made the table {path}: {error.strerror or error}") from error
     return parse_footer(data, path)

@@ -9,8 +9,8 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from brinell.core import BrinellError, StoreError
-from brinell.store.integrity import parse_object, read_object
+from brinell.core import BrinellError, StoreError, read_regular_file
+from brinell.store.integrity import MOST_FILE_BYTES, parse_object, read_object
 from brinell.store.layout import temporary_name
 from brinell.store.safe_paths import walk_known_entries
 
@@ -88,9 +88,9 @@ def read_json(path: Path) -> dict[str, Any]:
         StoreError: the file is missing or not a JSON object.
     """
     try:
-        data = path.read_bytes()
+        data = read_regular_file(path, MOST_FILE_BYTES)
     except OSError as error:
-        raise StoreError(f"cannot read {path}: {error}") from error
+        raise StoreError(f"cannot read {path}: {error.strerror or error}") from error
     return parse_object(data, path)
 
 

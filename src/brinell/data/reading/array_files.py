@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 import zipfile
 from abc import ABC, abstractmethod
@@ -13,11 +14,12 @@ from typing import IO, Any, Final
 import numpy as np
 from safetensors import SafetensorError, safe_open
 
-from brinell.core import DataError
+from brinell.core import DataError, check_deflated_archive
 from brinell.data.reading.files import check_regular
 
 MOST_BYTES: Final = 1 << 36
 """Of one array, as its header tells."""
+_LONGEST_HEADER: Final = 1 << 14
 _ROWS_BYTES: Final = 1 << 24
 """Read at once."""
 
@@ -121,6 +123,7 @@ class _Stream(ArrayArchive):
 
 
 def _header(stream: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    stream = _bounded_header(stream)
     version = np.lib.format.read_magic(stream)
     read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
     shape, fortran, dtype = read(stream)
@@ -131,15 +134,26 @@ def _header(stream: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
     return shape, dtype
 
 
+def _bounded_header(stream: IO[bytes]) -> IO[bytes]:
+    """The front of an array alone: NumPy reads as many bytes as the front declares, and then checks their number."""
+    front = stream.read(8)
+    length = stream.read(2 if front[6:7] == b"\1" else 4)
+    if (declared := int.from_bytes(length, "little")) > _LONGEST_HEADER:
+        raise DataError(f"declares a header of {declared:,} bytes; at most {_LONGEST_HEADER:,} are accepted")
+    return io.BytesIO(front + length + stream.read(declared))
+
+
 class NpzFile(_Stream):
     """`np.savez`."""
 
     def names(self) -> Sequence[str]:
         """Of the arrays."""
+        size = check_regular(self.path).st_size
         try:
             with zipfile.ZipFile(self.path) as archive:
+                check_deflated_archive(archive, size, MOST_BYTES)
                 return [name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy")]
-        except (OSError, zipfile.BadZipFile) as error:
+        except (OSError, zipfile.BadZipFile, ValueError, NotImplementedError) as error:
             raise DataError(f"cannot read {self.path}: {error}") from error
 
     def files(self, names: Sequence[str]) -> list[Path]:
@@ -165,6 +179,14 @@ class NpyFolder(_Stream):
         path = self.path / f"{name}.npy"
         check_regular(path)
         return path.open("rb")
+
+    def open(self, name: str) -> Array:
+        """The header of an array."""
+        array = super().open(name)
+        declared, size = math.prod(array.shape) * array.dtype.itemsize, self.files([name])[0].stat().st_size
+        if declared > size:
+            raise DataError(f"{array}: {declared:,} bytes are declared, and the file has {size:,}")
+        return array
 
 
 class SafetensorsFile(ArrayArchive):

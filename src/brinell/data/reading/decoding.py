@@ -17,6 +17,13 @@ FORMATS: Final = ("JPEG", "PNG", "BMP", "WEBP", "GIF", "TIFF", "PPM", "AVIF")
 MOST_PIXELS: Final = 89_478_485
 """Of an image as it is stored and as it is resized: Pillow's own limit, 256 MiB of RGB."""
 
+SMALL_PIXELS: Final = 1 << 24
+"""That any file may declare."""
+PIXELS_A_BYTE: Final = 1024
+"""That larger files may declare; white photographs in PNG have as many."""
+_ROWS: Final = 64
+"""Of a 16-bit image, scaled at once."""
+
 
 def decode_image(data: bytes, channels: int) -> Image.Image:
     """An upright image of mode `RGB` or, for one channel, `L`.
@@ -29,7 +36,7 @@ def decode_image(data: bytes, channels: int) -> Image.Image:
     """
     try:
         with Image.open(io.BytesIO(data), formats=known_formats()) as image:
-            check_pixels(*image.size)
+            check_encoded(*image.size, len(data))
             return _opaque(ImageOps.exif_transpose(image), "RGB" if channels == 3 else "L")
     except DataError:
         raise
@@ -46,6 +53,18 @@ def known_formats() -> tuple[str, ...]:
     """As many of `FORMATS` as this Pillow decodes."""
     Image.init()
     return tuple(name for name in FORMATS if name in Image.OPEN)
+
+
+def check_encoded(width: int, height: int, size: int) -> None:
+    """Refuse an image of `size` bytes that declares more pixels than such a file is likely to hold.
+
+    Raises:
+        DataError: there are more than `MOST_PIXELS`, or more than `SMALL_PIXELS` and `PIXELS_A_BYTE` for each byte.
+    """
+    check_pixels(width, height)
+    most = max(SMALL_PIXELS, PIXELS_A_BYTE * size)
+    if width * height > most:
+        raise DataError(f"has {width} x {height} pixels in {size:,} bytes; at most {most:,} are accepted")
 
 
 def check_pixels(width: int, height: int) -> None:
@@ -74,10 +93,13 @@ def to_eight_bits(image: Image.Image) -> Image.Image:
         raise DataError("has 16 bits and a transparent colour; save it with 8 bits, or with an alpha channel")
     if not sixteen:
         return image
-    levels = np.asarray(image).astype(np.int64)
+    levels = np.asarray(image)
     if levels.min() < 0 or levels.max() > 65535:
         raise DataError(f"holds pixels from {levels.min()} to {levels.max()}; expected 8 or 16 bits")
-    return Image.fromarray(((levels * 255 + 32767) // 65535).astype(np.uint8))
+    scaled = np.empty(levels.shape, np.uint8)
+    for row in range(0, len(levels), _ROWS):  # a whole photograph in 32 bits takes several times its file's memory
+        scaled[row : row + _ROWS] = (levels[row : row + _ROWS].astype(np.uint32) * 255 + 32767) // 65535
+    return Image.fromarray(scaled)
 
 
 def _opaque(image: Image.Image, mode: str) -> Image.Image:

@@ -25,6 +25,10 @@ _NUMBER: Final = re.compile(r"([+-])?\d+(\.\d*)?")
 _UNREADABLE: Final = frozenset({".heic", ".heif", ".jp2", ".dng", ".svg", ".eps", ".psd"})
 """Of images that cannot be decoded here: left out, they would be missed."""
 
+_MOST_CSV_BYTES: Final = 1 << 30
+_MOST_COLUMNS: Final = 4096
+_LONGEST_LINE: Final = 1 << 20
+
 _COLUMNS: Final = {
     "path": ("path", "file", "filename", "file_name", "filepath", "image", "image_path", "img"),
     "label": ("label", "class", "class_name", "category", "target"),
@@ -96,7 +100,7 @@ def list_csv(path: Path, root: Path | None) -> Listing:
     Raises:
         DataError: the file cannot be read, or has no columns of paths and labels.
     """
-    check_regular(path)
+    _check_csv(path, check_regular(path).st_size)
     try:
         table = pl.read_csv(path, infer_schema=False)
     except Exception as error:
@@ -126,6 +130,16 @@ def _check_numbers(labels: Sequence[str], path: Path) -> None:
         raise DataError(
             f"{path}: row {odd[0]}: the label {label!r} is no class; accepted: whole numbers from 0, or words"
         )
+
+
+def _check_csv(path: Path, size: int) -> None:
+    """Refuse a list that is too long, or whose first line has too many columns: each takes a kilobyte of memory."""
+    if size > _MOST_CSV_BYTES:
+        raise DataError(f"{path}: has {size:,} bytes; at most {_MOST_CSV_BYTES:,} are accepted")
+    with path.open("rb") as file:
+        columns = file.readline(_LONGEST_LINE).count(b",") + 1
+    if columns > _MOST_COLUMNS:
+        raise DataError(f"{path}: has {columns:,} columns or more; at most {_MOST_COLUMNS:,} are accepted")
 
 
 def _column(table: pl.DataFrame, names: Sequence[str]) -> str | None:

@@ -12,6 +12,8 @@ from typing import Any, Final
 import polars as pl
 
 from brinell.core import DataError, require
+from brinell.data.reading.files import check_regular
+from brinell.store.tables import most_rows
 
 _ROWS: Final = 256
 """Read at once."""
@@ -52,6 +54,7 @@ class ParquetTable(ImageTable):
 
     def columns(self) -> dict[str, str]:
         """By the types in the first file."""
+        check_regular(self.paths[0])
         try:
             schema = pl.read_parquet_schema(self.paths[0])
         except Exception as error:
@@ -60,7 +63,7 @@ class ParquetTable(ImageTable):
 
     def labels(self, column: str) -> list[Any]:
         """Of all files."""
-        return [label for path in self.paths for label in self._read(path, column, 0, None).to_list()]
+        return [label for path in self.paths for label in self._column(path, column).to_list()]
 
     def class_names(self, column: str) -> tuple[str, ...] | None:
         """From the metadata that the library `datasets` writes into its files."""
@@ -83,7 +86,15 @@ class ParquetTable(ImageTable):
         """The parquet files."""
         return list(self.paths)
 
-    def _read(self, path: Path, column: str, start: int, count: int | None) -> pl.Series:
+    def _column(self, path: Path, column: str) -> pl.Series:
+        most = most_rows(check_regular(path).st_size)
+        found = self._read(path, column, 0, most + 1)
+        if len(found) > most:
+            raise DataError(f"{path}: holds more than {most:,} rows, too many for its size")
+        return found
+
+    def _read(self, path: Path, column: str, start: int, count: int) -> pl.Series:
+        check_regular(path)
         try:
             return pl.scan_parquet(path, glob=False).select(column).slice(start, count).collect()[column]
         except Exception as error:

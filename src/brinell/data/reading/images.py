@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from brinell.core import DataError
-from brinell.data.reading.decoding import check_pixels, known_formats, to_eight_bits
+from brinell.data.reading.decoding import check_encoded, known_formats, to_eight_bits
 
 Fit = Callable[[Image.Image], Image.Image]
 
@@ -26,7 +26,7 @@ def decode(
     for row, data in enumerate(encoded):
         try:
             with Image.open(io.BytesIO(data), formats=known_formats()) as image:
-                check_pixels(*image.size)
+                check_encoded(*image.size, len(data))
                 pixels = np.asarray(fit(to_eight_bits(image).convert("RGB")))
         except Exception as error:
             raise DataError(f"{where}: the image in row {row} cannot be decoded: {error}") from error

@@ -8,7 +8,9 @@ import numpy as np
 import polars as pl
 
 from brinell.core import DataError
+from brinell.data.reading.files import check_regular
 from brinell.data.reading.images import Fit, decode
+from brinell.store.tables import most_rows
 
 
 def find_parquet(root: Path, split: str) -> list[Path]:
@@ -27,10 +29,15 @@ def read_parquet_images(
     Raises:
         DataError: a column is missing or of another type, an image cannot be decoded, or one has another size.
     """
+    most = [most_rows(check_regular(file).st_size) for file in files]
     try:
-        table = pl.concat([pl.read_parquet(file, glob=False) for file in files])
+        tables = [pl.read_parquet(file, glob=False, n_rows=rows + 1) for file, rows in zip(files, most, strict=True)]
+        table = pl.concat(tables)
     except Exception as error:
         raise DataError(f"cannot read {files[0]}: {error}") from error
+    for file, rows, part in zip(files, most, tables, strict=True):
+        if len(part) > rows:
+            raise DataError(f"{file}: holds more than {rows:,} rows, too many for its size")
     column = next((name for name in columns if name in table.columns), None)
     if column is None or "label" not in table.columns:
         wanted = f"{' or '.join(columns)}, and label"

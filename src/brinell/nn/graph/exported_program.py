@@ -6,15 +6,18 @@
 from __future__ import annotations
 
 import json
+import math
+import os
 import zipfile
 from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 import torch
 from torch import Tensor, nn
 
-from brinell.core import ModelError
+from brinell.core import ModelError, check_stored_archive, open_regular_file
 from brinell.nn.graph.graph_network import check_operators
 from brinell.nn.graph.naming import name_tensors, tensor_specs
 from brinell.nn.graph.network_graph import GraphNode, NetworkGraph
@@ -23,8 +26,10 @@ from brinell.nn.graph.node_layers import FEATURE_NORM
 SCHEMA: Final = 8
 """Major version of PyTorch's schema of exported programs."""
 
-_MOST_JSON: Final = 1 << 28
+_MOST_JSON: Final = 1 << 25
 _MOST_BYTES: Final = 1 << 34
+_TIMES_THE_FILE: Final = 4
+"""Bytes of all tensors, read and copied, over those of the file. Tied weights lie in it once."""
 _DTYPES: Final = dict(
     zip(
         (1, 4, 5, 6, 7, 8, 12, 13),
@@ -66,17 +71,21 @@ def read_exported(file: Path | BinaryIO) -> tuple[NetworkGraph, dict[str, Tensor
     """
     path = file if isinstance(file, (str, Path)) else "the exported network"
     try:
-        with zipfile.ZipFile(file) as archive:
-            return _Archive(archive, str(path)).read()
+        with open_regular_file(Path(file)) if isinstance(file, (str, Path)) else nullcontext(file) as opened:
+            size = opened.seek(0, os.SEEK_END)
+            with zipfile.ZipFile(opened) as archive:
+                check_stored_archive(archive, size)
+                return _Archive(archive, str(path), size).read()
     except (OSError, zipfile.BadZipFile, NotImplementedError, EOFError) as error:
         raise ModelError(f"{path}: is no .pt2 file of torch.export.save ({error})") from None
-    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError, RecursionError) as error:
         raise ModelError(f"{path}: the exported program is damaged ({type(error).__name__}: {error})") from None
 
 
 class _Archive:
-    def __init__(self, archive: zipfile.ZipFile, where: str) -> None:
+    def __init__(self, archive: zipfile.ZipFile, where: str, size: int) -> None:
         self.archive, self.where = archive, where
+        self.bytes_left = _TIMES_THE_FILE * size
         self.sizes = {info.filename: info.file_size for info in archive.infolist()}
         roots = [name.removesuffix("archive_format") for name in self.sizes if name.endswith("archive_format")]
         if len(roots) != 1:
@@ -125,6 +134,9 @@ class _Archive:
         reach = offset + sum((side - 1) * step for side, step in zip(shape, strides, strict=True)) + 1
         if min([0, offset, *shape, *strides]) < 0 or (0 not in shape and reach > storage.numel()):
             raise ModelError(f"{self.where}: the tensor {target!r} reaches beyond its bytes")
+        self.bytes_left -= math.prod(shape) * dtype.itemsize + len(data)
+        if self.bytes_left < 0:
+            raise ModelError(f"{self.where}: its tensors declare more than {_TIMES_THE_FILE} times the file's bytes")
         tensor = storage.as_strided(shape, strides, offset).clone(memory_format=torch.contiguous_format)
         requires_grad = bool(meta["requires_grad"]) and tensor.is_floating_point()
         return nn.Parameter(tensor, requires_grad=requires_grad) if trained else tensor

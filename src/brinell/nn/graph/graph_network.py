@@ -17,6 +17,9 @@ from brinell.nn.graph.operators import DROPOUT, OPERATORS
 LARGEST: Final = 1 << 28
 """Numbers that all values for one image may have in sum."""
 
+_BATCHES: Final = (1, 2, 3, 256)
+"""Numbers of images on which shapes are computed: values of a batch grow as the batch does."""
+
 
 class GraphNetwork(nn.Module):
     """The function of a graph; its state has the names that the graph gives its tensors.
@@ -128,14 +131,18 @@ def count_classes(graph: NetworkGraph) -> int:
     """
     with torch.device("meta"):
         network = GraphNetwork(graph).eval()
-        shapes = [_compute_shapes(network, images) for images in (1, 3)]
-    for images, shape in zip((1, 3), shapes, strict=True):
+        computed = {images: _compute_shapes(network, images) for images in _BATCHES}
+    one, more = computed[1][1], computed[2][1] - computed[1][1]
+    for images, (shape, total) in computed.items():
         if len(shape) != 2 or shape[0] != images:
             raise ModelError(f"graph: expected logits (images, classes) for a batch of {images}, found {tuple(shape)}")
-    return shapes[0][1]
+        if total > one + (images - 1) * more:
+            raise ModelError(f"graph: {images} images have {total:,} values, more than {images} times those of one")
+    return computed[1][0][1]
 
 
-def _compute_shapes(network: GraphNetwork, images: int) -> torch.Size:
+def _compute_shapes(network: GraphNetwork, images: int) -> tuple[torch.Size, int]:
+    """The logits' shape, and the number of all values."""
     values: list[Any] = [torch.empty(images, *network.graph.input_shape)]
     total = 0
     for place, node in enumerate(network.graph.nodes):
@@ -150,7 +157,7 @@ def _compute_shapes(network: GraphNetwork, images: int) -> torch.Size:
     logits = values[network.graph.output]
     if not isinstance(logits, Tensor):
         raise ModelError(f"graph: expected logits, found {type(logits).__name__}")
-    return logits.shape
+    return logits.shape, total
 
 
 def _tensors(value: Any) -> list[Tensor]:

@@ -8,7 +8,7 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from brinell.core import ModelError
+from brinell.core import ModelError, read_regular_file
 from brinell.nn.graph.network_graph import NetworkGraph
 from brinell.nn.graph.onnx_constants import FOLDED
 from brinell.nn.graph.onnx_operator_table import TRANSLATED
@@ -16,6 +16,8 @@ from brinell.nn.graph.onnx_translation import Translation
 from brinell.nn.onnx_graph import Node, parse
 
 OPSETS: Final = range(9, 24)
+MOST_ONNX_BYTES: Final = 1 << 31
+"""Of a file: protobuf's own limit."""
 _MOST_NUMBERS: Final = 1 << 16
 """Of a constant that is computed from shapes."""
 
@@ -30,7 +32,7 @@ def read_onnx(path: Path) -> tuple[NetworkGraph, dict[str, Tensor]]:
     """
     known = {**dict.fromkeys(TRANSLATED), **dict.fromkeys(FOLDED)}
     try:
-        data = path.read_bytes()
+        data = read_regular_file(path, MOST_ONNX_BYTES)
     except OSError as error:
         raise ModelError(f"cannot read {path}: {error.strerror or error}") from None
     try:

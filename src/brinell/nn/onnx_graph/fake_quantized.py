@@ -13,6 +13,8 @@ from brinell.nn.onnx_graph.node import Node
 from brinell.nn.onnx_graph.operations import OPERATIONS
 from brinell.nn.onnx_graph.reading import Graph
 
+BATCHES: Final = (1, 2, 3, 256)
+"""Numbers of images on which shapes are computed: values of a batch grow as the batch does."""
 LARGEST: Final = 1 << 28
 """Numbers that all values for one image may have in sum."""
 
@@ -74,14 +76,14 @@ class FakeQuantized(nn.Module):
         return self
 
 
-def check_shapes(graph: Graph) -> None:
-    """Run the graph on shapes alone.
+def check_shapes(graph: Graph, images: int = 1) -> int:
+    """The number of all values that the graph has for so many images; it is run on shapes alone.
 
     Raises:
         ModelError: an operation does not fit its inputs, or all values together would be too large.
     """
     total = 0
-    values: dict[str, Tensor] = {graph.input: torch.empty(1, *graph.input_shape, device="meta")}
+    values: dict[str, Tensor] = {graph.input: torch.empty(images, *graph.input_shape, device="meta")}
     for name, value in graph.constants.items():
         values[name] = value if _structural(value) else value.to("meta")
     for node in graph.nodes:
@@ -90,10 +92,11 @@ def check_shapes(graph: Graph) -> None:
             out = out.to("meta")
         values[node.outputs[0]] = out
         total += out.numel()
-        if total > LARGEST or (not out.is_meta and out.numel() > _STRUCTURAL):
+        if total > LARGEST * images or (not out.is_meta and out.numel() > _STRUCTURAL):
             raise ModelError(f"onnx: the values of one image have more than {LARGEST} numbers")
     if graph.output not in values:
         raise ModelError(f"onnx: nothing computes the output {graph.output!r}")
+    return total
 
 
 def _structural(value: Tensor) -> bool:

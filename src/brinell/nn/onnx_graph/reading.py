@@ -62,7 +62,8 @@ def parse(
     if opset not in opsets:
         raise ModelError(f"onnx: opset {opset} is not known; accepted: {opsets.start} to {opsets.stop - 1}")
     _check_operations(model.graph.node, operations)
-    constants = {tensor.name: _tensor(onnx, tensor, folder) for tensor in model.graph.initializer}
+    taken: dict[Path, int] = {}
+    constants = {tensor.name: _tensor(onnx, tensor, folder, taken) for tensor in model.graph.initializer}
     inputs = [value for value in model.graph.input if value.name not in constants]
     if len(inputs) != 1 or len(model.graph.output) != 1:
         raise ModelError(f"onnx: expected one input and one output, not {len(inputs)} and {len(model.graph.output)}")
@@ -101,11 +102,11 @@ def _attribute(onnx: Any, attribute: Any) -> Any:
     return onnx.helper.get_attribute_value(attribute)
 
 
-def _tensor(onnx: Any, tensor: Any, folder: Path | None = None) -> Tensor:
+def _tensor(onnx: Any, tensor: Any, folder: Path | None = None, taken: dict[Path, int] | None = None) -> Tensor:
     if tensor.external_data or tensor.data_location == onnx.TensorProto.EXTERNAL:
         if folder is None:
             raise ModelError(f"onnx: the tensor {tensor.name!r} lies in another file, which is never read")
-        _fetch(onnx, tensor, folder)
+        _fetch(onnx, tensor, folder, {} if taken is None else taken)
     if tensor.data_type not in _TYPES:
         raise ModelError(f"onnx: the tensor {tensor.name!r} is of a type that is not accepted")
     try:
@@ -115,18 +116,24 @@ def _tensor(onnx: Any, tensor: Any, folder: Path | None = None) -> Tensor:
         raise ModelError(f"onnx: the tensor {tensor.name!r} is damaged ({error})") from None
 
 
-def _fetch(onnx: Any, tensor: Any, folder: Path) -> None:
-    """Put a tensor's bytes, which lie in a file of `folder`, into the tensor."""
+def _fetch(onnx: Any, tensor: Any, folder: Path, taken: dict[Path, int]) -> None:
+    """Put a tensor's bytes, which lie in a file of `folder`, into the tensor; `taken` counts bytes of each file."""
     entries = {entry.key: entry.value for entry in tensor.external_data}
     location = entries.get("location", "")
     path = folder / location
     inside = path.resolve().is_relative_to(folder.resolve()) and not Path(location).is_absolute()
     if not location or not inside or not path.is_file():
         raise ModelError(f"onnx: the tensor {tensor.name!r} lies in {location!r}, which is no file in {folder}")
-    offset, size = int(entries.get("offset", 0)), path.stat().st_size
-    length = int(entries.get("length", size - offset))
+    try:
+        offset, size = int(entries.get("offset", 0)), path.stat().st_size
+        length = int(entries.get("length", size - offset))
+    except ValueError as error:
+        raise ModelError(f"onnx: the tensor {tensor.name!r} is damaged ({error})") from None
     if offset < 0 or length < 0 or offset + length > size:
         raise ModelError(f"onnx: the tensor {tensor.name!r} reaches beyond {path}")
+    if (total := taken.get(path, 0) + length) > size:
+        raise ModelError(f"onnx: the tensors in {path} take more than its {size:,} bytes")
+    taken[path] = total
     with path.open("rb") as file:
         file.seek(offset)
         tensor.raw_data = file.read(length)

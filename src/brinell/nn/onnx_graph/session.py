@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from brinell.core import ModelError, require
-from brinell.nn.onnx_graph.fake_quantized import check_shapes
+from brinell.nn.onnx_graph.fake_quantized import BATCHES, check_shapes
 from brinell.nn.onnx_graph.reading import parse
 
 _ERRORS_ONLY = 3
@@ -26,7 +26,11 @@ def open_stranger(data: bytes) -> Any:
         ConfigurationError: ONNX Runtime is not installed.
         ModelError: the graph is refused (`parse`, `check_shapes`), or ONNX Runtime cannot run it.
     """
-    check_shapes(parse(data))
+    graph = parse(data)
+    one, two, *others = (check_shapes(graph, images) for images in BATCHES)
+    for images, total in zip(BATCHES[2:], others, strict=True):
+        if total > one + (images - 1) * (two - one):
+            raise ModelError(f"onnx: {images} images have {total:,} values, more than {images} times those of one")
     return open_session(data)
 
 

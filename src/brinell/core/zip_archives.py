@@ -1,0 +1,38 @@
+"""Zip archives from strangers: what they unpack to is known, and bounded, before anything is unpacked."""
+
+from __future__ import annotations
+
+import zipfile
+from typing import Final
+
+DEFLATE_RATIO: Final = 1032
+"""What DEFLATE can expand at most: a match of 258 bytes takes two bits."""
+
+
+def check_stored_archive(archive: zipfile.ZipFile, size: int) -> None:
+    """Refuse an archive of `size` bytes that is compressed, or whose entries share bytes.
+
+    Raises:
+        ValueError: what it declares.
+    """
+    entries = archive.infolist()
+    if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
+        raise ValueError("its entries are compressed, and expected as they are")
+    _check_total(sum(entry.file_size for entry in entries), size)
+
+
+def check_deflated_archive(archive: zipfile.ZipFile, size: int, most: int) -> None:
+    """Refuse an archive of `size` bytes that unpacks to more than `most` bytes, or than DEFLATE can have packed.
+
+    Raises:
+        ValueError: what it declares.
+    """
+    entries = archive.infolist()
+    if any(entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) for entry in entries):
+        raise ValueError("its entries are compressed by something else than DEFLATE")
+    _check_total(sum(entry.file_size for entry in entries), min(most, DEFLATE_RATIO * size))
+
+
+def _check_total(declared: int, most: int) -> None:
+    if declared > most:
+        raise ValueError(f"its entries unpack to {declared:,} bytes; at most {most:,} are accepted")
