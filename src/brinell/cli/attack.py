@@ -67,7 +67,10 @@ def attack(
     out.print(f"{chosen!r} on {len(images)} images of {images.name}/{images.split}", markup=False, soft_wrap=True)
     out.print(f"clean accuracy       {outcome.clean_accuracy:7.2%}")
     out.print(f"robust accuracy      {outcome.robust_accuracy:7.2%}")
-    out.print(f"attack success rate  {outcome.attack_success_rate:7.2%}  (of those classified correctly)")
+    if outcome.clean_correct.any():
+        out.print(f"attack success rate  {outcome.attack_success_rate:7.2%}  (of those classified correctly)")
+    else:
+        out.print("attack success rate     none  (no image was classified correctly before the attack)")
     if chosen.point.epsilon is None:
         far = outcome.distances[chosen.distance_norm][outcome.success & outcome.clean_correct].double()
         median = f"{far.median().item():7.4f}" if len(far) else "   none"

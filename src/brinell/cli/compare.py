@@ -13,7 +13,7 @@ from rich.table import Table
 
 from brinell.cli.arguments.condition_help import CONDITION_HELP
 from brinell.cli.display.check_formats import Check, Checks, Format, FormatOption, formatted
-from brinell.cli.display.console import Debug, add_row, out, say_error
+from brinell.cli.display.console import Debug, add_row, echo, out, say_error
 from brinell.cli.requirements import NOT_MET_STATUS, requirement_check
 from brinell.core import ConfigurationError, DataError, StoreError
 from brinell.core.conditions import Condition
@@ -93,7 +93,7 @@ def compare(
             out.print(f"note: {note}", markup=False, soft_wrap=True)
         _print_failed(checks, verdicts)
     else:
-        typer.echo(formatted(Checks(f"{before.name} to {after.name}", (*checks, *verdicts)), kind))
+        echo(formatted(Checks(f"{before.name} to {after.name}", (*checks, *verdicts)), kind))
     if any(check.outcome == "failed" for check in checks):
         raise typer.Exit(1)
     if any(check.outcome == "failed" for check in verdicts):

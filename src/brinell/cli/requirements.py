@@ -11,7 +11,7 @@ import typer
 
 from brinell.analysis import Evaluation
 from brinell.cli.display.check_formats import Check, Checks, Format, Outcome, formatted
-from brinell.cli.display.console import out, say_error
+from brinell.cli.display.console import echo, out, say_error
 from brinell.store import RunStore
 
 _OUTCOMES: Final[dict[str, Outcome]] = {"met": "passed", "not met": "failed", "undecided": "undecided"}
@@ -32,7 +32,7 @@ def check_requirements(evaluation: Evaluation, kind: Format = Format.text, *, pr
     failed = [Check("complete", "failed", problem) for problem in problems]
     found = Checks("requirements", (*failed, *verdicts))
     if kind != Format.text:
-        typer.echo(formatted(found, kind))
+        echo(formatted(found, kind))
     elif verdicts:
         _print(frame)
     if problems:

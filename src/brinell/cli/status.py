@@ -10,7 +10,6 @@ from itertools import groupby
 from pathlib import Path
 from typing import Final
 
-import typer
 from rich.markup import escape
 from rich.table import Table
 
@@ -18,7 +17,7 @@ from brinell.analysis.coverage import CoverageStatus, failure_status, variant_st
 from brinell.analysis.labels import labels
 from brinell.analysis.searched_variants import screened_variants
 from brinell.cli.display.check_formats import Check, Checks, Format, FormatOption, Outcome, formatted
-from brinell.cli.display.console import Debug, RunFolder, add_row, out
+from brinell.cli.display.console import Debug, RunFolder, add_row, echo, out
 from brinell.cli.requirements import NOT_MET_STATUS, requirement_checks
 from brinell.core import StudyPlan, duration
 from brinell.store import Failure, RunStore
@@ -57,7 +56,7 @@ def status(folder: RunFolder, kind: FormatOption = Format.text, debug: Debug = F
     if kind == Format.text:
         _print(folder, store, plan, parts, failures, now)
     else:
-        typer.echo(formatted(Checks(plan.name, (*_checks(plan, parts), *verdicts)), kind))
+        echo(formatted(Checks(plan.name, (*_checks(plan, parts), *verdicts)), kind))
     dropped = screened_variants(plan)
     if any(part.state in ("failed", "blocked") and part.variant not in dropped for part in parts):
         raise typer.Exit(1)

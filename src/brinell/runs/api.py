@@ -8,8 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-from rich.console import Console
-
+from brinell.core.safe_console import SafeConsole
 from brinell.reporting import write
 from brinell.runs.progress_display import ProgressDisplay
 from brinell.study import Event, Observer, Run, Study
@@ -61,7 +60,7 @@ def run(
             ...
         brinell.core.errors.ConfigurationError: ...
     """
-    display = ProgressDisplay(Console(stderr=True, highlight=False)) if progress else None
+    display = ProgressDisplay(SafeConsole(stderr=True, highlight=False)) if progress else None
     observers = [each for each in (display, observe) if each is not None]
 
     def observe_all(event: Event) -> None:

@@ -59,7 +59,9 @@ class Outcome:
             "steps": f"{self.point.steps}",
             "clean accuracy": f"{self.clean_accuracy:.1%}",
             "robust accuracy": f"{self.robust_accuracy:.1%}",
-            "attack success rate": f"{self.attack_success_rate:.1%}",
+            "attack success rate": f"{self.attack_success_rate:.1%}"
+            if self.clean_correct.any()
+            else "no image correct",
             **median,
             **({"warnings": f"{len(self.warnings)}"} if self.warnings else {}),
         }

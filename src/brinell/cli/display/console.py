@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-out = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
-err = Console(stderr=True, highlight=False)
+from brinell.core.safe_console import SafeConsole, printable
+
+out = SafeConsole(highlight=False, width=None if sys.stdout.isatty() else 160)
+err = SafeConsole(stderr=True, highlight=False)
 
 
 @dataclass
@@ -47,6 +48,11 @@ def flowing(text: str) -> str:
 def add_row(table: Table, *cells: str) -> None:
     """A row of a table whose cells are shown as they are: names may hold what looks like rich's markup."""
     table.add_row(*map(escape, cells))
+
+
+def echo(text: str) -> None:
+    """Print a text as it is, unwrapped, but for control characters."""
+    typer.echo(printable(text))
 
 
 def say_error(message: str) -> None:
