@@ -10,7 +10,8 @@ import torch
 from torch import nn
 
 from brinell.attacks import run_trial
-from brinell.attacks.harness import crafting, judge
+from brinell.attacks.harness import crafting
+from brinell.attacks.harness import predictions as judge
 from brinell.attacks.pgd import PGD
 
 

@@ -10,6 +10,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Final
 
+import typer
 from rich.markup import escape
 from rich.table import Table
 

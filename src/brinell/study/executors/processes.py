@@ -162,7 +162,9 @@ class Processes:
         self.context.store.clear_running(task.id)
         if self.lost.retry(task, worker.place):
             return []
-        return [worker_lost_result(self.context.store, task, f"the worker process died ({cause})", self.lost.deaths(task))]
+        return [
+            worker_lost_result(self.context.store, task, f"the worker process died ({cause})", self.lost.deaths(task))
+        ]
 
     def _remove(self, worker: _Worker) -> None:
         worker.process.join()
