@@ -28,24 +28,9 @@ SCHEMA: Final = 8
 
 _MOST_JSON: Final = 1 << 25
 _MOST_BYTES: Final = 1 << 34
-_TIMES_THE_FILE: Final = 4
-"""Bytes of all tensors, read and copied, over those of the file. Tied weights lie in it once."""
-_DTYPES: Final = dict(
-    zip(
-        (1, 4, 5, 6, 7, 8, 12, 13),
-        (
-            torch.uint8,
-            torch.int32,
-            torch.int64,
-            torch.float16,
-            torch.float32,
-            torch.float64,
-            torch.bool,
-            torch.bfloat16,
-        ),
-        strict=True,
-    )
-)
+_TIMES_THE_FILE: Final = 4  # bytes of all tensors, read and copied; tied weights lie in it once
+_NAMES: Final = ("uint8", "int32", "int64", "float16", "float32", "float64", "bool", "bfloat16")
+_DTYPES: Final = {number: getattr(torch, name) for number, name in zip((1, 4, 5, 6, 7, 8, 12, 13), _NAMES, strict=True)}
 """By PyTorch's numbers of scalar types in the schema."""
 
 _IGNORED: Final = frozenset(
@@ -72,10 +57,8 @@ def read_exported(file: Path | BinaryIO) -> tuple[NetworkGraph, dict[str, Tensor
     path = file if isinstance(file, (str, Path)) else "the exported network"
     try:
         with open_regular_file(Path(file)) if isinstance(file, (str, Path)) else nullcontext(file) as opened:
-            size = opened.seek(0, os.SEEK_END)
             with zipfile.ZipFile(opened) as archive:
-                check_stored_archive(archive, size)
-                return _Archive(archive, str(path), size).read()
+                return _Archive(archive, str(path), opened.seek(0, os.SEEK_END)).read()
     except (OSError, zipfile.BadZipFile, NotImplementedError, EOFError) as error:
         raise ModelError(f"{path}: is no .pt2 file of torch.export.save ({error})") from None
     except (KeyError, TypeError, ValueError, IndexError, AttributeError, RecursionError) as error:
@@ -84,8 +67,8 @@ def read_exported(file: Path | BinaryIO) -> tuple[NetworkGraph, dict[str, Tensor
 
 class _Archive:
     def __init__(self, archive: zipfile.ZipFile, where: str, size: int) -> None:
-        self.archive, self.where = archive, where
-        self.bytes_left = _TIMES_THE_FILE * size
+        check_stored_archive(archive, size)
+        self.archive, self.where, self.bytes_left = archive, where, _TIMES_THE_FILE * size
         self.sizes = {info.filename: info.file_size for info in archive.infolist()}
         roots = [name.removesuffix("archive_format") for name in self.sizes if name.endswith("archive_format")]
         if len(roots) != 1:
@@ -136,7 +119,7 @@ class _Archive:
             raise ModelError(f"{self.where}: the tensor {target!r} reaches beyond its bytes")
         self.bytes_left -= math.prod(shape) * dtype.itemsize + len(data)
         if self.bytes_left < 0:
-            raise ModelError(f"{self.where}: its tensors declare more than {_TIMES_THE_FILE} times the file's bytes")
+            raise ModelError(f"{self.where}: tensors declare over {_TIMES_THE_FILE} times the file's bytes")
         tensor = storage.as_strided(shape, strides, offset).clone(memory_format=torch.contiguous_format)
         requires_grad = bool(meta["requires_grad"]) and tensor.is_floating_point()
         return nn.Parameter(tensor, requires_grad=requires_grad) if trained else tensor
