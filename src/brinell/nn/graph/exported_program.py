@@ -56,9 +56,9 @@ def read_exported(file: Path | BinaryIO) -> tuple[NetworkGraph, dict[str, Tensor
     """
     path = file if isinstance(file, (str, Path)) else "the exported network"
     try:
-        with open_regular_file(Path(file)) if isinstance(file, (str, Path)) else nullcontext(file) as opened:
-            with zipfile.ZipFile(opened) as archive:
-                return _Archive(archive, str(path), opened.seek(0, os.SEEK_END)).read()
+        bytes_of_file = open_regular_file(Path(file)) if isinstance(file, (str, Path)) else nullcontext(file)
+        with bytes_of_file as opened, zipfile.ZipFile(opened) as archive:
+            return _Archive(archive, str(path), opened.seek(0, os.SEEK_END)).read()
     except (OSError, zipfile.BadZipFile, NotImplementedError, EOFError) as error:
         raise ModelError(f"{path}: is no .pt2 file of torch.export.save ({error})") from None
     except (KeyError, TypeError, ValueError, IndexError, AttributeError, RecursionError) as error:
