@@ -69,7 +69,7 @@ def test_a_worker_that_dies_four_times_costs_its_task_and_the_next_run_mends_it(
     store = RunStore.open(tmp_path / "run")
     assert store.failures().keys() == {failed.task.id}
     assert store.running() == {}
-    second = run(tiny_study, workers=2, **options)
+    second = run(tiny_study, **{**options, "workers": 2})
     assert len(second.ended("done")) == len(second.endings) == 14
     assert_equal_rows(serial, tmp_path / "run")
     assert multiprocessing.active_children() == []
