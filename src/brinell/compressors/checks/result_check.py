@@ -50,7 +50,7 @@ def check_result(
     fewer than the child. What the parent was already is not held against the child.
 
     Raises:
-        ModelError: what is wrong, and in which layer.
+        ModelError: what is wrong, and in which layer; or the child cannot be computed.
     """
     before, after = parent.deployed("reference"), child.deployed("reference")
     known = set(dead_layers(before))
@@ -61,7 +61,7 @@ def check_result(
     count = min(_IMAGES, max(_FEWEST, _NUMBERS // size), len(data))
     chosen = data.subset(data.order(derive_seed(seed, "result"))[:count])
     images, labels = chosen.tensors()
-    own, other = (_logits(network, images, device) for network in (after, before))
+    other, own = _logits(before, images, device), _logits_of_result(kind, after, images, device)
     if not bool(own.isfinite().all()):
         raise ModelError(f"{kind}: the result has logits that are not finite")
     if not trained:
@@ -156,6 +156,14 @@ def _by_chance(count: int, classes: int) -> float:
     """How many of `count` agree by chance, two standard deviations included."""
     chance = 1 / max(classes, 2)
     return count * chance + 2 * math.sqrt(count * chance * (1 - chance))
+
+
+def _logits_of_result(kind: str, network: nn.Module, images: Tensor, device: str | torch.device | None) -> Tensor:
+    try:
+        return _logits(network, images, device)
+    except Exception as error:  # a user's forward pass that reads what a binary layer, for one, does not have
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+        raise ModelError(f"{kind}: the network cannot be computed with its changed layers: {reason}") from error
 
 
 @torch.inference_mode()
