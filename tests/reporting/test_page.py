@@ -200,7 +200,7 @@ def test_a_run_of_which_nothing_can_be_read_gets_a_page_that_says_so(tmp_path: P
 def test_no_torch(tmp_path: Path) -> None:
     store = write_fake_run(tmp_path, FAKES[:2], examples=100)
     code = (
-        "import sys; from pathlib import Path; from brinell.reporting import draw, write; write(Path(sys.argv[1]));"
+        "import sys; from pathlib import Path; from brinell.reporting import write; write(Path(sys.argv[1]));"
         "print([name for name in sys.modules if name.split('.')[0] in ('torch', 'lightning_fabric')])"
     )
     run = subprocess.run([sys.executable, "-c", code, str(store.root)], capture_output=True, text=True, check=True)
