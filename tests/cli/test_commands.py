@@ -10,8 +10,8 @@ import pytest
 
 from brinell.attacks import ATTACKS
 from brinell.compressors import COMPRESSORS
+from brinell.container import STUDY_NETWORKS
 from brinell.data import DATASETS
-from brinell.models import MODELS, NETWORK_SOURCES
 from brinell.store import Failure, Running, RunStore
 from brinell.study import shipped
 from store.rewriting import renew_hash
@@ -92,7 +92,7 @@ def test_names_that_look_like_markup_are_shown(brinell, done, tmp_path):
     [
         ("attacks", ATTACKS),
         ("compressors", COMPRESSORS),
-        ("models", [*MODELS, *NETWORK_SOURCES]),
+        ("models", STUDY_NETWORKS),
         ("datasets", DATASETS),
         ("studies", shipped()),
     ],

@@ -31,9 +31,7 @@ def main(study: Path, folder: Path) -> None:
     second = run(value, out="run", executor="ray", workers=2, threads=1)
     said = {
         "killed": killed,
-        "failed": [[ending.task.id, ending.message] for ending in first.ended("failed")],
-        "blocked": len(first.ended("blocked")),
-        "all": len(first.endings),
+        "first": sorted({ending.status for ending in first.endings}),
         "failures": failures,
         "second": sorted({ending.status for ending in second.endings}),
     }
