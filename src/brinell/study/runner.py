@@ -107,7 +107,14 @@ def run(
     As `brinell.run`, which adds progress and the report.
 
     Args:
-        study, out, executor, workers, threads, overrides, observe, trust_code: As for `brinell.run`.
+        study: A study, or its file or name.
+        out: The folder of the run, `runs/<name>` by default.
+        executor: What computes the tasks.
+        workers: Of the executor, as many as there are cores by default.
+        threads: Of each worker.
+        overrides: Changes of the file, `PATH=VALUE`.
+        observe: Called with every event.
+        trust_code: Whether code that the study names may run.
 
     Returns:
         What was done.
