@@ -35,7 +35,7 @@ from brinell.models import NETWORK_SOURCES, build, load_weights
 from brinell.store import read_table
 from brinell.store.task_status import read_json
 from brinell.study import Study
-from brinell.study.reading import parse, read_text
+from brinell.study.reading import parse_yaml, read_text
 from brinell.variants import Variant
 
 Reader = Callable[[], object]
@@ -296,17 +296,17 @@ def _(folder: Path) -> Reader:
 @row("YAML: 60 levels of aliases, 2^60 values")
 def _(folder: Path) -> Reader:
     levels = "".join(f"x{at}: &x{at} [*x{at - 1}, *x{at - 1}]\n" for at in range(1, 60))
-    return lambda: parse(f"x0: &x0 [1]\n{levels}", "bomb.yaml")
+    return lambda: parse_yaml(f"x0: &x0 [1]\n{levels}", "bomb.yaml")
 
 
 @row("YAML: 1 MiB of brackets")
 def _(folder: Path) -> Reader:
-    return lambda: parse("[" * (1 << 20), "deep.yaml")
+    return lambda: parse_yaml("[" * (1 << 20), "deep.yaml")
 
 
 @row("YAML: 300,000 numbers")
 def _(folder: Path) -> Reader:
-    return lambda: parse("[" + "1," * 300_000 + "1]", "long.yaml")
+    return lambda: parse_yaml("[" + "1," * 300_000 + "1]", "long.yaml")
 
 
 @row("YAML: 4 GiB (sparse file)")
