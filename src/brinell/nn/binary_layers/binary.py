@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from brinell.nn.autocast import is_autocast
 from brinell.nn.binary_layers.binary_activation import normed_signs
 from brinell.nn.binary_layers.binary_layer import BinaryLayer
 from brinell.nn.binary_layers.straight_through import sign, signs
@@ -42,7 +43,7 @@ class BinaryConv2d(BinaryLayer):
         weight, scale = self.bits_and_scale()
         normed = self.norm(x) if self.input_scale else None
         bits = normed_signs(self.norm, x, self.surrogate) if normed is None else sign(normed, self.surrogate)
-        if self.training or torch.is_autocast_enabled(x.device.type):
+        if self.training or is_autocast(x):
             # Scaling sums is a pass over all maps, and its gradient three more. Evaluation alone has to be bit-equal.
             out: Tensor = F.conv2d(bits, weight * scale.view(-1, 1, 1, 1), **self.options)
         else:

@@ -12,6 +12,7 @@ from typing import Final
 import torch
 from torch import Tensor, nn
 
+from brinell.nn.autocast import is_autocast
 from brinell.nn.binary_layers.abc_net import ABCConv2d
 from brinell.nn.binary_layers.binary import BinaryConv2d
 from brinell.nn.frozen_copy import copy_module
@@ -39,7 +40,7 @@ class Threshold(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """In the precision that convolutions have here."""
-        if torch.is_autocast_enabled(x.device.type):
+        if is_autocast(x):
             x = x.to(torch.get_autocast_dtype(x.device.type))
         out, inner = self._with_margin(x)
         if self.heights == [1.0]:
