@@ -11,7 +11,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from brinell.attacks.components.projection import random_start
-from brinell.core import Fraction, Spec, derive_seed
+from brinell.core import Fraction, ModelError, Spec, derive_seed
 from brinell.nn import Norm, frozen_evaluation, project, steepest, uniform
 from brinell.training.batch import Batch, Loss
 
@@ -78,6 +78,11 @@ class Adversarial(Spec):
                 inputs = images.detach().requires_grad_()
                 logits = module(inputs.clone()).float()
                 labels = logits.argmax(1) if labels is None else labels
+                if not logits.requires_grad:
+                    raise ModelError(
+                        "adversarial: the network's logits have no gradient of its images, as behind an embedding or "
+                        "rounding; train it without adversarial examples"
+                    )
                 (gradient,) = torch.autograd.grad(F.cross_entropy(logits, labels, reduction="sum"), inputs)
                 step = size.view(-1, 1, 1, 1) if isinstance(size, Tensor) else size
                 images = project(images + step * steepest(gradient, self.norm), batch.images, radius, self.norm)
