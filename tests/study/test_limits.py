@@ -18,6 +18,7 @@ from brinell.reporting import write
 from brinell.store import RunStore
 from brinell.study import Study, run
 from brinell.study.runner import RunStarted
+from brinell.study.tasks import VariantTask
 
 STUDY = """
 name: limited
@@ -93,12 +94,14 @@ def test_running_it_again_computes_nothing(searched: Path) -> None:
     assert (searched / "study.json").read_bytes() == before
 
 
-def test_a_larger_budget_goes_on_with_what_there_is(searched: Path, config: dict[str, Any]) -> None:
-    known = {variant.key for variant in RunStore.open(searched).plan().variants}
+def test_a_larger_budget_goes_on_with_what_there_is(searched: Path, config: dict[str, Any], tmp_path: Path) -> None:
+    root = shutil.copytree(searched, tmp_path / "run")
+    known = {variant.key for variant in RunStore.open(root).plan().variants}
     config["limits"]["smallest"]["budget"]["variants"] = 6
-    result = run(Study.parse(config), out=searched, threads=1)
+    result = run(Study.parse(config), out=root, threads=1)
     assert known <= {variant.key for variant in result.plan.variants}
-    made = {ending.task.variant.key for ending in result.endings if ending.task.kind == "variant"}
+    made = {ending.task.variant.key for ending in result.endings if isinstance(ending.task, VariantTask)}
+    assert made
     assert not made & known
 
 
