@@ -95,14 +95,17 @@ def test_running_it_again_computes_nothing(searched: Path) -> None:
 
 
 def test_a_larger_budget_goes_on_with_what_there_is(searched: Path, config: dict[str, Any], tmp_path: Path) -> None:
-    root = shutil.copytree(searched, tmp_path / "run")
-    known = {variant.key for variant in RunStore.open(root).plan().variants}
-    config["limits"]["smallest"]["budget"]["variants"] = 6
-    result = run(Study.parse(config), out=root, threads=1)
-    assert known <= {variant.key for variant in result.plan.variants}
-    made = {ending.task.variant.key for ending in result.endings if isinstance(ending.task, VariantTask)}
+    config["limits"]["smallest"]["budget"]["variants"] = 2
+    first = run(Study.parse(config), out=tmp_path / "run", threads=1)
+    config["limits"]["smallest"]["budget"]["variants"] = 4
+    second = run(Study.parse(config), out=tmp_path / "run", threads=1)
+    known, made = (
+        {ending.task.variant.key for ending in result.endings if isinstance(ending.task, VariantTask)}
+        for result in (first, second)
+    )
     assert made
     assert not made & known
+    assert second.plan.limits == RunStore.open(searched).plan().limits
 
 
 def test_a_search_that_was_killed_ends_as_one_that_was_not(
