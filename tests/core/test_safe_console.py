@@ -7,7 +7,7 @@ import io
 import pytest
 from rich.table import Table
 
-from brinell.core.safe_console import SafeConsole, printable
+from brinell.core.safe_console import SafeConsole, escape_controls
 
 ATTACKS = {
     "\x1b]0;owned\x07": r"\x1b]0;owned\x07",
@@ -22,8 +22,8 @@ ATTACKS = {
 
 @pytest.mark.parametrize("text", ATTACKS)
 def test_what_a_terminal_obeys_is_shown(text: str) -> None:
-    assert printable(text) == ATTACKS[text]
-    assert printable("tab\tnewline\n\N{LATIN SMALL LETTER U WITH DIAERESIS}") == "tab\tnewline\n\u00fc"
+    assert escape_controls(text) == ATTACKS[text]
+    assert escape_controls("tab\tnewline\n\N{LATIN SMALL LETTER U WITH DIAERESIS}") == "tab\tnewline\n\u00fc"
     for options in ({}, {"markup": False, "soft_wrap": True}):
         file = io.StringIO()
         SafeConsole(file=file, force_terminal=True, color_system=None, width=200).print(text, **options)

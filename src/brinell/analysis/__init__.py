@@ -8,7 +8,6 @@ from brinell.analysis.material.character import DUCTILE, STRONG, classify_charac
 from brinell.analysis.material.stress_axis import StressAxis
 from brinell.analysis.reference_radius import ReferenceRadius
 from brinell.analysis.robustness.masking_signs import ZERO_GRADIENTS
-from brinell.analysis.seed_summary import labels_of_names, names_of_labels
 from brinell.analysis.significance.intervals import wilson
 from brinell.analysis.significance.paired_tests import NO_DIFFERENCE, SIGNIFICANCE, mcnemar
 from brinell.analysis.techniques import UNCOMPRESSED
@@ -34,12 +33,10 @@ __all__ = [
     "choose",
     "classify_character",
     "front",
-    "labels_of_names",
     "load",
     "load_rows",
     "mcnemar",
     "mean_retention",
-    "names_of_labels",
     "norm_of",
     "transition_width",
     "wilson",

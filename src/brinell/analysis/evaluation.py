@@ -28,7 +28,7 @@ from brinell.analysis.robustness.traces import TRACE_SCHEMA
 from brinell.analysis.robustness.transfer import transferred_attacks, transfers
 from brinell.analysis.robustness.worst_case import WORST_SCHEMA
 from brinell.analysis.rows import first_line
-from brinell.analysis.seed_summary import names_of_labels, seed_summary
+from brinell.analysis.seed_summary import labels_of_names, names_of_labels, seed_summary
 from brinell.analysis.significance.paired_tests import PAIR_SCHEMA
 from brinell.analysis.significance.pairwise_counts import pairwise_counts
 from brinell.analysis.techniques import boxes
@@ -123,15 +123,25 @@ class Evaluation:
         """
         if self.reference_radius is None:
             return []
-        names = names_of_labels(self.plan, labels(self.plan))
+        names = self.names_of_labels
         return choose(self.seed_summary, {names[label] for label in self.doubtful})
+
+    @property
+    def names_of_labels(self) -> dict[str, str]:
+        """By label the variant's name, which trainings of several seeds share."""
+        return names_of_labels(self.plan, labels(self.plan))
+
+    @property
+    def labels_of_names(self) -> dict[str, tuple[str, ...]]:
+        """By the variant's name the labels of its trainings."""
+        return labels_of_names(self.plan, labels(self.plan))
 
     @property
     def seed_summary(self) -> pl.DataFrame:
         """`SEED_SUMMARY_SCHEMA`: each name once, whatever its number of seeds; robust accuracy at the reference."""
         robust = self.at_reference.select("variant", "robust_accuracy")
         joined = self.variants.join(robust, on="variant", how="left", maintain_order="left")
-        return seed_summary(joined, names_of_labels(self.plan, labels(self.plan)))
+        return seed_summary(joined, self.names_of_labels)
 
 
 def load(store: RunStore) -> Evaluation:

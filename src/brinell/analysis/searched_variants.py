@@ -12,12 +12,7 @@ def screened_variants(plan: StudyPlan) -> set[str]:
     """
     if not plan.limits:
         return set()
-    parents = {variant.key: variant.parent for variant in plan.variants}
-    needed = set()
-    for key in (one.variant for limit in plan.limits for one in limit.tried if one.confirmed):
-        at: str | None = key
-        while at is not None and at not in needed:
-            needed.add(at)
-            at = parents.get(at)
+    confirmed = (one.variant for limit in plan.limits for one in limit.tried if one.confirmed)
+    needed = {step.key for key in confirmed for step in plan.lineage(key)}
     written = set(plan.config.get("variants", {}))
     return {variant.key for variant in plan.variants if variant.name not in written} - needed

@@ -17,6 +17,7 @@ from brinell.cli.display.console import Debug, add_row, echo, out, say_error
 from brinell.cli.requirements import NOT_MET_STATUS, requirement_check
 from brinell.core import ConfigurationError, DataError, StoreError
 from brinell.core.conditions import Condition
+from brinell.reporting.formats import count_range
 from brinell.store import RunStore
 
 HELP = f"""Say what changed from one run to another, on the examples that both measured.
@@ -156,13 +157,8 @@ def _print(frame: pl.DataFrame) -> None:
         out.print(table)
     hidden = sum(max(0, len(part) - SHOWN) for part in (differing, moved, lacking))
     more = f"; {hidden} more differ" if hidden else ""
-    on = f" on n = {_span(same['examples'])}" if len(same) else ""
+    on = f" on n = {count_range(same['examples'])}" if len(same) else ""
     out.print(f"{len(same)} of {len(tested)} paired readings are not distinguishable{on}{more}")
-
-
-def _span(counts: pl.Series) -> str:
-    found = sorted(set(counts.to_list()))
-    return f"{found[0]:,}" if len(found) == 1 else f"{found[0]:,} to {found[-1]:,}"
 
 
 def _cells(row: dict[str, Any]) -> tuple[str, ...]:

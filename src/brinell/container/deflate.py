@@ -9,9 +9,6 @@ from brinell.core import StoreError
 
 Effort = Literal["fast", "default", "best"]
 
-LARGEST_RATIO: Final = 1032
-"""What DEFLATE can expand at most: a match of 258 bytes takes two bits."""
-
 _BLOCK: Final = 9
 """zlib's `memLevel`: the largest makes blocks of 32,768 symbols, and so the fewest Huffman tables."""
 

@@ -12,8 +12,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, FailFast, Field, Val
 
 from brinell.container.bit_patterns import DTYPES, Layout
 from brinell.container.codings import CODINGS, Coding
-from brinell.container.deflate import LARGEST_RATIO, deflate, inflate
+from brinell.container.deflate import deflate, inflate
 from brinell.core import ConfigurationError, StoreError, explain
+from brinell.core.zip_archives import DEFLATE_RATIO
 
 MAGIC: Final = b"\x89BRINELL"
 VERSION: Final = 1
@@ -103,14 +104,14 @@ class TensorGroup(_Strict):
         """
         if self.dtype not in DTYPES:
             raise StoreError(f"unknown type {self.dtype!r}; known: {', '.join(DTYPES)}")
-        if self.dense_bytes > LARGEST_RATIO * self.size:
+        if self.dense_bytes > DEFLATE_RATIO * self.size:
             raise StoreError(f"{self.dense_bytes} bytes are declared, which {self.size} bytes of DEFLATE cannot hold")
         coding = CODINGS.parse(self.coding, "coding")
         most = coding.most(self.layout)
         if len(most) != len(self.streams):
             raise StoreError(f"the coding {coding.kind!r} takes {len(most)} streams, not {len(self.streams)}")
         for stream, limit in zip(self.streams, most, strict=True):
-            if stream.inflated > min(limit, LARGEST_RATIO * stream.length):
+            if stream.inflated > min(limit, DEFLATE_RATIO * stream.length):
                 raise StoreError(f"a stream declares {stream.inflated} bytes, and can hold {limit} at most")
         return coding
 
@@ -184,7 +185,7 @@ def read_header(file: BinaryIO, size: int) -> tuple[Header, int]:
     front = PREFIX.size + length
     if front > size:
         raise StoreError("the file is truncated")
-    if inflated > min(_LARGEST_HEADER, LARGEST_RATIO * length):
+    if inflated > min(_LARGEST_HEADER, DEFLATE_RATIO * length):
         raise StoreError(f"the header declares {inflated} bytes, and {_LARGEST_HEADER} are accepted")
     packed = file.read(length)
     if zlib.crc32(packed, zlib.crc32(prefix[len(MAGIC) : -4])) != checksum:

@@ -13,7 +13,6 @@ from brinell.core import StoreError, require
 HUB_SCHEME: Final = "hf://"
 LARGEST_DOWNLOAD: Final = 1 << 31
 """Bytes of a file beyond which nothing is downloaded."""
-_SETTING: Final = "hf://"
 _REPOSITORY: Final = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 _ADDRESS: Final = re.compile(
     rf"hf://(?P<repository>{_REPOSITORY.pattern})(@(?P<revision>[\w.-]+))?/(?P<path>[\w. /-]+\.brinell)"
@@ -85,7 +84,7 @@ def hub_library() -> Any:
     Raises:
         ConfigurationError: it is not installed.
     """
-    return require("huggingface_hub", extra="hub", setting=_SETTING)
+    return require("huggingface_hub", extra="hub", setting=HUB_SCHEME)
 
 
 def hub_endpoint() -> str | None:

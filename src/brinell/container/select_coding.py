@@ -12,7 +12,8 @@ import numpy as np
 
 from brinell.container.bit_patterns import CHUNK, BitPatterns, Bytes
 from brinell.container.codings import CodeBook, Coding, Dense, Int8, NestedBits, PowerOfTwo, SignBits, Sparse
-from brinell.container.deflate import LARGEST_RATIO, Effort, deflate
+from brinell.container.deflate import Effort, deflate
+from brinell.core.zip_archives import DEFLATE_RATIO
 
 _TRIES: Final[dict[Effort, int]] = {"fast": 1, "default": 3, "best": 6}
 """How many of the lay-outs that look shortest are really compressed."""
@@ -73,7 +74,7 @@ def encode(vector: BitPatterns, effort: Effort) -> Encoded:
     limit = _HOPELESS * likely[0][0]
     found = [_compress(coding, streams, effort) for guess, coding, streams in likely if guess <= limit]
     dense_bytes = vector.bits.nbytes
-    sound = [encoded for encoded in found if dense_bytes <= LARGEST_RATIO * encoded.size]
+    sound = [encoded for encoded in found if dense_bytes <= DEFLATE_RATIO * encoded.size]
     return min(sound, key=lambda encoded: encoded.cost, default=None) or _compress(*next(Dense.encode(vector)), effort)
 
 

@@ -63,6 +63,10 @@ _TURNING: Final = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2
 """Characters that turn the text around them: a name could show as another one."""
 
 
+REMARKS: Final = "remarks"
+"""Where `environment.json` keeps, by key of a variant, what in a study is probably not meant."""
+
+
 def printable(text: str) -> str:
     """`text` with a mark for every character that cannot be printed, or that would turn the text around it."""
     return "".join("\ufffd" if letter in _TURNING or not _shown(letter) else letter for letter in text)
@@ -227,3 +231,13 @@ class StudyPlan(_Record):
     requirements: tuple[str, ...] = ()
     """Conditions that the variants must meet, as they were written."""
     limits: tuple[PlannedLimit, ...] = ()
+
+    def lineage(self, key: str) -> list[PlannedVariant]:
+        """The variant of that key and those that it is made from, the first network first; a circle is left."""
+        known = {variant.key: variant for variant in self.variants}
+        line: list[PlannedVariant] = []
+        at = known.get(key)
+        while at is not None and at not in line:
+            line.insert(0, at)
+            at = None if at.parent is None else known.get(at.parent)
+        return line

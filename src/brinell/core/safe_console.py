@@ -14,7 +14,7 @@ _OBEYED: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u20
 """Control characters but tab and newline, marks that turn the direction of text, and halves of characters."""
 
 
-def printable(text: str) -> str:
+def escape_controls(text: str) -> str:
     """The text with control characters as escapes, such as `\\x1b`: a terminal obeys them, and some write files."""
     return _OBEYED.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
@@ -23,11 +23,11 @@ class SafeConsole(Console):
     """A console whose own control codes are sent, and those in what it prints are shown."""
 
     def render_str(self, text: str, **options: Any) -> Text:
-        """As `Console.render_str`, which leaves some control characters out, of a printable text."""
-        return super().render_str(printable(text), **options)
+        """As `Console.render_str`, which leaves some control characters out, of an escaped text."""
+        return super().render_str(escape_controls(text), **options)
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
-        """As `Console.render`, with printable texts."""
+        """As `Console.render`, with escaped texts."""
         for segment in super().render(renderable, options):
             text, style, control = segment
-            yield segment if control else Segment(printable(text), style)
+            yield segment if control else Segment(escape_controls(text), style)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, Final
 
 from brinell.limits.optuna_search import OptunaSearch, constraints
-from brinell.limits.search_space import SearchedNumber
 
 _POPULATION: Final = 4
 """Members of a generation for each number; searches make few networks, so that generations are small."""
@@ -20,9 +18,6 @@ class GeneticSearch(OptunaSearch):
     Raises:
         ConfigurationError: Optuna is not installed.
     """
-
-    def __init__(self, numbers: Sequence[SearchedNumber], *, seed: int, goals: int = 2) -> None:
-        super().__init__(numbers, seed=seed, goals=goals)
 
     def _sampler(self, seed: int) -> Any:
         return self.optuna.samplers.NSGAIISampler(

@@ -25,7 +25,7 @@ class OptunaSearch(Search):
         ConfigurationError: Optuna is not installed.
     """
 
-    def __init__(self, numbers: Sequence[SearchedNumber], *, seed: int, goals: int) -> None:
+    def __init__(self, numbers: Sequence[SearchedNumber], *, seed: int, goals: int = 1) -> None:
         self.optuna = require("optuna", extra="limits", setting="limits: a search over several numbers or goals")
         self.numbers, self.goals = tuple(numbers), goals
         self.seen: set[str] = set()

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, Final
 
 from brinell.limits.optuna_search import OptunaSearch, constraints
-from brinell.limits.search_space import SearchedNumber
 
 _RANDOM: Final = 4
 """Random proposals for each number, before the estimator begins."""
@@ -18,9 +16,6 @@ class TreeSearch(OptunaSearch):
     Raises:
         ConfigurationError: Optuna is not installed.
     """
-
-    def __init__(self, numbers: Sequence[SearchedNumber], *, seed: int) -> None:
-        super().__init__(numbers, seed=seed, goals=1)
 
     def _sampler(self, seed: int) -> Any:
         return self.optuna.samplers.TPESampler(

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from brinell.analysis import CLEAN, NO_DIFFERENCE, WORST, Choice, Evaluation, names_of_labels
-from brinell.analysis.labels import labels
-from brinell.reporting.formats import listing
+from brinell.analysis import CLEAN, NO_DIFFERENCE, WORST, Choice, Evaluation
+from brinell.reporting.formats import count_range, listing
 
 
 def compare_with_baseline(evaluation: Evaluation, choice: Choice) -> str:
@@ -61,12 +60,10 @@ class _Difference:
 
 
 def _difference(evaluation: Evaluation, choice: Choice, attack: str, value: float) -> _Difference:
-    names = names_of_labels(evaluation.plan, labels(evaluation.plan))
+    names = evaluation.names_of_labels
     of_name = pl.col("variant").replace(names) == choice.variant
     pairs = evaluation.pairs.filter(of_name & (pl.col("attack") == attack) & _at_reference(evaluation))
-    counts = sorted(set(pairs["examples"]))
-    examples = f"{counts[0]:,}" if len(counts) == 1 else f"{counts[0]:,} to {counts[-1]:,}" if counts else "0"
-    return _Difference(value, tuple(pairs["verdict"]), examples)
+    return _Difference(value, tuple(pairs["verdict"]), count_range(pairs["examples"]))
 
 
 def _at_reference(evaluation: Evaluation) -> pl.Expr:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from brinell.analysis import SIGNIFICANCE
@@ -97,6 +97,12 @@ def chance(p_value: float) -> str:
         return "p < 0.001"
     shown = (f"{p_value:.{digits}g}" for digits in range(2, 18))
     return f"p = {next(text for text in shown if (float(text) < SIGNIFICANCE) == (p_value < SIGNIFICANCE))}"
+
+
+def count_range(counts: Iterable[int]) -> str:
+    """`400`, or from the fewest to the most: `1,000 to 5,000`; `0` of none."""
+    found = sorted(set(counts)) or [0]
+    return f"{found[0]:,}" if len(found) == 1 else f"{found[0]:,} to {found[-1]:,}"
 
 
 def indistinguishable(examples: int) -> str:

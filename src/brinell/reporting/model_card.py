@@ -10,7 +10,6 @@ import yaml
 
 from brinell.analysis import Evaluation
 from brinell.analysis.requirements import requirements
-from brinell.core import PlannedVariant
 from brinell.core.markdown import escaped, markdown_table
 from brinell.reporting.formats import MISSING, interval, percent, pluralize, quantity, radius
 from brinell.reporting.tables.masking import verdict
@@ -105,16 +104,10 @@ def _requirements(evaluation: Evaluation, variant: str) -> str:
 
 def _steps(evaluation: Evaluation, row: dict[str, Any]) -> str:
     """The lineage, the first network first."""
-    planned = {variant.key: variant for variant in evaluation.plan.variants}
-    line: list[PlannedVariant] = []
-    at = planned.get(row["key"])
-    while at is not None and at not in line:
-        line.insert(0, at)
-        at = None if at.parent is None else planned.get(at.parent)
     steps = [
         f"{number}. {escaped(step.name)}: {escaped(step.family)} of {escaped(step.architecture)}, seed {step.seed}\n\n"
         f"    ```json\n    {json.dumps(step.settings, sort_keys=True)}\n    ```"
-        for number, step in enumerate(line, start=1)
+        for number, step in enumerate(evaluation.plan.lineage(row["key"]), start=1)
     ]
     data = f"Data: {evaluation.plan.dataset}, fingerprint {evaluation.plan.fingerprint}."
     return "\n".join([*steps, "", escaped(data)])

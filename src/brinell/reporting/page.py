@@ -8,18 +8,19 @@ from collections.abc import Mapping, Sequence
 from importlib import resources
 
 import vl_convert
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment
 from markupsafe import Markup
 
-from brinell.analysis import CLEAN, Evaluation, labels_of_names
-from brinell.analysis.labels import labels
+from brinell.analysis import CLEAN, Evaluation
+from brinell.core.records import REMARKS
 from brinell.reporting import script_escape
 from brinell.reporting.drawing.chart import Figure, for_page
 from brinell.reporting.drawing.palette import Style
 from brinell.reporting.export import KINDS, Exhibit, folder_of, slug
 from brinell.reporting.formats import elided, settings
 from brinell.reporting.layout import APART, by_section, exhibit_groups
-from brinell.reporting.summary import REMARKS, summary
+from brinell.reporting.summary import summary
+from brinell.reporting.templates import template_environment
 
 GLYPHS = {
     "circle": "M6 1.6a4.4 4.4 0 1 1 0 8.8a4.4 4.4 0 1 1 0-8.8z",
@@ -75,7 +76,7 @@ def render(
 
 def _of_names(evaluation: Evaluation, styles: Mapping[str, Style]) -> dict[str, Style]:
     """Of a variant that was made with several seeds, the style of its first training."""
-    found = labels_of_names(evaluation.plan, labels(evaluation.plan))
+    found = evaluation.labels_of_names
     return {name: styles[every[0]] for name, every in found.items() if name not in styles and every[0] in styles}
 
 
@@ -99,13 +100,7 @@ def command(folder: str) -> str:
 
 
 def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("brinell.reporting", "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = template_environment()
     environment.filters.update(slug=slug, elided=elided, files=_files)
     return environment
 

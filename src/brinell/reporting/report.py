@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from brinell.analysis import Evaluation, labels_of_names, load
+from brinell.analysis import Evaluation, load
 from brinell.analysis.labels import file_names, labels
 from brinell.analysis.papers import unknown_references
 from brinell.core import StoreError, StudyPlan
@@ -57,7 +57,7 @@ def write_with_problems(root: str | os.PathLike[str]) -> WrittenReport:
         return WrittenReport(store.write_report(render_nothing(name, problem), {}, keep_others=True), (problem,))
     problems = [*evaluation.problems, *unknown_references(evaluation)]
     look = styles(evaluation.variants)
-    of_names = labels_of_names(evaluation.plan, labels(evaluation.plan))
+    of_names = evaluation.labels_of_names
     shown = [with_seed_rows(table, of_names) for table in tables(evaluation)]
     exhibits: list[Exhibit] = [*figures(evaluation, look), *image_grids(evaluation, problems), *shown]
     files: dict[str, bytes] = {}

@@ -9,13 +9,12 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from brinell.analysis import Evaluation, load
 from brinell.analysis.requirements import MET, NOT_MET, UNDECIDED, requirements
 from brinell.core import BrinellError, StoreError
 from brinell.core.records import printable
 from brinell.reporting.summary import summary
+from brinell.reporting.templates import template_environment
 from brinell.store import RunStore, write_text
 
 _MARK: Final = '<meta name="generator" content="brinell index">'
@@ -62,14 +61,10 @@ def write_index(folder: str | os.PathLike[str]) -> Path:
         raise StoreError(f"there is no run in {root} (no folder that holds a study.json)")
     if page.is_symlink() or (page.exists() and _MARK not in _beginning(page)):
         raise StoreError(f"{page} is not a page of brinell index; move it away, or give another folder")
-    environment = Environment(
-        loader=PackageLoader("brinell.reporting", "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
+    write_text(
+        page,
+        template_environment().get_template("runs.html.j2").render(runs=runs, folder=printable(root.resolve().name)),
     )
-    write_text(page, environment.get_template("runs.html.j2").render(runs=runs, folder=printable(root.resolve().name)))
     return page
 
 

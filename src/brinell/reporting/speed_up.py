@@ -6,8 +6,7 @@ from typing import Final
 
 import polars as pl
 
-from brinell.analysis import Evaluation, labels_of_names
-from brinell.analysis.labels import labels
+from brinell.analysis import Evaluation
 from brinell.analysis.records.probes import Latency
 from brinell.reporting.formats import times
 
@@ -66,7 +65,7 @@ def smallest_file_speed(evaluation: Evaluation, baseline: str) -> tuple[str, str
 
     `None` where no variant is smaller, or one of the two was not timed.
     """
-    trainings = labels_of_names(evaluation.plan, labels(evaluation.plan))[baseline]
+    trainings = evaluation.labels_of_names[baseline]
     smaller = evaluation.variants.filter(
         pl.col("baseline").is_in(trainings) & ~pl.col("variant").is_in(trainings) & (pl.col("compression_ratio") > 1)
     )

@@ -9,11 +9,11 @@ from typing import Final
 
 import polars as pl
 
-from brinell.analysis import TOLERANCE, Choice, Evaluation, names_of_labels
-from brinell.analysis.labels import labels
+from brinell.analysis import TOLERANCE, Choice, Evaluation
 from brinell.analysis.papers import Verdict, findings, reproduction
 from brinell.analysis.records.probes import Masking
 from brinell.analysis.requirements import MET, NOT_MET, UNDECIDED, requirements
+from brinell.core.records import REMARKS
 from brinell.reporting.baseline_comparison import compare_with_baseline
 from brinell.reporting.describe import named, span, worst_case_over
 from brinell.reporting.formats import listing, percent, pluralize, radius, size, stress, times
@@ -42,8 +42,6 @@ _VERDICTS: Final[tuple[tuple[Verdict, str], ...]] = (
     ("not tested", "not tested"),
 )
 
-REMARKS: Final = "remarks"
-"""Where `environment.json` keeps what in a study is probably not meant."""
 SPELT_OUT = 3
 """Number of suspected variants with evidence; further ones are listed by name."""
 
@@ -178,7 +176,7 @@ def _breaking(evaluation: Evaluation) -> list[Sentence]:
 
 def _over_seeds(evaluation: Evaluation, breaking: pl.DataFrame) -> pl.DataFrame:
     """One row a name: the mean breaking stress, null where a training does not break."""
-    names = names_of_labels(evaluation.plan, labels(evaluation.plan))
+    names = evaluation.names_of_labels
     all_break = pl.col("breaking_stress").is_not_null().all()
     return breaking.group_by(pl.col("variant").replace(names), maintain_order=True).agg(
         pl.when(all_break).then(pl.col("breaking_stress").mean()).alias("breaking_stress"),

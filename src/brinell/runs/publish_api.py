@@ -38,7 +38,7 @@ def publish(
         StoreError: The run cannot be read, `to` is no repository, or the hub refuses.
     """
     repository, hub = check_repository(to), hub_library()
-    name, file, card = card_of(run, variant, repository)
+    name, file, card = card_of(run, variant, repository, revision)
     api = hub.HfApi(endpoint=hub_endpoint())
     try:
         api.create_repo(repository, repo_type="model", private=private, exist_ok=True)
@@ -49,10 +49,12 @@ def publish(
         api.create_commit(repository, operations, commit_message=f"Publish {name}", revision=revision)
     except Exception as error:  # HTTP's errors are of another library in each version of the hub's
         raise StoreError(f"cannot publish to {repository}: {first_line(error)}") from error
-    return f"{HUB_SCHEME}{repository}{'' if revision is None else f'@{revision}'}/{name}.brinell"
+    return _address(repository, revision, name)
 
 
-def card_of(run: str | os.PathLike[str], variant: str, repository: str) -> tuple[str, Path, str]:
+def card_of(
+    run: str | os.PathLike[str], variant: str, repository: str, revision: str | None = None
+) -> tuple[str, Path, str]:
     """Name, file and card of a variant of a run.
 
     Raises:
@@ -67,6 +69,12 @@ def card_of(run: str | os.PathLike[str], variant: str, repository: str) -> tuple
     file = store.variant_file(keys[variant], "variant.brinell")
     if file is None:
         raise ConfigurationError(f"{store.root}: {variant} is not made yet; brinell run makes it")
-    address = f"{HUB_SCHEME}{repository}/{variant}.brinell"
+    address = _address(repository, revision, variant)
     card = model_card(load(store), labels(plan)[keys[variant]], f"{variant}.brinell", address)
     return variant, file, card
+
+
+def _address(repository: str, revision: str | None, variant: str) -> str:
+    """What `brinell.load` takes."""
+    at = "" if revision is None else f"@{revision}"
+    return f"{HUB_SCHEME}{repository}{at}/{variant}.brinell"

@@ -22,7 +22,8 @@ from brinell.variants import Variant, natural_view, views_of
 class StudyNetwork:
     """A model that has been loaded and found to fit the data."""
 
-    module: nn.Module
+    network: nn.Module | Variant
+    """The module, or what a file has packed."""
     kind: str
     architecture: Architecture | None
     """`None` where only the code that built it can build it again."""
@@ -32,6 +33,12 @@ class StudyNetwork:
     """The gradient that a white-box attacker begins with (`natural_view`)."""
     has_surrogates: bool = False
     """Whether it has binary layers."""
+
+    def variant(self, input_shape: tuple[int, int, int], classes: int) -> Variant:
+        """The variant of the model as it is."""
+        if isinstance(self.network, Variant):
+            return self.network
+        return Variant.of(self.network, input_shape=input_shape, classes=classes)
 
 
 def check_code_is_trusted(study: Study, trusted: bool) -> None:
@@ -102,7 +109,7 @@ def _packed(source: PackedNetwork, test: Dataset) -> StudyNetwork:
     _check_classes(source, variant.classes, test)
     attacked = variant.view()
     return StudyNetwork(
-        variant.deployed(),
+        variant,
         source.kind,
         variant.architecture,
         {"source": source.identity()},

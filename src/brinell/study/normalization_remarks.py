@@ -7,6 +7,7 @@ from typing import Final
 from torch import nn
 
 from brinell.core import StudyPlan
+from brinell.core.records import REMARKS
 from brinell.models import Normalized, suggest_normalization
 from brinell.store import RunStore
 from brinell.study.config import Model, ModelVariant
@@ -15,8 +16,6 @@ from brinell.study.splits import Splits
 from brinell.study.study import Study
 
 _EXAMPLES: Final = 200
-REMARKS: Final = "remarks"
-"""Where `environment.json` keeps them."""
 
 
 def normalization_remarks(study: Study, planned: StudyPlan, splits: Splits, store: RunStore) -> dict[str, str]:

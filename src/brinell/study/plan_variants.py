@@ -12,7 +12,7 @@ from brinell.data import Dataset
 from brinell.models import Architecture
 from brinell.study.config import CompressedVariant, ModelVariant
 from brinell.study.config.lineage import baselines, parents_first
-from brinell.study.networks import StudyNetwork, load_network, load_variant, within_place
+from brinell.study.networks import StudyNetwork, load_network, within_place
 from brinell.study.splits import Splits
 from brinell.study.study import Study
 
@@ -121,7 +121,7 @@ def _check_becoming(
     parent = study.variants[entry.parent]
     if isinstance(parent, CompressedVariant):
         return
-    variant = load_variant(study.models[parent.model], splits.test.input_shape, splits.test.classes, seed=0)
+    variant = networks[parent.model].variant(splits.test.input_shape, splits.test.classes)
     with within_place(f"variants.{name}.compress."):
         variant.trainable()
         entry.compressor.check(variant)

@@ -12,6 +12,7 @@ from typing import Final, Literal
 
 from brinell.analysis.labels import file_names
 from brinell.core import ConfigurationError, StudyPlan, html_table
+from brinell.core.records import REMARKS
 from brinell.store import RunStore, name_variant, name_variants
 from brinell.study.environment import cores, environment
 from brinell.study.executors.executor import Executor, Serial, TaskProgress
@@ -19,7 +20,7 @@ from brinell.study.executors.processes import Processes
 from brinell.study.executors.ray_cluster import Ray
 from brinell.study.limit_search import check_limits, search_limits
 from brinell.study.networks import check_code_is_trusted
-from brinell.study.normalization_remarks import REMARKS, normalization_remarks
+from brinell.study.normalization_remarks import normalization_remarks
 from brinell.study.plan import plan
 from brinell.study.schedule import execute, without_failed
 from brinell.study.splits import Splits

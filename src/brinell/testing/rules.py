@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+import torch
 from torch import Tensor
 
 from brinell.variants import Variant
@@ -67,7 +68,7 @@ def same_tensors(one: Variant, other: Variant) -> bool:
 
 def equal_values(one: Tensor, other: Tensor) -> bool:
     """Whether two tensors have one type, one shape and equal values."""
-    return one.dtype == other.dtype and one.shape == other.shape and bool((one == other).all())
+    return one.dtype == other.dtype and torch.equal(one, other)
 
 
 def check_rules(title: str, member: M, rules: Iterable[Rule[M]], *arguments: Any) -> None:

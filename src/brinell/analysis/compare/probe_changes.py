@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from brinell.analysis.compare.change_rows import change
+from brinell.analysis.records.corrupted_images import correct_images
 from brinell.analysis.records.probes import Corruptions, Energy, Found, Latency, Probes
 from brinell.analysis.significance.paired_tests import SIGNIFICANCE
-from brinell.core import BrinellError
 from brinell.core.requirements import CORRUPTED
 
 PROBE_METRICS: Final = ("latency_ms", "energy_joules", CORRUPTED)
@@ -103,11 +103,7 @@ def _corrupted(every: Sequence[Found[Corruptions]]) -> Mapping[tuple[str, str | 
     """Means over all corruptions; none where there are no readings."""
     found: dict[tuple[str, str | None], _Measured] = {}
     for one in every:
-        try:
-            correct = one.arrays().get("correct")
-        except BrinellError:
-            correct = None
-        shape = (len(one.record.readings), one.record.examples)
-        shares = (correct != 0).mean(axis=0) if correct is not None and correct.shape == shape else None
+        correct = correct_images(one)
+        shares = None if correct is None else correct.mean(axis=0)
         found[one.variant, None] = _Measured(one.record.mean_accuracy, None, shares)
     return found

@@ -6,10 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from brinell.analysis.evaluation import Evaluation
+from brinell.analysis.records.corrupted_images import correct_images
 from brinell.analysis.records.probes import CorruptionReading, Corruptions, Found
 from brinell.analysis.requirements.bounded_value import BoundedValue
 from brinell.analysis.significance.bounds import difference_bounds, share_bounds
-from brinell.core import BrinellError
 from brinell.core.conditions import Condition
 
 
@@ -58,11 +58,5 @@ def _points(record: Corruptions) -> list[tuple[str, int]]:
 
 def _shares(found: Found[Corruptions], chosen: list[int]) -> NDArray[np.float64] | None:
     """Of each image the share of the chosen readings that the network gets right; `None` where that is not kept."""
-    try:
-        correct = found.arrays().get("correct")
-    except BrinellError:
-        return None
-    if correct is None or correct.shape != (len(found.record.readings), found.record.examples):
-        return None
-    share: NDArray[np.float64] = (correct[chosen] != 0).mean(axis=0)
-    return share
+    correct = correct_images(found)
+    return None if correct is None else correct[chosen].mean(axis=0)

@@ -11,7 +11,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from brinell.core.safe_console import SafeConsole, printable
+from brinell.core.safe_console import SafeConsole, escape_controls
 
 out = SafeConsole(highlight=False, width=None if sys.stdout.isatty() else 160)
 err = SafeConsole(stderr=True, highlight=False)
@@ -52,7 +52,7 @@ def add_row(table: Table, *cells: str) -> None:
 
 def echo(text: str) -> None:
     """Print a text as it is, unwrapped, but for control characters."""
-    typer.echo(printable(text))
+    typer.echo(escape_controls(text))
 
 
 def say_error(message: str) -> None:

@@ -11,8 +11,7 @@ import polars as pl
 from rich.markup import escape
 from rich.table import Table
 
-from brinell.analysis import Evaluation, labels_of_names, load
-from brinell.analysis.labels import labels
+from brinell.analysis import Evaluation, load
 from brinell.cli.display.console import add_row, out
 from brinell.reporting.describe import worst_case_over
 from brinell.store import RunStore
@@ -26,7 +25,7 @@ def print_table(root: Path) -> None:
     for name in ("clean", *attacks, *(["worst case"] if len(attacks) > 1 else []), "bytes", "ratio"):
         table.add_column(escape(name), justify="right")
     rows = {row["variant"]: row for row in evaluation.variants.iter_rows(named=True)}
-    seeds = labels_of_names(evaluation.plan, labels(evaluation.plan))
+    seeds = evaluation.labels_of_names
     for name, trainings in seeds.items():
         add_row(table, name, *_cells(evaluation, [rows[label] for label in trainings], attacks))
     out.print(table)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from brinell.core import ModelError
+from brinell.nn.batch_growth import BATCHES, check_growth
 from brinell.nn.graph.module_names import add_layer, find_tensor, register_tensor
 from brinell.nn.graph.network_graph import DTYPES, GraphNode, NetworkGraph, references
 from brinell.nn.graph.node_layers import FEATURE_NORM, LAYERS
@@ -16,9 +17,6 @@ from brinell.nn.graph.operators import DROPOUT, OPERATORS
 
 LARGEST: Final = 1 << 28
 """Numbers that all values for one image may have in sum."""
-
-_BATCHES: Final = (1, 2, 3, 256)
-"""Numbers of images on which shapes are computed: values of a batch grow as the batch does."""
 
 
 class GraphNetwork(nn.Module):
@@ -131,13 +129,11 @@ def count_classes(graph: NetworkGraph) -> int:
     """
     with torch.device("meta"):
         network = GraphNetwork(graph).eval()
-        computed = {images: _compute_shapes(network, images) for images in _BATCHES}
-    one, more = computed[1][1], computed[2][1] - computed[1][1]
-    for images, (shape, total) in computed.items():
+        computed = {images: _compute_shapes(network, images) for images in BATCHES}
+    for images, (shape, _) in computed.items():
         if len(shape) != 2 or shape[0] != images:
             raise ModelError(f"graph: expected logits (images, classes) for a batch of {images}, found {tuple(shape)}")
-        if total > one + (images - 1) * more:
-            raise ModelError(f"graph: {images} images have {total:,} values, more than {images} times those of one")
+    check_growth({images: total for images, (_, total) in computed.items()}, "graph")
     return computed[1][0][1]
 
 

@@ -13,8 +13,6 @@ from brinell.nn.onnx_graph.node import Node
 from brinell.nn.onnx_graph.operations import OPERATIONS
 from brinell.nn.onnx_graph.reading import Graph
 
-BATCHES: Final = (1, 2, 3, 256)
-"""Numbers of images on which shapes are computed: values of a batch grow as the batch does."""
 LARGEST: Final = 1 << 28
 """Numbers that all values for one image may have in sum."""
 

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from brinell.core import ModelError, require
-from brinell.nn.onnx_graph.fake_quantized import BATCHES, check_shapes
+from brinell.nn.batch_growth import BATCHES, check_growth
+from brinell.nn.onnx_graph.fake_quantized import check_shapes
 from brinell.nn.onnx_graph.reading import parse
 
 _ERRORS_ONLY = 3
@@ -27,10 +28,7 @@ def open_stranger(data: bytes) -> Any:
         ModelError: the graph is refused (`parse`, `check_shapes`), or ONNX Runtime cannot run it.
     """
     graph = parse(data)
-    one, two, *others = (check_shapes(graph, images) for images in BATCHES)
-    for images, total in zip(BATCHES[2:], others, strict=True):
-        if total > one + (images - 1) * (two - one):
-            raise ModelError(f"onnx: {images} images have {total:,} values, more than {images} times those of one")
+    check_growth({images: check_shapes(graph, images) for images in BATCHES}, "onnx")
     return open_session(data)
 
 

@@ -10,8 +10,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from brinell.analysis import load
 from brinell.core import ConfigurationError, choices
 from brinell.reporting.dossier.adequacy import adequacy
@@ -22,6 +20,7 @@ from brinell.reporting.dossier.pdf import print_pdf
 from brinell.reporting.dossier.results import results, verdicts
 from brinell.reporting.dossier.section import DossierSection, Value
 from brinell.reporting.dossier.threat_model import threat_model
+from brinell.reporting.templates import template_environment
 from brinell.store import RunStore, write_text
 
 FORMAT: Final = "brinell-dossier-1"
@@ -41,14 +40,7 @@ class Dossier:
 
     def page(self) -> str:
         """The document in HTML, for people and printers; no scripts, nothing fetched."""
-        environment = Environment(
-            loader=PackageLoader("brinell.reporting", "templates"),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
-        return environment.get_template("dossier.html.j2").render(dossier=self, cell=_cell)
+        return template_environment().get_template("dossier.html.j2").render(dossier=self, cell=_cell)
 
 
 def _cell(value: Value) -> str:

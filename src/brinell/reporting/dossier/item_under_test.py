@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import polars as pl
 
 from brinell.analysis import CLEAN, Evaluation
-from brinell.core import BrinellError, PlannedVariant
+from brinell.core import BrinellError
 from brinell.reporting.dossier.section import DossierSection, Value
 from brinell.store import RunStore
 from brinell.store.file_digest import file_sha256
@@ -17,11 +17,10 @@ from brinell.store.file_digest import file_sha256
 
 def item_under_test(evaluation: Evaluation, store: RunStore, variants: Sequence[str]) -> DossierSection:
     """One row a network; statements on what computed it."""
-    planned = {variant.key: variant for variant in evaluation.plan.variants}
     rows = []
     for row in evaluation.variants.filter(pl.col("variant").is_in(list(variants))).iter_rows(named=True):
-        variant = planned[row["key"]]
-        line = _lineage(planned, variant)
+        line = evaluation.plan.lineage(row["key"])
+        variant = line[-1]
         rows.append(
             {
                 "network": row["variant"],
@@ -52,16 +51,6 @@ def data(evaluation: Evaluation) -> DossierSection:
     }
     text = "The fingerprint is a hash of the test split's images and labels; networks were trained on another split."
     return DossierSection("data", "Data", (text,), (row,))
-
-
-def _lineage(planned: Mapping[str, PlannedVariant], variant: PlannedVariant) -> list[PlannedVariant]:
-    """The variant and those that it was made from, the first network first."""
-    line: list[PlannedVariant] = []
-    at: PlannedVariant | None = variant
-    while at is not None and at not in line:
-        line.insert(0, at)
-        at = None if at.parent is None else planned.get(at.parent)
-    return line
 
 
 def _sha256(store: RunStore, key: str) -> str | None:

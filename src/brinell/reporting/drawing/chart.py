@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 import altair as alt
 import polars as pl
@@ -22,6 +22,8 @@ ROWS = alt.NamedData("rows")
 
 BY_FOCUS = f"{FOCUS} === '' || {FOCUS} === datum.variant"
 FADED = 0.12
+_WIDE: Final = 3.0
+"""Factor between the ends of an axis above which it is logarithmic: under it, round numbers are too rare."""
 
 
 @dataclass(frozen=True)
@@ -116,6 +118,18 @@ def log_ticks(low: float, high: float) -> list[float]:
     decades = range(math.floor(math.log10(low)) - 1, math.ceil(math.log10(high)) + 1)
     steps = (1,) if high / low > 1e4 else (1, 3) if high / low > 100 else (1, 2, 5)
     return [step * 10.0**decade for decade in decades for step in steps]
+
+
+def ratio_axis(title: str, ratios: Sequence[float]) -> alt.X:
+    """The axis of the field `ratio`; logarithmic where the ratios differ much."""
+    low, high = min(ratios), max(ratios)
+    wide = high > _WIDE * low
+    return alt.X(
+        "ratio:Q",
+        title=title,
+        scale=alt.Scale(type="log" if wide else "linear", domain=[low / 1.1, high * 1.1], nice=False),
+        axis=alt.Axis(values=log_ticks(low, high), format="~g") if wide else alt.Axis(format="~g", tickCount=5),
+    )
 
 
 def panel(title: str, chart: Any, rows: Sequence[Mapping[str, Any]]) -> Panel:

@@ -12,11 +12,9 @@ from brinell.analysis import Evaluation
 from brinell.analysis.limit_breaking import ALL_CONDITIONS, CLEAN_CONDITIONS, limit_breaking
 from brinell.analysis.limit_results import limit_results
 from brinell.analysis.significance.intervals import wilson
-from brinell.reporting.drawing.chart import ROWS, Figure, Panel, hit_area, log_ticks, panel
+from brinell.reporting.drawing.chart import ROWS, Figure, Panel, hit_area, panel, ratio_axis
 from brinell.reporting.drawing.palette import COLOURS, SHAPES, Style
 
-_WIDE: Final = 3.0
-"""Factor between the ends of an axis above which it is logarithmic: under it, round numbers are too rare."""
 _SIDES: Final = (("clean_accuracy", "clean accuracy"), ("attacked_accuracy", "accuracy under the screening attack"))
 
 
@@ -85,15 +83,7 @@ def _panel(title: str, rows: list[dict[str, Any]], *, legend: bool) -> Panel:
     colours = [f"var(--{name})" for name in COLOURS]
     # On the page, too: families are no variants, which the page's own legend shows.
     key = alt.Legend(title=None, orient="bottom")
-    ratios = [row["ratio"] for row in rows]
-    low, high = min(ratios), max(ratios)
-    wide = high > _WIDE * low
-    x = alt.X(
-        "ratio:Q",
-        title="compression ratio",
-        scale=alt.Scale(type="log" if wide else "linear", domain=[low / 1.1, high * 1.1], nice=False),
-        axis=alt.Axis(values=log_ticks(low, high), format="~g") if wide else alt.Axis(format="~g", tickCount=5),
-    )
+    x = ratio_axis("compression ratio", [row["ratio"] for row in rows])
     y = alt.Y("strain:Q", title="strain", axis=alt.Axis(format=".2f", tickCount=5))
     colour = alt.Color(
         "family:N",

@@ -14,14 +14,12 @@ from brinell.analysis.requirements import measured_cost
 from brinell.core import PlannedLimit
 from brinell.core.domination import undominated
 from brinell.core.goals import Goal, parse_goal
-from brinell.reporting.drawing.chart import ROWS, Figure, Panel, hit_area, log_ticks, panel
+from brinell.reporting.drawing.chart import ROWS, Figure, Panel, hit_area, panel, ratio_axis
 from brinell.reporting.drawing.palette import Style
 
 _OWN: Final = "variant of the study"
 _TRIED: Final = "network of the search"
 _FRONT: Final = "front of the search"
-_WIDE: Final = 3.0
-"""Factor between the ends of an axis above which it is logarithmic: under it, round numbers are too rare."""
 _KINDS: Final = (_OWN, _TRIED, _FRONT)
 
 
@@ -89,15 +87,7 @@ def _ratio(evaluation: Evaluation, goal: Goal, variant: str, baseline: str) -> f
 
 def _panel(name: str, goals: list[Goal], rows: list[dict[str, Any]], *, legend: bool) -> Panel:
     two = len(goals) > 1
-    ratios = [row["ratio"] for row in rows]
-    low, high = min(ratios), max(ratios)
-    wide = high > _WIDE * low
-    x = alt.X(
-        "ratio:Q",
-        title=f"times smaller in {goals[0].text}",
-        scale=alt.Scale(type="log" if wide else "linear", domain=[low / 1.1, high * 1.1], nice=False),
-        axis=alt.Axis(values=log_ticks(low, high), format="~g") if wide else alt.Axis(format="~g", tickCount=5),
-    )
+    x = ratio_axis(f"times smaller in {goals[0].text}", [row["ratio"] for row in rows])
     y = alt.Y(
         "height:Q",
         title=f"times smaller in {goals[1].text}" if two else "clean accuracy",

@@ -10,8 +10,7 @@ from typing import Any
 import altair as alt
 import polars as pl
 
-from brinell.analysis import Evaluation, front, labels_of_names
-from brinell.analysis.labels import labels
+from brinell.analysis import Evaluation, front
 from brinell.analysis.records.probes import Energy, Latency
 from brinell.reporting.describe import named, span
 from brinell.reporting.drawing.chart import (
@@ -120,7 +119,7 @@ def _costs(evaluation: Evaluation) -> list[Cost]:
 
 def _named_first(evaluation: Evaluation) -> list[str]:
     """What the answer speaks of has its name in the chart, whatever lies around it."""
-    trainings = labels_of_names(evaluation.plan, labels(evaluation.plan))
+    trainings = evaluation.labels_of_names
     chosen = [name for choice in evaluation.choices for name in (choice.variant, choice.baseline) if name]
     return list(dict.fromkeys(label for name in chosen for label in trainings[name]))
 

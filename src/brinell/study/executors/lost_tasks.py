@@ -12,7 +12,7 @@ from brinell.study.tasks import Task
 MOST_RETRIES: Final = 3
 """Times that a task is tried again before it has failed, and with it what depends on it."""
 MOST_FAILED_STARTS: Final = 4
-"""Workers that may die while they start, one after the other, before a run does with those that it has."""
+"""Workers that die while they start, one after the other, before no further one is started."""
 
 
 class LostTasks:
@@ -62,10 +62,17 @@ class LostTasks:
         self._failed_starts = 0
 
     def failed_start(self, living: int, cause: str) -> int | None:
-        """A worker has died while it started, and so many live: the limit to their number from now on, if any.
+        """Count a worker that died while it started.
+
+        Args:
+            living: Workers that live.
+            cause: Of its death, for the error.
+
+        Returns:
+            The most workers from now on, those that live, after `MOST_FAILED_STARTS` in a row; `None` before.
 
         Raises:
-            ConfigurationError: none lives, and it was not the first one.
+            ConfigurationError: so many died in a row, and none lives.
         """
         self._failed_starts += 1
         if self._failed_starts < MOST_FAILED_STARTS:
