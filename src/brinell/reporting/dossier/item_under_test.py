@@ -49,7 +49,7 @@ def data(evaluation: Evaluation) -> DossierSection:
         "classes": plan.classes,
         "settings": json.dumps(plan.config.get("data", {}), sort_keys=True),
     }
-    text = "The fingerprint is a hash of the test split's images and labels; networks were trained on another split."
+    text = "The fingerprint is a hash of the test split's images and labels; the study itself trains on another split."
     return DossierSection("data", "Data", (text,), (row,))
 
 
