@@ -3,6 +3,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import signal
 from pathlib import Path
 
 import polars as pl
@@ -16,6 +17,7 @@ from brinell.compressors import COMPRESSORS, compressor
 from brinell.core import ROW_SCHEMA, TRACE_SCHEMA, ConfigurationError, StoreError, UnsupportedError
 from brinell.store import RunStore, read_footer
 from brinell.study import AttackTask, RunStarted, Study, plan, run
+from brinell.study.tasks import TaskResult
 from brinell.study.tasks import variant as variant_module
 from brinell.variants import natural_view
 from store.rewriting import renew_hash
@@ -282,6 +284,24 @@ def test_ctrl_c_leaves_a_run_that_goes_on(done, tiny_study, tmp_path):
     assert not list((tmp_path / "run").rglob(".tmp-*"))
     run(tiny_study, out=tmp_path / "run", threads=1)
     assert_equal_rows(done, tmp_path / "run")
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_ctrl_c_in_a_destructor_ends_the_run_too(tiny_study, tmp_path):
+    class Interrupting:
+        def __del__(self):
+            signal.raise_signal(signal.SIGINT)  # Python drops what is raised here
+
+    ended = []
+
+    def interrupt(event):
+        if isinstance(event, TaskResult):
+            ended.append(event)
+            Interrupting()
+
+    with pytest.raises(KeyboardInterrupt):
+        run(tiny_study, out=tmp_path / "run", threads=1, observe=interrupt)
+    assert len(ended) == 1
 
 
 def test_two_runs_on_one_folder_are_refused(done, tiny_study):

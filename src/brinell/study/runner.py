@@ -12,6 +12,7 @@ from typing import Final, Literal
 
 from brinell.analysis.labels import file_names
 from brinell.core import ConfigurationError, StudyPlan, html_table
+from brinell.core.interruption import keep_interrupts
 from brinell.core.records import REMARKS
 from brinell.store import RunStore, name_variant, name_variants
 from brinell.study.environment import cores, environment
@@ -134,8 +135,9 @@ def run(
     splits = Splits(value.data)
     planned = plan(value, splits)
     check_limits(value, splits)
-    computing = _Computing(value.source, store, splits, executor, workers, threads, observe or _silent)
-    with store.lock():
+    with store.lock(), keep_interrupts() as raise_lost_interrupt:
+        observer = _checking(observe or _silent, raise_lost_interrupt)
+        computing = _Computing(value.source, store, splits, executor, workers, threads, observer)
         if value.limits:
             planned = search_limits(value, splits, store, computing.compute)
         else:
@@ -188,6 +190,16 @@ def _naming(store: RunStore, names: Mapping[str, str], observe: Observer) -> Obs
     def tell(event: Event) -> None:
         if isinstance(event, TaskResult) and event.status == "done" and event.task.id in names:
             name_variant(store, event.task.id, names[event.task.id])
+        observe(event)
+
+    return tell
+
+
+def _checking(observe: Observer, check: Callable[[], None]) -> Observer:
+    """`observe` after `check`."""
+
+    def tell(event: Event) -> None:
+        check()
         observe(event)
 
     return tell
