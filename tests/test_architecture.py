@@ -115,7 +115,8 @@ def test_no_modules_import_each_other_in_a_circle() -> None:
 
 def test_public_functions_and_packages_have_different_names() -> None:
     functions = {name for name in brinell.__all__ if callable(getattr(brinell, name))}
-    assert functions == {"attack", "compress", "limit", "load", "publish", "report", "run", "save"}
+    known = {"archive", "attack", "compress", "limit", "load", "publish", "report", "restore", "run", "save"}
+    assert functions == known
     assert not functions & set(PACKAGES)
 
 

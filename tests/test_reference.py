@@ -100,4 +100,5 @@ def test_the_example_runs(name: str) -> None:
 def test_the_top_level_has_no_other_functions() -> None:
     """So that whatever is public is checked here, or belongs to a package that is not."""
     others = [name for name in brinell.__all__ if inspect.isfunction(getattr(brinell, name))]
-    assert set(others) <= {"attack", "compress", "limit", "load", "publish", "report", "run", "save"}
+    known = {"archive", "attack", "compress", "limit", "load", "publish", "report", "restore", "run", "save"}
+    assert set(others) <= known

@@ -1,7 +1,8 @@
 """How far can a neural network be compressed before it, or its robustness, breaks?
 
-The public functions `attack`, `compress`, `save`, `load`, `run`, `limit`, `publish` and `report`, and the packages
-(`brinell.models`, `brinell.data`, `brinell.costs`, ...), are imported when they are first used (PEP 562).
+The public functions `attack`, `compress`, `save`, `load`, `run`, `limit`, `publish`, `archive`, `restore` and
+`report`, and the packages (`brinell.models`, `brinell.data`, `brinell.costs`, ...), are imported when they are first
+used (PEP 562).
 """
 
 from importlib import import_module
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from brinell.compressors import compress
     from brinell.container import load, save
     from brinell.reporting import write as report
-    from brinell.runs import limit, publish, run
+    from brinell.runs import archive, limit, publish, restore, run
 
 _FUNCTIONS: Final = {
     "attack": ("brinell.attacks", "attack"),
@@ -43,6 +44,8 @@ _FUNCTIONS: Final = {
     "run": ("brinell.runs", "run"),
     "limit": ("brinell.runs", "limit"),
     "publish": ("brinell.runs", "publish"),
+    "archive": ("brinell.runs", "archive"),
+    "restore": ("brinell.runs", "restore"),
     "report": ("brinell.reporting", "write"),
 }
 _PACKAGES: Final = (
@@ -70,6 +73,7 @@ _PACKAGES: Final = (
 __all__ = [
     "__version__",
     "analysis",
+    "archive",
     "attack",
     "attacks",
     "compress",
@@ -87,6 +91,7 @@ __all__ = [
     "publish",
     "report",
     "reporting",
+    "restore",
     "run",
     "runs",
     "runtimes",

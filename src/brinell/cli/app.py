@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from brinell.cli import (
+    archive,
     attack,
     compare,
     compress,
@@ -52,6 +53,8 @@ app.command("sizes", cls=Command, help=flowing(sizes.HELP))(sizes.compare_sizes)
 app.command("dossier", cls=Command, help=flowing(dossier.HELP))(dossier.dossier)
 app.command("index", cls=Command, help=flowing(index.HELP))(index.index)
 app.command("publish", cls=Command, help=flowing(publish.HELP))(publish.publish)
+app.command("archive", cls=Command, help=flowing(archive.ARCHIVE_HELP))(archive.archive)
+app.command("restore", cls=Command, help=flowing(archive.RESTORE_HELP))(archive.restore)
 app.command("export", cls=Command, help=flowing(export.HELP))(export.export)
 app.add_typer(importing.app, name="import")
 

@@ -1,5 +1,6 @@
 """The only package that knows paths: rows, arrays and bytes, written atomically, under one lock a run. No torch."""
 
+from brinell.store.archive import restore_archive, write_archive
 from brinell.store.atomic import atomic_folder, atomic_path, write_bytes, write_text
 from brinell.store.lock import locked
 from brinell.store.named_variants import name_variant, name_variants, named_variant
@@ -20,6 +21,8 @@ __all__ = [
     "named_variant",
     "read_footer",
     "read_table",
+    "restore_archive",
+    "write_archive",
     "write_bytes",
     "write_table",
     "write_text",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -10,11 +10,13 @@ from typing import Any, Final
 from brinell.core import StoreError
 from brinell.store.atomic import atomic_folder, write_bytes
 from brinell.store.file_digest import file_sha256
-from brinell.store.integrity import object_bytes, parse_object, read_object, unhashed_files
+from brinell.store.integrity import object_bytes, parse_object, read_object, unhashed_files, write_object
 from brinell.store.safe_paths import exists, safe_path, walk_known_entries
 from brinell.store.sweep import remove_known
 
 _MANIFEST: Final = "manifest.json"
+_LEFT_OUT: Final = "left_out"
+"""Entry of the manifest: files that the archive of a run has not."""
 _NETWORK: Final = "variant.brinell"
 """What every variant has, also one that is older than manifests."""
 
@@ -48,10 +50,31 @@ def write_manifest(root: Path, key: str, folder: Path) -> None:
     write_bytes(folder / _MANIFEST, object_bytes({"files": files}, f"variants/{key}/{_MANIFEST}"))
 
 
+def copy_manifest(root: Path, target: Path, key: str, *, left_out: Collection[str]) -> None:
+    """Give the variant's copy in the run `target`, which lacks the files `left_out`, the manifest it has in `root`.
+
+    The variant still counts as made; a study that is run again makes what was left out.
+    """
+    if not exists(root, "variants", key, _MANIFEST):  # older than manifests
+        write_manifest(target, key, safe_path(target, "variants", key))
+        return
+    record = read_object(root, "variants", key, _MANIFEST)
+    if left_out:
+        record[_LEFT_OUT] = sorted(left_out)
+    write_object(target, ("variants", key, _MANIFEST), record)
+
+
 def has_variant(root: Path, key: str) -> bool:
-    """Whether the variant's files are all there, each as long as it should be; their content is not read."""
+    """Whether the variant's files are all there, each as long as it should be; their content is not read.
+
+    What an archive left out of them may be missing.
+    """
     try:
-        return bool(files := _files(root, key)) and all(_size(root, key, name) == files[name][0] for name in files)
+        files, left_out = _files(root, key), _left_out(root, key)
+        sizes = {name: _size(root, key, name) for name in files}
+        return bool(files) and all(
+            sizes[name] == files[name][0] or (sizes[name] is None and name in left_out) for name in files
+        )
     except StoreError:
         if exists(root, "variants", key):  # a damaged manifest; a link is refused
             return False
@@ -77,10 +100,20 @@ def variant_file(root: Path, key: str, name: str) -> Path | None:
     if found is None:
         return None
     if not exists(root, "variants", key, name):
-        raise StoreError(f"cannot read {path}: the file is missing")
+        cause = "an archive left it out" if name in _left_out(root, key) else "the file is missing"
+        raise StoreError(f"cannot read {path}: {cause}")
     if found[1] is not None and file_sha256(path) != found[1]:
         raise StoreError(f"cannot read {path}: its content is not that of which {_MANIFEST} beside it holds the hash")
     return path
+
+
+def variant_file_names(root: Path, key: str) -> list[str]:
+    """Names of the files that the variant is made of, whether they are there or not.
+
+    Raises:
+        StoreError: its manifest is damaged.
+    """
+    return sorted(_files(root, key))
 
 
 def variant_object(root: Path, key: str, name: str) -> dict[str, Any] | None:
@@ -125,6 +158,14 @@ def _files(root: Path, key: str) -> dict[str, tuple[int | None, str | None]]:
         return {}
     names = [Path(entry.path).name for entry in walk_known_entries(root, "variants", key) if not entry.temporary]
     return {name: (_size(root, key, name), None) for name in names}
+
+
+def _left_out(root: Path, key: str) -> frozenset[str]:
+    """Names of files that an archive has not, by the manifest."""
+    if not exists(root, "variants", key, _MANIFEST):
+        return frozenset()
+    names = read_object(root, "variants", key, _MANIFEST).get(_LEFT_OUT)
+    return frozenset(map(str, names)) if isinstance(names, list) else frozenset()
 
 
 def _entry(root: Path, key: str, record: Any) -> tuple[int, str]:
