@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 from torch import Tensor
 
-from brinell.attacks.components.projected_gradient import ProjectedGradient, projected_gradient
+from brinell.attacks.components.projected_gradient import LogitScaling, ProjectedGradient, projected_gradient
 from brinell.attacks.components.projection import clip_to_ball
 from brinell.attacks.harness.attack import Attack, Batch, Crafted
 from brinell.attacks.harness.losses import Loss
@@ -57,6 +57,9 @@ class BIM(Attack):
     """Stop at the first success; `False` takes all `steps` and keeps the latest success, for transfer."""
     samples: Annotated[int, OmitDefaultFromKey()] = Field(1, ge=1)
     """Passes that each gradient and each look at the logits is the mean of, for networks that draw random numbers."""
+    logit_scaling: Annotated[LogitScaling, OmitDefaultFromKey()] = "none"
+    """`hessian`: cross-entropy is of logits times a scale for each image, at which its Hessian is largest (Gupta &
+    Ajanthan 2022). The scale is found at each start, for a backward pass for each of up to nine classes."""
 
     @property
     def point(self) -> Point:
@@ -81,5 +84,6 @@ class BIM(Attack):
             early_stop=self.early_stop,
             seed=seed,
             trace_every=trace_every,
+            logit_scaling=self.logit_scaling,
         )
         return projected_gradient(oracle, batch, points, settings)

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from brinell.attacks.components.best_so_far import BestSoFar
 from brinell.attacks.components.epsilon_batch import EpsilonBatch
+from brinell.attacks.components.hessian_norm_scale import hessian_norm_scale
 from brinell.attacks.components.projection import random_start
 from brinell.attacks.components.trace import Trace
 from brinell.attacks.harness.attack import Batch, Crafted, broadcast_per_image
@@ -19,6 +20,8 @@ from brinell.attacks.harness.oracle import Oracle
 from brinell.attacks.harness.targets import Targets, classes_in_turn
 from brinell.core import Point
 from brinell.nn import Norm, project, steepest
+
+LogitScaling = Literal["none", "hessian"]
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,7 @@ class ProjectedGradient:
     seed: int
     trace_every: int | None
     targets: Targets = None
+    logit_scaling: LogitScaling = "none"
 
 
 def projected_gradient(oracle: Oracle, batch: Batch, points: Sequence[Point], settings: ProjectedGradient) -> Crafted:
@@ -72,9 +76,12 @@ class _Objective:
         self.loss = settings.loss
         self.labels = run.cells.labels if settings.label == "true" else None
         self.targets = run.aim
+        self.scale: Tensor | None = None
 
     def __call__(self, logits: Tensor) -> Tensor:
         check_classes(self.loss, logits.shape[1], self.targets is not None)
+        if self.scale is not None:
+            logits = logits * self.scale[:, None]
         if self.labels is None:
             self.labels = logits.detach().argmax(1)
         return LOSSES[self.loss](logits, self.labels, self.targets)
@@ -83,12 +90,16 @@ class _Objective:
         """Go on with some of the cells."""
         self.labels = None if self.labels is None else self.labels[stay]
         self.targets = None if self.targets is None else self.targets[stay]
+        self.scale = None if self.scale is None else self.scale[stay]
 
 
 def _ascend(oracle: Oracle, run: _Run, readings: BestSoFar, settings: ProjectedGradient, trace: Trace | None) -> None:
     """One walk from one start. Broken cells leave the batch, unless a trace wants to see all of them to the end."""
     objective, cells, restart = _Objective(settings, run), run.cells, run.number
     images = _start(cells, settings, restart)
+    if settings.logit_scaling == "hessian":
+        objective.scale, backwards = hessian_norm_scale(oracle, images, cells.labels)
+        readings.spend(0, cells.index, forwards=2, backwards=backwards)
     last = readings.steps[-1]
     looks = trace is not None or run.runs > 1 or not settings.early_stop
     for step in range(last):
