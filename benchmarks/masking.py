@@ -1,125 +1,90 @@
-"""The masking probe on networks it was not calibrated on: detections among maskers, false alarms among honest ones.
+"""The masking probe on networks that its thresholds were not set on: detections, false alarms, and their intervals.
 
-    python benchmarks/masking.py [--seeds 0 1]
+    python benchmarks/masking.py second --out second.jsonl [--seed 0] [--only "k-WTA, 10 %" ...]
 
-Small networks on handwritten digits at 16/255, 150 examples each; every honest one is trained afresh for each seed.
+Small networks on handwritten digits at 16/255, without a reference network, so that no transfer helps. A line is
+written for each network when it is judged; those that the file has already are not judged again. `known` are the
+networks that thresholds may be set on, `first` and `second` (`masking_networks.py`) are not.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import time
-from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
 
 import brinell
+from brinell.analysis import wilson
 from brinell.probes import masking
-from brinell.training import Adversarial, Train, fit
-
-EPSILON = 16 / 255
-TRAIN = Train(epochs=12, batch_size=64, learning_rate=0.03, augment="shift")
+from masking_networks import SETS, Build
+from masking_training import EPSILON
 
 
-class Behind(nn.Module):
-    """A network behind something that happens to its images, and before something that happens to its logits."""
+def judge(name: str, build: Build, seed: int, examples: int) -> dict[str, Any]:
+    """The verdict on a network that is trained for it."""
+    images, labels = brinell.data.build("digits", split="test", examples=examples).tensors()
+    torch.manual_seed(seed)
+    network, start = build(seed), time.process_time()
+    verdict = masking.check_gradient_masking(network, images, labels, epsilon=EPSILON, seed=seed)
+    return {
+        "name": name,
+        "seed": seed,
+        "masked": verdict.masked,
+        "clean": verdict.clean_accuracy,
+        "reported": verdict.reported,
+        "worst": verdict.robust_accuracy,
+        "seconds": time.process_time() - start,
+        "evidence": [item.record() for item in verdict.evidence],
+    }
 
-    def __init__(self, network: nn.Module, before: Callable[[Tensor], Tensor], factor: float = 1.0) -> None:
-        super().__init__()
-        self.network, self.before, self.factor = network, before, factor
 
-    def forward(self, images: Tensor) -> Tensor:
-        return self.network(self.before(images)) * self.factor
-
-
-def small(activation: type[nn.Module] = nn.ReLU, pool: type[nn.Module] = nn.MaxPool2d, width: int = 16) -> nn.Module:
-    return nn.Sequential(
-        nn.Conv2d(1, width, 3, padding=1),
-        activation(),
-        pool(2),
-        nn.Conv2d(width, 2 * width, 3),
-        activation(),
-        nn.Flatten(),
-        nn.Linear(8 * width, 10),
+def line(wanted: str, row: dict[str, Any]) -> str:
+    """What the probe says of a network and by which checks."""
+    signs = [item["check"] for item in row["evidence"] if item["suspicious"]]
+    return (
+        f"{wanted}: {row['name']:38s} seed {row['seed']}  clean {row['clean']:.2f}  PGD {row['reported']:.2f}  "
+        f"worst case {row['worst']:.2f}  {'MASKED' if row['masked'] else 'honest'}  {row['seconds']:5.1f} s  "
+        f"{'; '.join(signs)}"
     )
 
 
-def normed() -> nn.Module:
-    return nn.Sequential(
-        nn.Conv2d(1, 24, 5, padding=2),
-        nn.BatchNorm2d(24),
-        nn.ReLU(),
-        nn.Conv2d(24, 24, 3, stride=2, padding=1),
-        nn.BatchNorm2d(24),
-        nn.ReLU(),
-        nn.AdaptiveAvgPool2d(1),
-        nn.Flatten(),
-        nn.Linear(24, 10),
-    )
-
-
-def trained(network: nn.Module, seed: int, train: Train = TRAIN, temperature: float = 1.0) -> nn.Module:
-    def loss(module: nn.Module, batch: brinell.training.Batch) -> Tensor:
-        return temperature * F.cross_entropy(module(batch.images) / temperature, batch.labels)
-
-    fit(network, brinell.data.build("digits", split="train"), train, seed=seed, loss=None if temperature == 1 else loss)
-    return network.eval()
-
-
-def flicker(images: Tensor) -> Tensor:
-    """Every image shifted by a pixel at random, as a randomised defence does."""
-    moves = torch.randint(-1, 2, (2,))
-    return images.roll((int(moves[0]), int(moves[1])), dims=(2, 3))
-
-
-ROBUST = TRAIN.model_copy(
-    update={"adversarial": Adversarial(fraction=1, epsilon=EPSILON, epsilon_rule="fixed", label="true", steps=4)}
-)
-HONEST: dict[str, Callable[[int], nn.Module]] = {
-    "GELU": lambda seed: trained(small(nn.GELU), seed),
-    "average pooling": lambda seed: trained(small(pool=nn.AvgPool2d), seed),
-    "narrow": lambda seed: trained(small(width=6), seed),
-    "wide": lambda seed: trained(small(width=48), seed),
-    "batch-normed, global pooling": lambda seed: trained(normed(), seed),
-    "label smoothing": lambda seed: trained(small(), seed, TRAIN.model_copy(update={"label_smoothing": 0.1})),
-    "weight decay": lambda seed: trained(small(), seed, TRAIN.model_copy(update={"weight_decay": 3e-3})),
-    "trained on PGD": lambda seed: trained(small(), seed, ROBUST),
-}
-MASKED: dict[str, Callable[[int], nn.Module]] = {
-    "at a temperature of 100": lambda seed: trained(small(), seed, temperature=100.0),
-    "at a temperature of 300": lambda seed: trained(small(nn.GELU), seed, temperature=300.0),
-    "shifted at random": lambda seed: Behind(trained(small(), seed), flicker),
-    "noise of 0.2": lambda seed: Behind(trained(small(), seed), lambda x: x + 0.2 * torch.randn_like(x)),
-    "four grey levels": lambda seed: Behind(trained(small(), seed), lambda x: (x * 3).round() / 3),
-    "logits times 10,000": lambda seed: Behind(trained(normed(), seed), lambda x: x, 1e4),
-    "a steep sigmoid": lambda seed: trained(Behind(small(), lambda x: (100 * (x - 0.4)).sigmoid()), seed),
-}
+def summary(wanted: str, rows: list[dict[str, Any]]) -> str:
+    """How many are judged rightly, with a 95 % interval (Wilson)."""
+    right = sum(row["masked"] == (wanted == "masked") for row in rows)
+    low, high = wilson(right / len(rows), len(rows)) or (0.0, 1.0)
+    wrong = [row["name"] for row in rows if row["masked"] != (wanted == "masked")]
+    counts = f"{wanted}: {right} of {len(rows)} judged rightly ({low:.0%} to {high:.0%})"
+    return f"{counts}; wrong: {', '.join(wrong) or 'none'}"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1])
+    parser.add_argument("set", choices=list(SETS))
+    parser.add_argument("--out", type=Path, required=True, help="file of verdicts, a JSON object a line")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--examples", type=int, default=100)
+    parser.add_argument("--only", nargs="*", help="names of networks")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    images, labels = brinell.data.build("digits", split="test", examples=150).tensors()
-    for title, networks, wanted in (("masked", MASKED, True), ("honest", HONEST, False)):
-        right = 0
-        for name, build in networks.items():
-            for seed in options.seeds:
-                torch.manual_seed(seed)
-                network, start = build(seed), time.perf_counter()
-                verdict = masking.check_gradient_masking(network, images, labels, epsilon=EPSILON, seed=seed)
-                right += verdict.masked == wanted
-                signs = [item.check for item in verdict.evidence if item.suspicious]
-                print(
-                    f"{title}: {name:30s} seed {seed}  clean {verdict.clean_accuracy:.3f}  PGD {verdict.reported:.3f}  "
-                    f"worst case {verdict.robust_accuracy:.3f}  {'MASKED' if verdict.masked else 'honest'}  "
-                    f"{time.perf_counter() - start:5.1f} s  {'; '.join(signs)}",
-                    flush=True,
-                )
-        print(f"{title}: {right} of {len(networks) * len(options.seeds)} judged rightly", flush=True)
+    lines = options.out.read_text().splitlines() if options.out.exists() else []
+    known = {(row["name"], row["seed"]): row for row in map(json.loads, lines)}
+    for wanted, builds in (("masked", SETS[options.set].masked), ("honest", SETS[options.set].honest)):
+        rows = []
+        for name, build in builds.items():
+            if options.only and name not in options.only:
+                continue
+            row = known.get((name, options.seed)) or judge(name, build, options.seed, options.examples)
+            if (name, options.seed) not in known:
+                with options.out.open("a") as file:
+                    file.write(json.dumps(row) + "\n")
+            print(line(wanted, row), flush=True)
+            rows.append(row)
+        if rows:
+            print(summary(wanted, rows), flush=True)
 
 
 if __name__ == "__main__":

@@ -63,3 +63,43 @@ def art_peer(build: Callable[[Any, Any], list[Any]]) -> Peer:
         return [torch.from_numpy(array) for array in arrays]
 
     return run
+
+
+def adv_lib_peer(attack: str, **settings: Any) -> Peer:
+    """adversarial-library's `ddn` or `fmn`."""
+
+    def run(network: nn.Module, images: Tensor, labels: Tensor) -> list[Tensor]:
+        import adv_lib.attacks
+
+        return [getattr(adv_lib.attacks, attack)(network, images, labels, **settings)]
+
+    return run
+
+
+def auto_attack_peer(epsilon: float, seed: int = 0) -> Peer:
+    """The authors' AutoAttack, version standard, as pyautoattack packs it."""
+
+    def run(network: nn.Module, images: Tensor, labels: Tensor) -> list[Tensor]:
+        from pyautoattack import AutoAttack
+
+        attack = AutoAttack(
+            network, norm="Linf", eps=epsilon, version="standard", verbose=False, device="cpu", seed=seed
+        )
+        return [attack.run_standard_evaluation(images, labels, bs=len(images))]
+
+    return run
+
+
+def square_peer(epsilon: float, queries: int, seed: int = 0) -> Peer:
+    """Square of the authors' AutoAttack."""
+
+    def run(network: nn.Module, images: Tensor, labels: Tensor) -> list[Tensor]:
+        from pyautoattack.square import SquareAttack
+
+        attack = SquareAttack(
+            network, norm="Linf", n_queries=queries, eps=epsilon, p_init=0.8, n_restarts=1, seed=seed, device="cpu"
+        )
+        with torch.no_grad():
+            return [attack.perturb(images, labels)]
+
+    return run

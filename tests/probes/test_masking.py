@@ -18,7 +18,7 @@ import brinell
 from brinell.compressors import XNORNet
 from brinell.core import DataError
 from brinell.nn import BinaryConv2d
-from brinell.probes import Masking, ProbeInput, masking, masking_checks
+from brinell.probes import Masking, ProbeInput, masking, masking_case, masking_checks
 from brinell.testing.linear_problems import two_classes
 from brinell.training import Train, fit
 from brinell.variants import Variant
@@ -212,7 +212,7 @@ def test_the_worst_case_is_exact_at_any_radius(epsilon: float) -> None:
 
 
 def test_a_worst_case_above_a_figure_that_it_saw_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(masking_checks, "_counts", lambda point, far, epsilon: np.zeros(far.shape, dtype=bool))
+    monkeypatch.setattr(masking_case, "_counts", lambda point, far, epsilon: np.zeros(far.shape, dtype=bool))
     monkeypatch.setattr(masking, "CHECKS", masking_checks.CHECKS[:-1])  # the searches know their own images
     problem = two_classes()
     with pytest.raises(
@@ -246,6 +246,25 @@ def test_square_breaks_what_has_no_gradient_and_is_evidence() -> None:
     found = {item.check: item for item in verdict.evidence}["Square"]
     assert (found.found, found.suspicious) == (1.0, True)
     assert verdict.robust_accuracy == 0.0
+
+
+def test_a_network_without_any_gradient_is_masked_and_searched_by_scores() -> None:
+    images = torch.full((40, 3, 4, 4), 0.5) + torch.linspace(0, 1 / 255, 40)[:, None, None, None]
+    network = nn.Sequential(Compared(), Brightness(0.3))
+    labels = torch.zeros(40, dtype=torch.int64)
+    verdict = masking.check_gradient_masking(network, images, labels, epsilon=4 / 255, reference=Brightness(0.5))
+    found = {item.check: item for item in verdict.evidence}
+    assert found["no gradient"].suspicious
+    assert set(found) == {"randomness", "no gradient", "transfer from the reference", "Square", "gradient-free search"}
+    assert verdict.reported == 1.0
+    assert verdict.robust_accuracy == 0.0
+
+
+class Compared(nn.Module):
+    """Ones and zeros that have no derivative at all."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        return (images > 0.5 - 3 / 255).to(images)
 
 
 class Staircase(nn.Module):

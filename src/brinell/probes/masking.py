@@ -1,4 +1,4 @@
-"""Is the robustness real, or are the gradients masked? Six checks as one call, with the evidence and a verdict.
+"""Is the robustness real, or are the gradients masked? Seven checks as one call, with the evidence and a verdict.
 
 Sources: Athalye, Carlini & Wagner 2018 (section 3.1, the behaviours that betray obfuscated gradients), Carlini et al.
 2019 (the checklist), and what distillation and binarisation are known to do: saturate the softmax, have no derivative.
@@ -17,7 +17,8 @@ from torch import Tensor, nn
 from brinell.attacks import Attack, clean_predictions
 from brinell.core import DataError, Fraction, Progress, no_progress
 from brinell.nn import frozen_copy, frozen_evaluation
-from brinell.probes.masking_checks import CHECKS, STEPS, Evidence, MaskingCase, plain_pgd
+from brinell.probes.masking_case import STEPS, Evidence, MaskingCase, has_gradient, plain_pgd
+from brinell.probes.masking_checks import CHECKS, CHECKS_WITHOUT_GRADIENT
 from brinell.probes.median_radius import median_radius
 from brinell.probes.probe import Probe, ProbeInput, ProbeResult
 from brinell.variants import Variant
@@ -54,7 +55,7 @@ class Masking(Probe):
     """
 
     kind = "masking"
-    revision: ClassVar[int] = 2
+    revision: ClassVar[int] = 3
     random: ClassVar[bool] = True
     joins_gradient_attacks: ClassVar[bool] = True
 
@@ -124,11 +125,13 @@ def check_gradient_masking(
         if not (clean["rank"] == 0).any():
             raise DataError("labels: the network classifies none of these images correctly; there is nothing to verify")
         case = MaskingCase(network, view, parent, images, labels, ids, epsilon, seed, clean)
-        base = case.right(plain_pgd(case))[0]
+        derived = has_gradient(case)
+        base = case.right(plain_pgd(case))[0] if derived else case.standing.copy()
+        checks = CHECKS if derived else CHECKS_WITHOUT_GRADIENT
         evidence: list[Evidence] = []
-        for done, check in enumerate(CHECKS):
+        for done, check in enumerate(checks):
             evidence.extend(check(case, base))
-            progress("masking", done + 1, len(CHECKS))
+            progress("masking", done + 1, len(checks))
         return Verdict(
             masked=any(item.suspicious for item in evidence),
             evidence=tuple(evidence),
