@@ -3,9 +3,10 @@
     python benchmarks/strong_attacks.py --models FOLDER --data FOLDER --weights resnet20-12fca82f.th --only square ddn
 
 Peers: pyautoattack (the authors' AutoAttack and Square), adversarial-library (DDN, FMN) and foolbox (DeepFool); the
-first two are installed by `pip install --no-deps pyautoattack adv-lib`. The same frozen network, images, budgets and
-evaluator for everybody, one after the other in one process (`benchmarks/attacks.py`). The folder of `--models` has
-`networks.py` with `resnet2b` and `resnet4b`, and their `.safetensors`. The binary networks are made on handwritten digits.
+first two are installed by `pip install --no-deps pyautoattack adv-lib`, and adversarial-library imports torchvision and
+visdom. The same frozen network, images, budgets and evaluator for everybody, one after the other in one process
+(`benchmarks/attacks.py`). The folder of `--models` has `networks.py` with `resnet2b` and `resnet4b`, and their
+`.safetensors`. The binary networks are made on handwritten digits.
 """
 
 from __future__ import annotations
