@@ -135,14 +135,15 @@ def scaled_each(logits: Tensor) -> Tensor:
 
 
 class Votes(nn.Module):
-    """Networks that vote: the mean of their sharpened softmaxes."""
+    """Networks that vote: the logarithm of the mean of their sharpened softmaxes."""
 
     def __init__(self, networks: list[nn.Module], sharpness: float) -> None:
         super().__init__()
         self.networks, self.sharpness = nn.ModuleList(networks), sharpness
 
     def forward(self, images: Tensor) -> Tensor:
-        return torch.stack([(self.sharpness * network(images)).softmax(1) for network in self.networks]).mean(0)
+        votes = torch.stack([(self.sharpness * network(images)).softmax(1) for network in self.networks])
+        return (votes.mean(0) + 1e-4).log()
 
 
 class OneAtRandom(nn.Module):

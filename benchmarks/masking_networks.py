@@ -61,6 +61,7 @@ from masking_training import (
     unsure,
 )
 
+ADAM = {"optimizer": "adamw", "learning_rate": 3e-3}
 Build = Callable[[int], "nn.Module | Variant"]
 
 
@@ -121,7 +122,9 @@ FIRST = Networks(
         "three networks that vote": lambda seed: Votes([plain(seed + n) for n in (0, 100, 200)], 1e3),
         "tanh of 30 times": lambda seed: trained(dense(layer(lambda x: (30 * x).tanh())), seed),
         "logits squeezed, on noise": lambda seed: trained(small(), seed, loss=squeezed),
-        "softmax for logits, sharpened": lambda seed: Behind(plain(seed), after=lambda x: (50 * x).softmax(1)),
+        "probabilities of at least a thousandth": lambda seed: Behind(
+            plain(seed), after=lambda x: (50 * x).softmax(1).clamp_min(1e-3).log()
+        ),
         "two layers of sign, straight through": lambda seed: trained(
             dense(layer(with_gradient(binary_sign, same))), seed, learning_rate=0.003
         ),
@@ -134,7 +137,7 @@ FIRST = Networks(
     },
     honest={
         "SiLU": lambda seed: trained(small(nn.SiLU), seed),
-        "Softplus": lambda seed: trained(small(nn.Softplus), seed, optimizer="adamw", learning_rate=3e-3),
+        "Softplus": lambda seed: trained(small(nn.Softplus), seed, **ADAM),
         "trained on PGD, 8/255": lambda seed: trained(small(), seed, robust(8 / 255)),
         "trained on PGD, 24/255": lambda seed: trained(small(), seed, robust(24 / 255)),
         "trained on PGD, wide": lambda seed: trained(small(width=40), seed, robust(EPSILON)),
@@ -143,7 +146,7 @@ FIRST = Networks(
         "dropout": lambda seed: trained(dense(dropout=0.4), seed),
         "mixup": lambda seed: trained(small(), seed, loss=mixup),
         "pruned by 80 %": lambda seed: trained(pruned(plain(seed), 0.6), seed, epochs=3),
-        "distilled at 4": lambda seed: trained(small(width=8), seed, loss=distilled(plain(seed), 4)),
+        "distilled at 4": lambda seed: trained(small(width=8), seed, loss=distilled(plain(seed), 4), **ADAM),
         "int8": lambda seed: rounded_weights(plain(seed), 8),
         "small input gradients": lambda seed: trained(small(), seed, loss=gradient_penalty, epochs=6),
         "group norm, ELU": lambda seed: trained(normed(lambda width: nn.GroupNorm(4, width), nn.ELU), seed),
@@ -186,10 +189,8 @@ SECOND = Networks(
         "trained on PGD, 32/255": lambda seed: trained(small(), seed, robust(32 / 255)),
         "trained on PGD, l2 of 0.5": lambda seed: trained(small(), seed, robust(0.5, norm="l2")),
         "trained on PGD, dense": lambda seed: trained(dense(), seed, robust(EPSILON)),
-        "TRADES, 2, Softplus": lambda seed: trained(
-            small(nn.Softplus), seed, loss=trades(2), optimizer="adamw", learning_rate=3e-3
-        ),
-        "a vision transformer": lambda seed: trained(Patches(), seed, optimizer="adamw", learning_rate=3e-3),
+        "TRADES, 2, Softplus": lambda seed: trained(small(nn.Softplus), seed, loss=trades(2), **ADAM),
+        "a vision transformer": lambda seed: trained(Patches(), seed, **ADAM),
         "squeeze and excite": lambda seed: trained(
             nn.Sequential(*small()[:2], SqueezeExcite(16), *small()[2:]),
             seed,  # type: ignore[index,misc]
@@ -201,7 +202,7 @@ SECOND = Networks(
         "trained on noise": lambda seed: trained(small(), seed, loss=noisy),
         "weights of one bit": lambda seed: trained(one_bit_weights(small(width=24)), seed),
         "distilled from a robust network": lambda seed: trained(
-            small(), seed, loss=distilled(trained(small(), seed, robust(EPSILON)), 4)
+            small(), seed, loss=distilled(trained(small(), seed, robust(EPSILON)), 4), **ADAM
         ),
         "three networks' mean": lambda seed: Mean([plain(seed + n) for n in (0, 100, 200)]),
     },
