@@ -150,7 +150,7 @@ FIRST = Networks(
         "int8": lambda seed: rounded_weights(plain(seed), 8),
         "small input gradients": lambda seed: trained(small(), seed, loss=gradient_penalty, epochs=6),
         "group norm, ELU": lambda seed: trained(normed(lambda width: nn.GroupNorm(4, width), nn.ELU), seed),
-        "five dense layers": lambda seed: trained(dense(depth=5, width=64), seed),
+        "five dense layers": lambda seed: trained(dense(depth=5, width=64), seed, **ADAM),
         "cosine classifier": lambda seed: trained(nn.Sequential(*small()[:6], Cosine(128)), seed),  # type: ignore[index]
     },
 )
