@@ -6,7 +6,9 @@ import warnings
 
 import pytest
 import torch
-from torch import nn
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 import brinell
 from brinell.attacks import FGSM, PGD, BrinellWarning
@@ -20,8 +22,61 @@ pytest.importorskip("onnxruntime")
 SIDES = {"inception_v3": 96, "alexnet": 224}
 """Images of the smallest side that a network takes; 64 where it is one for ImageNet."""
 
-DEEPER = ("resnet20", "resnet32", "resnet44", "resnet56", "resnet110")
-"""Networks that differ from ResNet-8 in the number of equal blocks alone."""
+TRIED = ("resnet8", "cifar_mobilenet")
+"""The others compute with the same operations as these and `Operations`, and larger tensors (`make test-all`)."""
+
+
+class Operations(nn.Module):
+    """What other architectures compute with and those that are tried do not: convolutions with biases, of strides and
+    of rectangular kernels, poolings of overlapping windows, rounded up or padded, and branches."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.strided = nn.Conv2d(3, 8, 3, stride=2)
+        self.downsample = nn.Conv2d(8, 8, 1, stride=2, bias=False)
+        self.padded = nn.Conv2d(8, 8, 5, stride=2, padding=2)
+        self.rectangular = nn.Conv2d(8, 8, (1, 7), padding=(0, 3), bias=False)
+        self.square = nn.Conv2d(8, 8, 3, padding=1)
+        self.pointwise = nn.Conv2d(8, 8, 1)
+        self.pool = nn.Sequential(nn.AdaptiveAvgPool2d((6, 6)), nn.MaxPool2d(3, stride=2, ceil_mode=True))
+        self.classifier = nn.Linear(24 * 9, 10)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = F.max_pool2d(torch.relu(self.strided(F.max_pool2d(x, 2, stride=2))), 3, stride=2)
+        x = F.max_pool2d(self.downsample(x), 3, stride=2, padding=1) + F.max_pool2d(self.padded(x), 3, 2, 1)
+        branches = [self.rectangular(x), self.square(x), self.pointwise(F.avg_pool2d(x, 3, stride=1, padding=1))]
+        return self.classifier(self.pool(torch.relu(torch.cat(branches, 1))).flatten(1))
+
+
+class Recorder(TorchDispatchMode):
+    """Collects the operations that are computed, each with what decides its rule in the graph."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.operations: set[tuple[object, ...]] = set()
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        name = func.overloadpacket.__name__
+        if name == "convolution":
+            _, weight, bias, stride, padding, *_, groups = args
+            rectangular = weight.shape[2] != weight.shape[3]
+            self.operations.add((name, rectangular, bias is None, max(stride) > 1, any(padding), groups > 1))
+        else:
+            self.operations.add((name, repr(args[1:]) if "pool" in name else ""))
+        return func(*args, **(kwargs or {}))
+
+
+def operations(module: nn.Module, shape: tuple[int, int, int]) -> set[tuple[object, ...]]:
+    with torch.no_grad(), Recorder() as recorder:
+        module.eval()(torch.empty(2, *shape))
+    return recorder.operations
+
+
+def architecture(kind: str) -> tuple[nn.Module, tuple[int, int, int]]:
+    model = brinell.models.build(kind, classes=10)
+    channels, side, _ = model.architecture.input_shape
+    side = SIDES.get(kind, min(side, 64))
+    return model, (channels, side, side)
 
 
 def sequential() -> nn.Module:
@@ -65,13 +120,23 @@ def test_plain_modules(build) -> None:
     check(*int8(build(), (1, 8, 8)))
 
 
+def test_a_module_of_all_operations() -> None:
+    torch.manual_seed(0)
+    check(*int8(Operations(), (3, 192, 192)))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "kind", [pytest.param(kind, marks=pytest.mark.cross) if kind in DEEPER else kind for kind in MODELS]
+    "kind", [kind if kind in TRIED else pytest.param(kind, marks=pytest.mark.cross) for kind in MODELS]
 )
 def test_every_architecture(kind: str) -> None:
     torch.manual_seed(0)
-    model = brinell.models.build(kind, classes=10)
-    channels, side, _ = model.architecture.input_shape
-    side = SIDES.get(kind, min(side, 64))
-    check(*int8(model, (channels, side, side)))
+    check(*int8(*architecture(kind)))
+
+
+def test_those_tried_compute_with_every_operation() -> None:
+    """A new architecture that computes with others belongs to `TRIED`."""
+    with torch.device("meta"):
+        known = operations(Operations(), (3, 192, 192)).union(*(operations(*architecture(kind)) for kind in TRIED))
+        unknown = {kind: operations(*architecture(kind)) - known for kind in MODELS if "110" not in kind}
+    assert not {kind: found for kind, found in unknown.items() if found}
