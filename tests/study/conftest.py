@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 from copy import deepcopy
 from typing import Any
 
@@ -37,6 +38,14 @@ def tiny() -> dict[str, Any]:
 def tiny_study(tiny: dict[str, Any]) -> Study:
     """The study."""
     return Study.parse(tiny)
+
+
+@pytest.fixture
+def forked_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Workers are forked by a server that has imported everything, instead of importing it each."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["brinell.study.executors.processes", "lightning_fabric", "sklearn.datasets"])
+    monkeypatch.setattr(multiprocessing, "get_context", lambda method: context)
 
 
 REMOVE = "(left out)"

@@ -47,16 +47,17 @@ def kill_the_only_worker(times: int) -> tuple[Callable[[Event], None], list[Task
     return observe, killed
 
 
-@pytest.mark.parametrize("times", [1, 3])
-def test_a_task_whose_worker_dies_is_tried_again(serial, tiny_study, tmp_path, times):
-    observe, killed = kill_the_only_worker(times)
+@pytest.mark.usefixtures("forked_workers")
+def test_a_task_whose_worker_dies_is_tried_again_three_times(serial, tiny_study, tmp_path):
+    observe, killed = kill_the_only_worker(3)
     options = {"out": tmp_path / "run", "executor": "processes", "workers": 1, "threads": 1}
     done = run(tiny_study, observe=observe, **options)
-    assert len(killed) == times
+    assert len(killed) == 3
     assert {ending.status for ending in done.endings} == {"done"}
     assert_equal_rows(serial, tmp_path / "run")
 
 
+@pytest.mark.usefixtures("forked_workers")
 def test_a_worker_that_dies_four_times_costs_its_task_and_the_next_run_mends_it(serial, tiny_study, tmp_path):
     """The only worker is killed in the baseline's training: nothing else can be done, and all is said."""
     observe, killed = kill_the_only_worker(4)
@@ -76,6 +77,7 @@ def test_a_worker_that_dies_four_times_costs_its_task_and_the_next_run_mends_it(
 
 
 def test_workers_end_with_a_parent_that_is_killed(serial, tiny_study, tmp_path):
+    """These are spawned, as everywhere but in tests."""
     study = tmp_path / "tiny.yaml"
     study.write_text(TINY)
     script = tmp_path / "script.py"
