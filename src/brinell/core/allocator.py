@@ -25,6 +25,13 @@ def keep_freed_memory() -> Iterator[None]:
     By default it returns large blocks to the kernel, which fills a new page with zeros at the first write to it. A pass
     of a small network at batch 128 frees and allocates maps of some megabytes, and this takes up to a fifth of its
     time. The setting is the process's; when the last user has left, free memory is returned.
+
+    Returns:
+        A block; the setting holds until the last one is left.
+
+    Examples:
+        >>> with keep_freed_memory():
+        ...     pass
     """
     global _users
     glibc = _glibc()

@@ -37,8 +37,20 @@ class UnsupportedError(BrinellError):
 def require(module: str, *, extra: str, setting: str = "") -> ModuleType:
     """Import an optional dependency, or say which extra installs it, and which `setting` it is that needs it.
 
+    Args:
+        module: The name that it is imported by.
+        extra: Of this project, as in `pip install 'brinell[extra]'`.
+        setting: What the user set that needs it, for the message.
+
+    Returns:
+        The module.
+
     Raises:
         ConfigurationError: `module` is not installed.
+
+    Examples:
+        >>> require("json", extra="all").loads("1")
+        1
     """
     try:
         return importlib.import_module(module)

@@ -28,19 +28,54 @@ _LONGEST: Final = 80
 
 
 def choices(name: str, known: Sequence[str]) -> str:
-    """What would have been accepted instead of `name`, the likeliest first."""
+    """What would have been accepted instead of `name`, the likeliest first.
+
+    Args:
+        name: What was written.
+        known: What is accepted, in the order in which it is listed.
+
+    Returns:
+        The end of a message.
+
+    Examples:
+        >>> choices("pdg", ["fgsm", "pgd"])
+        "did you mean 'pgd'? accepted: fgsm, pgd"
+    """
     close = difflib.get_close_matches(name, known, n=1)
     hint = f"did you mean {close[0]!r}? " if close else ""
     return f"{hint}accepted: {', '.join(known) or 'nothing'}"
 
 
 def validation_problem(message: str, *place: str | int) -> InitErrorDetails:
-    """One problem, at `place` inside the value that is validated; `{here}` in it stands for the place above that."""
+    """One problem, at `place` inside the value that is validated; `{here}` in it stands for the place above that.
+
+    Args:
+        message: What is wrong, and what is accepted instead.
+        place: Keys and indices that lead to it.
+
+    Returns:
+        What `validation_error` takes.
+
+    Examples:
+        >>> validation_problem("expected a name", "models", 0)["loc"]
+        ('models', 0)
+    """
     return _problem(_REFUSED, message, place, None)
 
 
 def validation_error(problems: Iterable[InitErrorDetails]) -> ValidationError:
-    """An error for a validator to raise: pydantic adds the places above, and reports it with all others."""
+    """An error for a validator to raise: pydantic adds the places above, and reports it with all others.
+
+    Args:
+        problems: Of `validation_problem`.
+
+    Returns:
+        An error that lists all of them.
+
+    Examples:
+        >>> str(validation_error([validation_problem("expected a name", "model")])).splitlines()[0]
+        '1 validation error for '
+    """
     return ValidationError.from_exception_data("", list(problems))
 
 
@@ -64,7 +99,26 @@ def with_accepted_keys(problem: InitErrorDetails, keys: Iterable[str]) -> InitEr
 
 
 def explain(error: ValidationError, where: str, model: type[BaseModel]) -> str:
-    """One line a user can act on for each problem: place, value, what is accepted."""
+    """One line a user can act on for each problem: place, value, what is accepted.
+
+    Args:
+        error: Of pydantic, with all problems of a value.
+        where: The value's own place, such as a file's name; may be empty.
+        model: The class that was validated, which names the value where a problem has no place.
+
+    Returns:
+        As many lines as there are problems.
+
+    Examples:
+        >>> from pydantic import BaseModel, ValidationError
+        >>> class Settings(BaseModel, extra="forbid"):
+        ...     steps: int
+        >>> try:
+        ...     Settings.model_validate({"steps": 10, "step": 3})
+        ... except ValidationError as error:
+        ...     "step" in explain(error, "study.yaml", Settings)
+        True
+    """
     return "\n".join(_line(detail, where or "", model.__name__) for detail in error.errors(include_url=False))
 
 

@@ -13,11 +13,31 @@ class Progress(Protocol):
 
 
 def no_progress(label: str, done: float, total: float) -> None:
-    """A `Progress` that says nothing."""
+    """A `Progress` that says nothing.
+
+    Args:
+        label: What is done.
+        done: How much of it.
+        total: Of how much.
+
+    Examples:
+        >>> no_progress("train", 1, 10)
+    """
 
 
 def duration(seconds: float) -> str:
-    """A time for people: `40 s`, `12 min`, `2.5 h`."""
+    """A time for people: `40 s`, `12 min`, `2.5 h`.
+
+    Args:
+        seconds: At least 0.
+
+    Returns:
+        Two or three digits and the unit.
+
+    Examples:
+        >>> duration(40), duration(720), duration(9000)
+        ('40 s', '12 min', '2.5 h')
+    """
     if seconds < 90:
         return f"{seconds:.0f} s"
     minutes = seconds / 60

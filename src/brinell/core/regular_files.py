@@ -24,8 +24,21 @@ _IN_WORDS: Final = (
 def check_regular_file(path: Path) -> os.stat_result:
     """The status of a regular file, which a symbolic link may lead to; nothing is opened.
 
+    Args:
+        path: Of the file.
+
+    Returns:
+        What `stat` says of it: its size, its time.
+
     Raises:
         OSError: there is no file, or it is a folder, named pipe, socket or device.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> import tempfile
+        >>> with tempfile.NamedTemporaryFile() as file:
+        ...     check_regular_file(Path(file.name)).st_size
+        0
     """
     status = path.stat()
     _check(status, path)
@@ -35,8 +48,23 @@ def check_regular_file(path: Path) -> os.stat_result:
 def open_regular_file(path: Path) -> BufferedReader:
     """A regular file, open for reading. Anything else is refused and never waited for.
 
+    Args:
+        path: Of the file.
+
+    Returns:
+        The file; whoever opens it closes it.
+
     Raises:
         OSError: there is no file, or it is a folder, named pipe, socket or device.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> import os
+        >>> try:
+        ...     open_regular_file(Path(os.devnull))
+        ... except OSError as error:
+        ...     print(type(error).__name__)
+        OSError
     """
     _check(path.stat(), path)  # some devices act when they are opened
     file = os.fdopen(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)), "rb")
@@ -51,8 +79,22 @@ def open_regular_file(path: Path) -> BufferedReader:
 def read_regular_file(path: Path, most: int) -> bytes:
     """All bytes of a regular file.
 
+    Args:
+        path: Of the file.
+        most: Most bytes that are accepted.
+
+    Returns:
+        Its bytes.
+
     Raises:
         OSError: as `open_regular_file`, or it has more than `most` bytes.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> import tempfile
+        >>> with tempfile.NamedTemporaryFile() as file:
+        ...     read_regular_file(Path(file.name), most=10)
+        b''
     """
     with open_regular_file(path) as file:
         size = os.fstat(file.fileno()).st_size

@@ -46,8 +46,18 @@ class OmitDefaultFromKey:
 def parse_fraction(value: Any) -> Any:
     """The number that a text such as `8/255` stands for; anything else but a boolean unchanged.
 
+    Args:
+        value: Of a study's file or of Python.
+
+    Returns:
+        A float for a text.
+
     Raises:
         ValueError: no number and no ratio.
+
+    Examples:
+        >>> parse_fraction("8/255") == 8 / 255, parse_fraction(0.5)
+        (True, 0.5)
     """
     if not isinstance(value, (str, bool)):
         return value

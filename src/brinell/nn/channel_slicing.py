@@ -14,7 +14,22 @@ SLICEABLE: Final = (nn.Conv2d, nn.Linear, nn.BatchNorm1d, nn.BatchNorm2d)
 
 
 def widths(layer: nn.Module) -> tuple[int, int]:
-    """Input and output channels of a layer of `SLICEABLE`."""
+    """Input and output channels of a layer of `SLICEABLE`.
+
+    Args:
+        layer: Of `SLICEABLE`.
+
+    Returns:
+        Equal for a batch norm.
+
+    Raises:
+        TypeError: It is another layer.
+
+    Examples:
+        >>> from torch import nn
+        >>> widths(nn.Conv2d(4, 6, 3))
+        (4, 6)
+    """
     if isinstance(layer, nn.Conv2d):
         return layer.in_channels, layer.out_channels
     if isinstance(layer, nn.Linear):
@@ -25,7 +40,19 @@ def widths(layer: nn.Module) -> tuple[int, int]:
 
 
 def depthwise(layer: nn.Module) -> bool:
-    """Whether it is a convolution of each channel by itself."""
+    """Whether it is a convolution of each channel by itself.
+
+    Args:
+        layer: Of any class.
+
+    Returns:
+        Whether removing an output channel removes the input channel of the same index.
+
+    Examples:
+        >>> from torch import nn
+        >>> depthwise(nn.Conv2d(4, 4, 3, groups=4)), depthwise(nn.Conv2d(4, 4, 3, groups=2))
+        (True, False)
+    """
     return isinstance(layer, nn.Conv2d) and layer.groups > 1 and layer.groups == layer.in_channels == layer.out_channels
 
 
@@ -33,6 +60,18 @@ def slice_channels(layer: nn.Module, inputs: Index, outputs: Index) -> None:
     """Keep these input and output channels of a layer of `SLICEABLE`, in place, with their values.
 
     The input channels of a depthwise convolution or a batch norm are its output channels: `inputs` is not looked at.
+
+    Args:
+        layer: Changed in place.
+        inputs: Indices of input channels, or a slice.
+        outputs: The same of output channels.
+
+    Examples:
+        >>> from torch import nn
+        >>> layer = nn.Conv2d(4, 6, 3)
+        >>> slice_channels(layer, slice(0, 2), slice(0, 3))
+        >>> layer.weight.shape
+        torch.Size([3, 2, 3, 3])
     """
     if isinstance(layer, (nn.BatchNorm1d, nn.BatchNorm2d)):
         for name in ("weight", "bias"):

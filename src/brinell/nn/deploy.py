@@ -29,8 +29,20 @@ def deploy(module: M) -> M:
     shared latent weights share what becomes of them. Batch norms of a binary network ship as slope and offset
     (`fold_statistics`).
 
+    Args:
+        module: It is not changed.
+
+    Returns:
+        The copy.
+
     Raises:
         ModelError: the module cannot be copied.
+
+    Examples:
+        >>> from torch import nn
+        >>> from torch.nn.utils.parametrizations import weight_norm
+        >>> sorted(deploy(weight_norm(nn.Linear(2, 2))).state_dict())
+        ['bias', 'weight']
     """
     shipped = copy_module(module).eval()
     made: dict[int, tuple[nn.Module, nn.Module]] = {}

@@ -53,6 +53,18 @@ def comparison_images(images: Tensor, count: int = IMAGES) -> Tensor:
 
     Noise takes away ties (in a pooling over a background of one colour), which any change of rounding breaks anew, and
     shows what a network does only with images off its data.
+
+    Args:
+        images: Any, `(N, C, H, W)` in [0, 1]; too few are repeated.
+        count: How many to make.
+
+    Returns:
+        `(count, C, H, W)` in [0, 1], the same at each call.
+
+    Examples:
+        >>> import torch
+        >>> comparison_images(torch.zeros(1, 3, 8, 8)).shape[1:]
+        torch.Size([3, 8, 8])
     """
     draw = torch.Generator().manual_seed(0)
     chosen = images.detach()[torch.arange(count) % len(images)]
@@ -63,7 +75,22 @@ def comparison_images(images: Tensor, count: int = IMAGES) -> Tensor:
 
 @contextmanager
 def same_random_numbers(device: torch.device) -> Iterator[None]:
-    """The same random numbers at each call, from PyTorch's generators, whose states come back."""
+    """The same random numbers at each call, from PyTorch's generators, whose states come back.
+
+    Args:
+        device: Where the numbers are drawn.
+
+    Returns:
+        A block.
+
+    Examples:
+        >>> import torch
+        >>> def drawn():
+        ...     with same_random_numbers(torch.device("cpu")):
+        ...         return torch.rand(1).item()
+        >>> drawn() == drawn()
+        True
+    """
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.default_generator.manual_seed(0)
         if device.type == "cuda":
@@ -72,7 +99,22 @@ def same_random_numbers(device: torch.device) -> Iterator[None]:
 
 
 def respond(network: Function, images: Tensor, *, gradients: bool) -> Response:
-    """What `network` computes of `images`, random numbers being the same at each call."""
+    """What `network` computes of `images`, random numbers being the same at each call.
+
+    Args:
+        network: Makes logits `(N, K)` of images.
+        images: `(N, C, H, W)`.
+        gradients: Compute the gradient of one sum of all logits, too.
+
+    Returns:
+        Logits, and the gradient of the images; none where there is none.
+
+    Examples:
+        >>> import torch
+        >>> found = respond(lambda images: images.flatten(1), torch.ones(1, 1, 1, 2), gradients=True)
+        >>> found.gradient.flatten().tolist()
+        [-1.0, 1.5]
+    """
     with same_random_numbers(images.device), torch.set_grad_enabled(gradients):
         if not gradients:
             return Response(network(images).detach(), None)
@@ -99,6 +141,24 @@ def describe_difference(
 
     `expected` is the network's response where it is known. `in_double` makes both in float64, and is asked where a
     network of signs agrees on fewer than half of the images in float32: there, hardly a sign turns.
+
+    Args:
+        form: Computes what `network` computes, or should.
+        network: The reference.
+        images: Float `(k, C, H, W)` in [0, 1].
+        gradients: Compare the gradients of the images, too.
+        expected: The response of `network`, where it is known.
+        in_double: Makes both in float64.
+
+    Returns:
+        A phrase for a message; `None` where both compute the same.
+
+    Examples:
+        >>> import torch
+        >>> images = torch.rand(4, 1, 2, 2)
+        >>> describe_difference(lambda x: x.flatten(1), lambda x: x.flatten(1), images)
+        >>> describe_difference(lambda x: x.flatten(1), lambda x: 2 * x.flatten(1), images) is None
+        False
     """
     expected = expected or respond(network, images, gradients=gradients)
     try:
@@ -115,6 +175,20 @@ def describe_bfloat16_difference(form: Function, images: Tensor, expected: Respo
     """As `describe_difference`, for a form that rounds to 8 bits of mantissa: it may be some percent of the logits off.
 
     A network whose signs turn over by such rounding is off by more.
+
+    Args:
+        form: What is computed in bfloat16.
+        images: Float32 `(k, C, H, W)` in [0, 1].
+        expected: The response of the network in float32.
+
+    Returns:
+        What differs by too much; `None` if nothing does.
+
+    Examples:
+        >>> import torch
+        >>> images, network = torch.rand(4, 1, 2, 2), lambda x: x.flatten(1)
+        >>> expected = respond(network, images, gradients=False)
+        >>> describe_bfloat16_difference(lambda x: network(x.bfloat16()).float(), images, expected)
     """
     try:
         found = respond(form, images, gradients=expected.gradient is not None)
@@ -131,7 +205,20 @@ def describe_bfloat16_difference(form: Function, images: Tensor, expected: Respo
 
 
 def relative_difference(found: Tensor, expected: Tensor) -> float:
-    """The median over images of the difference between logits, as a share of the spread of the expected ones."""
+    """The median over images of the difference between logits, as a share of the spread of the expected ones.
+
+    Args:
+        found: Logits `(N, K)`.
+        expected: Logits of the same shape.
+
+    Returns:
+        0 where all are equal.
+
+    Examples:
+        >>> import torch
+        >>> relative_difference(torch.tensor([[0.0, 1.0]]), torch.tensor([[0.0, 1.0]]))
+        0.0
+    """
     return float(_relative(found, expected - expected.mean(1, keepdim=True), expected).median())
 
 

@@ -27,8 +27,20 @@ def frozen_copy(module: nn.Module, device: torch.device | None = None) -> nn.Mod
     Hooks and a `forward` set on an instance come along. Wrappers that only spread or compile the work are taken off:
     `DataParallel`, `DistributedDataParallel`, `torch.compile`.
 
+    Args:
+        module: A network, perhaps inside such wrappers; it is not changed.
+        device: Where the copy lies.
+
+    Returns:
+        The copy; none of its parameters requires a gradient.
+
     Raises:
         ModelError: it cannot be copied, or has lazy layers that were never given an image.
+
+    Examples:
+        >>> from torch import nn
+        >>> frozen_copy(nn.Linear(2, 2)).weight.requires_grad
+        False
     """
     for name, value in module.named_parameters():
         if is_lazy(value):
@@ -47,8 +59,20 @@ def frozen_copy(module: nn.Module, device: torch.device | None = None) -> nn.Mod
 def copy_module(module: M) -> M:
     """`copy.deepcopy`, which also takes modules that keep tensors with a history as attributes: they are detached.
 
+    Args:
+        module: Of any class.
+
+    Returns:
+        A copy that shares no tensor with it.
+
     Raises:
         ModelError: something in the module cannot be copied.
+
+    Examples:
+        >>> from torch import nn
+        >>> layer = nn.Linear(2, 2)
+        >>> copy_module(layer).weight is layer.weight
+        False
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about PyTorch's own copying
@@ -108,5 +132,19 @@ def _inside(module: nn.Module) -> nn.Module:
 
 
 def has_hooks(module: nn.Module) -> bool:
-    """Whether calling this module does more than its class's `forward`: hooks of any kind, a forward of its own."""
+    """Whether calling this module does more than its class's `forward`: hooks of any kind, a forward of its own.
+
+    Args:
+        module: Its parts are not looked at.
+
+    Returns:
+        Whether tracing its `forward` alone would leave something out.
+
+    Examples:
+        >>> from torch import nn
+        >>> network = nn.ReLU()
+        >>> _ = network.register_forward_hook(lambda module, inputs, output: 2 * output)
+        >>> has_hooks(network), has_hooks(nn.ReLU())
+        (True, False)
+    """
     return any(getattr(module, name, None) for name in _HOOKS) or "forward" in vars(module)

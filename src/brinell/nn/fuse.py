@@ -67,6 +67,19 @@ def fuse_relu(module: nn.Module, dtype: torch.dtype | None = None) -> nn.Module:
 
     It is for forward passes on a processor only: a fused convolution has no gradient. It computes in `dtype`, by
     default in its weights' own.
+
+    Args:
+        module: As `fold_batch_norms` returns it.
+        dtype: Float32 or, on processors that fuse it, bfloat16.
+
+    Returns:
+        The copy, without a gradient, or `module`.
+
+    Examples:
+        >>> from torch import nn
+        >>> network = nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU())
+        >>> fuse_relu(network) is network  # it is not traced
+        True
     """
     if not isinstance(module, fx.GraphModule) or not can_fuse(dtype or torch.float32):
         return module

@@ -18,6 +18,21 @@ def uniform(seed: int, purpose: str, example_ids: Tensor, shape: tuple[int, ...]
     """Uniform float32 in [0, 1): `(N, *shape)`, row `i` a pure function of (seed, purpose, example_ids[i], at).
 
     `at` is where in the algorithm the noise is used: restart, step, generation. Rows are equal on every device.
+
+    Args:
+        seed: Of the run.
+        purpose: What the noise is for.
+        example_ids: Int64 `(N,)`.
+        shape: Of one example's noise.
+        at: Where in the algorithm: restart, step, generation.
+
+    Returns:
+        Multiples of 2 ** -24.
+
+    Examples:
+        >>> import torch
+        >>> bool((uniform(0, "start", torch.arange(10), (3, 8, 8)) < 1).all())
+        True
     """
     stream = derive_seed(seed, purpose, *at)
     rows = _mix(example_ids.to(torch.int64) * _GOLDEN + _signed(stream))
@@ -32,6 +47,21 @@ def random_bits(seed: int, purpose: str, example_ids: Tensor, shape: tuple[int, 
 
     Cells are mixed once for all examples and each example's key is then stirred in by one more round, which costs a
     third of a full mix a number.
+
+    Args:
+        seed: Of the run.
+        purpose: What the numbers are for.
+        example_ids: Int64 `(N,)`.
+        shape: Of one example's numbers.
+        at: Where in the algorithm.
+
+    Returns:
+        All 64 bits of each number are random.
+
+    Examples:
+        >>> import torch
+        >>> random_bits(0, "mutation", torch.arange(3), (4,)).shape
+        torch.Size([3, 4])
     """
     stream = derive_seed(seed, purpose, *at)
     rows = _mix(example_ids.to(torch.int64) * _GOLDEN + _signed(stream))
@@ -41,7 +71,24 @@ def random_bits(seed: int, purpose: str, example_ids: Tensor, shape: tuple[int, 
 
 
 def gaussian(seed: int, purpose: str, example_ids: Tensor, shape: tuple[int, ...], *at: int) -> Tensor:
-    """Standard normal float32 `(N, *shape)`, keyed as `uniform` is (Box-Muller)."""
+    """Standard normal float32 `(N, *shape)`, keyed as `uniform` is (Box-Muller).
+
+    Args:
+        seed: Of the run.
+        purpose: What the noise is for.
+        example_ids: Int64 `(N,)`.
+        shape: Of one example's noise.
+        at: Where in the algorithm: restart, step, generation.
+
+    Returns:
+        Row `i` depends on the id of example `i` and not on the others.
+
+    Examples:
+        >>> import torch
+        >>> ids = torch.tensor([5, 9])
+        >>> torch.equal(gaussian(0, "start", ids, (2, 2))[1:], gaussian(0, "start", ids[1:], (2, 2)))
+        True
+    """
     radius = uniform(seed, purpose + "/radius", example_ids, shape, *at)
     angle = uniform(seed, purpose + "/angle", example_ids, shape, *at)
     return (-2 * torch.log1p(-radius)).sqrt() * torch.cos(2 * math.pi * angle)

@@ -13,7 +13,21 @@ DistanceNorm = Literal["linf", "l2", "l1", "l0"]
 
 
 def distances(clean: Tensor, other: Tensor) -> dict[str, Tensor]:
-    """`l0` (pixels that differ in any channel), `l1`, `l2` and `linf` between image batches, each `(N,)`."""
+    """`l0` (pixels that differ in any channel), `l1`, `l2` and `linf` between image batches, each `(N,)`.
+
+    Args:
+        clean: `(N, C, H, W)`.
+        other: Images of the same shape.
+
+    Returns:
+        Distances by the name of the norm; float32, and int32 for `l0`.
+
+    Examples:
+        >>> import torch
+        >>> found = distances(torch.zeros(1, 3, 2, 2), torch.ones(1, 3, 2, 2))
+        >>> int(found["l0"]), float(found["l1"])
+        (4, 12.0)
+    """
     delta = (other - clean).flatten(2)
     return {
         "l0": (delta != 0).any(1).sum(1).to(torch.int32),
@@ -24,7 +38,21 @@ def distances(clean: Tensor, other: Tensor) -> dict[str, Tensor]:
 
 
 def distance(clean: Tensor, other: Tensor, norm: DistanceNorm) -> Tensor:
-    """The distance of each pair of images in one norm, `(N,)`; `l0` counts values, not pixels."""
+    """The distance of each pair of images in one norm, `(N,)`; `l0` counts values, not pixels.
+
+    Args:
+        clean: `(N, C, H, W)`.
+        other: Images of the same shape.
+        norm: `l0`, `l1`, `l2` or `linf`.
+
+    Returns:
+        In units of the images, [0, 1]; for `l0` a number of values.
+
+    Examples:
+        >>> import torch
+        >>> distance(torch.zeros(1, 1, 2, 2), torch.ones(1, 1, 2, 2), "l2")
+        tensor([2.])
+    """
     delta = (other - clean).flatten(1)
     if norm == "l0":
         return (delta != 0).sum(1).to(delta.dtype)
@@ -37,6 +65,20 @@ def project(images: Tensor, clean: Tensor, epsilon: Tensor, norm: DistanceNorm) 
 
     Exact for linf and l1. For l2 a point of both: the box comes last, which only ever moves a pixel towards `clean`, so
     that the distance shrinks. For l0 the `epsilon` largest changes of values are kept, and then clipped.
+
+    Args:
+        images: `(N, C, H, W)`.
+        clean: The middles of the balls, in [0, 1].
+        epsilon: At least 0, in units of the images; for `l0` a number of values.
+        norm: `l0`, `l1`, `l2` or `linf`.
+
+    Returns:
+        Images of the same shape.
+
+    Examples:
+        >>> import torch
+        >>> project(torch.ones(1, 1, 1, 1), torch.zeros(1, 1, 1, 1), torch.tensor([0.25]), "linf").item()
+        0.25
     """
     radius = epsilon.view(-1, *[1] * (images.dim() - 1))
     if norm == "linf":
@@ -85,7 +127,20 @@ def _project_l1(images: Tensor, clean: Tensor, epsilon: Tensor) -> Tensor:
 
 
 def steepest(gradient: Tensor, norm: Norm) -> Tensor:
-    """The direction of unit norm along which a linear function with this gradient grows most; zero stays zero."""
+    """The direction of unit norm along which a linear function with this gradient grows most; zero stays zero.
+
+    Args:
+        gradient: `(N, C, H, W)`.
+        norm: `l2` or `linf`.
+
+    Returns:
+        Of the same shape.
+
+    Examples:
+        >>> import torch
+        >>> steepest(torch.tensor([[[[3.0, -4.0]]]]), "l2").flatten().tolist()
+        [0.6000000238418579, -0.800000011920929]
+    """
     if norm == "linf":
         return gradient.sign()
     column = (-1, *[1] * (gradient.dim() - 1))

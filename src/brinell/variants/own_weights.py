@@ -23,11 +23,23 @@ def check_own_weights(copied: nn.Module, original: nn.Module, input_shape: tuple
     as an attribute) goes on with those of the original: the copy would answer with weights that are neither
     compressed nor stored. Every operation of a forward pass is looked at; the `original` is not changed.
 
+    Args:
+        copied: The copy.
+        original: What it was copied from.
+        input_shape: `(C, H, W)` of one image.
+
     Returns:
         How many logits an image has, where the pass gives any.
 
     Raises:
         ModelError: the tensor's name.
+
+    Examples:
+        >>> import copy
+        >>> from torch import nn
+        >>> network = nn.Sequential(nn.Flatten(), nn.Linear(4, 3))
+        >>> check_own_weights(copy.deepcopy(network), network, (1, 2, 2))
+        3
     """
     first = next((value for value in copied.parameters() if value.is_floating_point()), torch.zeros(()))
     images = torch.full((2, *input_shape), 0.5, dtype=first.dtype, device=first.device)

@@ -17,7 +17,22 @@ CHANGES: Registry[StructureChange] = Registry("structural change", BinaryLayers,
 
 
 def rebuild(module: nn.Module, structure: Iterable[StructureChange], *, latent: bool = False) -> nn.Module:
-    """Apply `structure` to a freshly built `module`, in place where no change replaces the whole of it."""
+    """Apply `structure` to a freshly built `module`, in place where no change replaces the whole of it.
+
+    Args:
+        module: As its architecture builds it; changed in place.
+        structure: Changes in the order in which they were made.
+        latent: Make layers as they are trained, not as they ship.
+
+    Returns:
+        The changed module.
+
+    Examples:
+        >>> from torch import nn
+        >>> network = nn.Linear(2, 2)
+        >>> rebuild(network, ()) is network
+        True
+    """
     for change in structure:
         module = change.apply(module, latent=latent) or module
     return module

@@ -18,13 +18,37 @@ scores only)."""
 
 
 def natural_view(module: nn.Module) -> str:
-    """The view a white-box attacker would begin with: `exact` where the network is differentiable."""
+    """The view a white-box attacker would begin with: `exact` where the network is differentiable.
+
+    Args:
+        module: Of a variant.
+
+    Returns:
+        `exact` or `straight_through`.
+
+    Examples:
+        >>> from torch import nn
+        >>> natural_view(nn.Linear(2, 2))
+        'exact'
+    """
     steps = any(isinstance(layer, (BinaryLayer, FakeQuantized)) for layer in module.modules())
     return "straight_through" if steps else "exact"
 
 
 def views_of(module: nn.Module) -> tuple[str, ...]:
-    """The views that a module has."""
+    """The views that a module has.
+
+    Args:
+        module: Of a variant.
+
+    Returns:
+        Names that `set_view` accepts, and `all` for a binary network.
+
+    Examples:
+        >>> from torch import nn
+        >>> views_of(nn.Linear(2, 2))
+        ('natural', 'exact', 'none')
+    """
     if isinstance(module, FakeQuantized):
         return ("natural", "straight_through", "none")
     if any(isinstance(layer, BinaryLayer) for layer in module.modules()):
@@ -35,8 +59,16 @@ def views_of(module: nn.Module) -> tuple[str, ...]:
 def set_view(module: nn.Module, gradient: str) -> None:
     """Make `module` give the `gradient` of that name, in place.
 
+    Args:
+        module: Changed in place.
+        gradient: A name of `VIEWS`.
+
     Raises:
         UnsupportedError: no such view, or the network has no such gradient.
+
+    Examples:
+        >>> from torch import nn
+        >>> set_view(nn.Linear(2, 2), "natural")
     """
     if gradient not in VIEWS:
         raise UnsupportedError(f"view: unknown view {gradient!r}; accepted: {', '.join(VIEWS)}")
@@ -56,7 +88,16 @@ def set_view(module: nn.Module, gradient: str) -> None:
 
 
 def set_surrogate(module: nn.Module, name: str) -> None:
-    """Make every binary layer of `module` give this surrogate's gradient, in place."""
+    """Make every binary layer of `module` give this surrogate's gradient, in place.
+
+    Args:
+        module: Changed in place.
+        name: Of `brinell.nn.SURROGATES`.
+
+    Examples:
+        >>> from torch import nn
+        >>> set_surrogate(nn.Linear(2, 2), "clip")  # it has no binary layer
+    """
     for layer in module.modules():
         if isinstance(layer, BinaryLayer):
             layer.surrogate = name
@@ -78,8 +119,23 @@ class EverySurrogate(nn.Module):
 def wrap_every_surrogate(module: nn.Module) -> EverySurrogate:
     """The view `all` of a binary network.
 
+    Args:
+        module: A binary network.
+
+    Returns:
+        A module that averages what its surrogates give, or takes them in turn.
+
     Raises:
         UnsupportedError: it has no binary layer.
+
+    Examples:
+        >>> from torch import nn
+        >>> from brinell.core import UnsupportedError
+        >>> try:
+        ...     wrap_every_surrogate(nn.Linear(2, 2))
+        ... except UnsupportedError as error:
+        ...     print(str(error)[:41])
+        view: only binary networks have surrogate
     """
     if not any(isinstance(layer, BinaryLayer) for layer in module.modules()):
         raise UnsupportedError("view: only binary networks have surrogate gradients; accepted: natural, exact, none")

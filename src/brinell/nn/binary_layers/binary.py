@@ -137,6 +137,19 @@ def xnor_weight(weight: Tensor, rule: WeightGradient = "product") -> tuple[Tenso
       sign's derivative is 1{|W| <= 1};
     - `paper`: G * (alpha * 1{|W| <= 1} + 1 / n), as equation 12 prints it, which drops the sum in the scale's own term;
     - `clip`: G * 1{|W| <= 1}, as much public code has it (Courbariaux 2016): the scale passes gradients unchanged.
+
+    Args:
+        weight: `(O, I, H, W)`, or `(O, I)`.
+        rule: `product`, `paper` or `clip`.
+
+    Returns:
+        Bits of the shape of `weight`, and scales that are broadcast to it.
+
+    Examples:
+        >>> import torch
+        >>> bits, scale = xnor_weight(torch.tensor([[[[0.5, -1.5]]]]))
+        >>> bits.flatten().tolist(), scale.item()
+        ([1.0, -1.0], 1.0)
     """
     bits, scale = _XNORWeight.apply(weight, rule)  # type: ignore[no-untyped-call]
     return bits, scale

@@ -59,7 +59,19 @@ class BinaryLayer(nn.Module):
 
 
 def numeric_padding(convolution: nn.Conv2d) -> tuple[int, int] | None:
-    """Zeros on either side of the height and the width; `None` where it pads otherwise."""
+    """Zeros on either side of the height and the width; `None` where it pads otherwise.
+
+    Args:
+        convolution: With any padding.
+
+    Returns:
+        Rows above and below, columns left and right.
+
+    Examples:
+        >>> from torch import nn
+        >>> numeric_padding(nn.Conv2d(1, 1, 3, padding="same")), numeric_padding(nn.Conv2d(1, 1, 2, padding="same"))
+        ((1, 1), None)
+    """
     if convolution.padding_mode != "zeros":
         return None
     if convolution.padding == "valid":

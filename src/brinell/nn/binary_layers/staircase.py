@@ -22,6 +22,20 @@ def staircase(x: Tensor, shifts: Tensor, heights: Tensor, surrogate: str = "clip
     factor 2, which makes all gradients through a layer half as large.
 
     All bases are added up while a piece of `x` is at hand: no intermediate of the size of N times `x` is ever made.
+
+    Args:
+        x: Float, of any shape.
+        shifts: `(N,)`, one a base.
+        heights: `(N,)`, one a base.
+        surrogate: A name of `SURROGATES`.
+
+    Returns:
+        Of the shape of `x`.
+
+    Examples:
+        >>> import torch
+        >>> staircase(torch.tensor([0.0, 1.0]), torch.tensor([0.0]), torch.tensor([2.0]))
+        tensor([-2.,  2.])
     """
     if torch.onnx.is_in_onnx_export():
         return _plain(x, shifts, heights)

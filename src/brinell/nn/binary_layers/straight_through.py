@@ -44,6 +44,18 @@ def sign(x: Tensor, surrogate: str = "clip") -> Tensor:
     """+1 where x >= 0 (also at zero, where `torch.sign` gives 0: a bit has two values), else -1.
 
     The backward pass multiplies by the `surrogate`'s derivative.
+
+    Args:
+        x: Float, of any shape.
+        surrogate: A name of `SURROGATES`.
+
+    Returns:
+        -1 and +1 in the type of `x`.
+
+    Examples:
+        >>> import torch
+        >>> sign(torch.tensor([-0.5, 0.0, 2.0]))
+        tensor([-1.,  1.,  1.])
     """
     result: Tensor = _Sign.apply(x, surrogate)  # type: ignore[no-untyped-call]
     return result

@@ -83,6 +83,18 @@ def threshold_binary(module: nn.Module) -> nn.Module:
 
     It computes the same but for float rounding, which may put an input that is exactly at its threshold on the other
     side. What XNOR-Net's input scale makes float again stays as it is; without others it is `module` itself.
+
+    Args:
+        module: In evaluation mode; it is not changed.
+
+    Returns:
+        The copy, or `module`.
+
+    Examples:
+        >>> from torch import nn
+        >>> network = nn.Sequential(nn.Conv2d(1, 2, 3))
+        >>> threshold_binary(network) is network
+        True
     """
     found = [name for name, part in module.named_modules() if _fits(part)]
     if not found:
