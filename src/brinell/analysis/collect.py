@@ -90,7 +90,14 @@ def collect_tables(store: RunStore, plan: StudyPlan, labels: Mapping[str, str]) 
 
 
 def norm_of(trial: PlannedTrial) -> str:
-    """The norm in which the trial's epsilon is a radius, or its distances are minimised."""
+    """The norm in which the trial's epsilon is a radius, or its distances are minimised.
+
+    Args:
+        trial: Of the plan.
+
+    Returns:
+        `l0`, `l1`, `l2` or `linf`.
+    """
     return trial.norm or str(trial.spec.get("norm", "linf"))
 
 

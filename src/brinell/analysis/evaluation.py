@@ -147,6 +147,12 @@ class Evaluation:
 def load(store: RunStore) -> Evaluation:
     """Read a run, however much of it there is. A file that cannot be read is left out and named in `problems`.
 
+    Args:
+        store: Of the run.
+
+    Returns:
+        Every table of the analysis.
+
     Raises:
         StoreError: `study.json`, without which nothing else has a meaning, is missing or damaged.
     """

@@ -34,7 +34,18 @@ class Choice:
 
 
 def front(points: Sequence[tuple[float | None, float | None]]) -> list[bool]:
-    """Which (size, accuracy) no other point beats: none is as small and as accurate, and better in one of the two."""
+    """Which (size, accuracy) no other point beats: none is as small and as accurate, and better in one of the two.
+
+    Args:
+        points: Size and accuracy of each network; `None` where one is not known.
+
+    Returns:
+        Whether each point is on the front; one with something unknown is not.
+
+    Examples:
+        >>> front([(100, 0.9), (50, 0.8), (60, 0.7)])
+        [True, True, False]
+    """
     return [
         size is not None
         and accuracy is not None
@@ -55,6 +66,20 @@ def choose(table: pl.DataFrame, suspects: Collection[str] = ()) -> list[Choice]:
 
     Only smaller files than the baseline's come into question, and no suspect: accuracy under attacks that cannot see
     the gradient is no robustness.
+
+    Args:
+        table: One row a variant.
+        suspects: Names of variants whose gradients are masked.
+
+    Returns:
+        In the order of the baselines in `table`.
+
+    Examples:
+        >>> import polars as pl
+        >>> names = ("variant", "baseline", "encoded_bytes", "clean_accuracy", "robust_accuracy")
+        >>> rows = [("base", "base", 100, 0.9, 0.5), ("pruned", "base", 50, 0.9, 0.5)]
+        >>> [choice.variant for choice in choose(pl.DataFrame(rows, schema=names, orient="row"))]
+        ['pruned']
     """
     known = table.drop_nulls(["encoded_bytes", "clean_accuracy", "robust_accuracy"])
     rows = {row["variant"]: row for row in known.iter_rows(named=True)}

@@ -88,6 +88,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command line and exit.
 
     0: well; 1: a problem that the user can mend; 2: a bad command line; 3: a requirement that is not met.
+
+    Args:
+        arguments: Of the command line, without the program's name; those of the process by default.
     """
     try:
         app(args=None if arguments is None else list(arguments), prog_name="brinell")

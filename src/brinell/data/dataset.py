@@ -102,6 +102,9 @@ def from_tensors(
         class_names: Names of the classes in the order of their numbers.
         name: Name of the data set.
 
+    Returns:
+        The images in 8 bits, on the processor.
+
     Raises:
         DataError: Images or labels are invalid.
 

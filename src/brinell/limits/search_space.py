@@ -46,9 +46,20 @@ class SearchedNumber:
 def searched_numbers(settings: Any, place: Place = ()) -> Iterator[SearchedNumber]:
     """Every searched number of `settings`, in the order in which they are written.
 
+    Args:
+        settings: Of a compressor, as a study has them.
+        place: Where `settings` stands, which each number's place begins with.
+
+    Returns:
+        One after the other.
+
     Raises:
         ValueError: what stands under `search` is no list of two numbers in ascending order or of several choices; the
             message begins with the place.
+
+    Examples:
+        >>> [number.place for number in searched_numbers({"bits": {"search": [2, 8]}, "scale": 1.0})]
+        [('bits',)]
     """
     if isinstance(settings, Mapping):
         if KEY in settings:
@@ -62,7 +73,18 @@ def searched_numbers(settings: Any, place: Place = ()) -> Iterator[SearchedNumbe
 
 
 def corners(numbers: Sequence[SearchedNumber]) -> Iterator[tuple[Any, ...]]:
-    """Both ends of all numbers together, and each choice between them by itself: what a search must be able to make."""
+    """Both ends of all numbers together, and each choice between them by itself: what a search must be able to make.
+
+    Args:
+        numbers: What is searched.
+
+    Returns:
+        Values of all numbers, in their order.
+
+    Examples:
+        >>> list(corners(list(searched_numbers({"bits": {"search": [2, 4, 8]}}))))
+        [(2,), (8,), (4,)]
+    """
     yield from zip(*(number.ends for number in numbers), strict=True)
     first = [number.ends[0] for number in numbers]
     for place, number in enumerate(numbers):
@@ -71,7 +93,20 @@ def corners(numbers: Sequence[SearchedNumber]) -> Iterator[tuple[Any, ...]]:
 
 
 def filled(settings: Any, values: Mapping[Place, Any], place: Place = ()) -> Any:
-    """`settings` with a value for each searched number."""
+    """`settings` with a value for each searched number.
+
+    Args:
+        settings: With `search` where a number is searched.
+        values: By the place of each searched number.
+        place: Where `settings` stands; for the function's own use.
+
+    Returns:
+        Settings of the same form.
+
+    Examples:
+        >>> filled({"bits": {"search": [2, 8]}}, {("bits",): 4})
+        {'bits': 4}
+    """
     if place in values:
         return values[place]
     if isinstance(settings, Mapping):

@@ -107,6 +107,9 @@ def build_graph(
         mean: Of each channel, subtracted from images in [0, 1].
         std: Of each channel, by which images are divided then.
 
+    Returns:
+        Images in [0, 1] in, logits out.
+
     Raises:
         ModelError: The graph is no classifier.
 

@@ -35,6 +35,12 @@ def write(root: str | os.PathLike[str]) -> Path:
 
     What cannot be read is left out and named on the page.
 
+    Args:
+        root: Of the run.
+
+    Returns:
+        `report/index.html`.
+
     Raises:
         StoreError: `root` is no run's folder, or the report cannot be written, or would overwrite a file of another.
     """
@@ -43,6 +49,12 @@ def write(root: str | os.PathLike[str]) -> Path:
 
 def write_with_problems(root: str | os.PathLike[str]) -> WrittenReport:
     """`write`, and what it had to leave out.
+
+    Args:
+        root: Of the run.
+
+    Returns:
+        The page, what was left out, and the evaluation.
 
     Raises:
         StoreError: `root` is no run's folder, or the report cannot be written, or would overwrite a file of another.

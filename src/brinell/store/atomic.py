@@ -17,8 +17,23 @@ from brinell.store.layout import temporary_name
 def atomic_path(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; on leaving, sync it and rename it into place.
 
+    Args:
+        path: Of the file; its folder is made.
+
+    Returns:
+        A path to be written in the block.
+
     Raises:
         StoreError: the folder cannot be written or the disk is full; `path` is then as it was.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as root:
+        ...     with atomic_path(Path(root) / "file") as temporary:
+        ...         _ = temporary.write_text("text")
+        ...     (Path(root) / "file").read_text()
+        'text'
     """
     temporary = path.with_name(temporary_name(path.name))
     try:
@@ -38,7 +53,23 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def atomic_folder(path: Path) -> Iterator[Path]:
-    """As `atomic_path`, for a folder; a `path` that exists already is kept and the new one dropped."""
+    """As `atomic_path`, for a folder; a `path` that exists already is kept and the new one dropped.
+
+    Args:
+        path: Of the folder.
+
+    Returns:
+        A temporary folder beside it, to be filled in the block.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as root:
+        ...     with atomic_folder(Path(root) / "made") as folder:
+        ...         _ = (folder / "file").write_text("text")
+        ...     sorted(path.name for path in Path(root).rglob("*"))
+        ['file', 'made']
+    """
     temporary = path.with_name(temporary_name(path.name))
     try:
         temporary.mkdir(parents=True)
@@ -58,13 +89,45 @@ def atomic_folder(path: Path) -> Iterator[Path]:
 
 
 def write_bytes(path: Path, data: bytes) -> None:
-    """Write a whole file atomically."""
+    """Write a whole file atomically.
+
+    Args:
+        path: Of the file; its folder is made.
+        data: All of it.
+
+    Raises:
+        StoreError: As `atomic_path`.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as root:
+        ...     write_bytes(Path(root) / "file", b"bytes")
+        ...     (Path(root) / "file").read_bytes()
+        b'bytes'
+    """
     with atomic_path(path) as temporary:
         temporary.write_bytes(data)
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a whole UTF-8 file atomically."""
+    """Write a whole UTF-8 file atomically.
+
+    Args:
+        path: Of the file; its folder is made.
+        text: All of it.
+
+    Raises:
+        StoreError: As `atomic_path`.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as root:
+        ...     write_text(Path(root) / "file", "text")
+        ...     (Path(root) / "file").read_text()
+        'text'
+    """
     write_bytes(path, text.encode())
 
 

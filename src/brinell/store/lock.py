@@ -57,9 +57,22 @@ def is_locked(path: Path) -> bool:
 def locked(path: Path) -> Iterator[None]:
     """Hold an exclusive lock on the file `path`; the system drops it when the process dies, however it dies.
 
+    Args:
+        path: Of the lock's file, which is made.
+
+    Returns:
+        A block.
+
     Raises:
         StoreError: another process holds it (the message says which), the folder cannot be written, or `path` is
             something else than a lock's file.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as root, locked(Path(root) / "lock"):
+        ...     (Path(root) / "lock").exists()
+        True
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

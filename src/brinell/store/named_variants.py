@@ -21,8 +21,18 @@ def name_variants(store: RunStore, names: Mapping[str, str]) -> None:
 
     A file under another name stays where it is no copy of a variant's file: it may be the user's.
 
+    Args:
+        store: Of the run.
+        names: Names of the copies by the variants' keys.
+
     Raises:
         StoreError: as `name_variant`.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as root:
+        ...     name_variants(RunStore(Path(root)), {})
     """
     for path in _copies(store, without=frozenset(names.values())):
         path.unlink()
@@ -35,8 +45,22 @@ def name_variant(store: RunStore, key: str, name: str) -> None:
 
     It is no link: what somebody does to it leaves the run's own file alone. A file of other content there is replaced.
 
+    Args:
+        store: Of the run.
+        key: Of the variant.
+        name: Of the copy, without `.brinell`.
+
     Raises:
         StoreError: `name` cannot be that of a file here, or it cannot be written.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as root:
+        ...     store = RunStore(Path(root))
+        ...     name_variant(store, "0" * 20, "base")  # it is not made yet
+        ...     named_variant(store, "base") is None
+        True
     """
     target = safe_path(store.root, "variants", f"{name}.brinell")
     if not store.has_whole_variant(key):  # a damaged one is made again, and named then
@@ -50,7 +74,22 @@ def name_variant(store: RunStore, key: str, name: str) -> None:
 
 
 def named_variant(store: RunStore, name: str) -> Path | None:
-    """The file that `name_variant` put there; `None` where there is none, or `name` can be that of none."""
+    """The file that `name_variant` put there; `None` where there is none, or `name` can be that of none.
+
+    Args:
+        store: Of the run.
+        name: Of the copy, without `.brinell`.
+
+    Returns:
+        Its path.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as root:
+        ...     named_variant(RunStore(Path(root)), "base") is None
+        True
+    """
     if NAMED_VARIANT.fullmatch(f"{name}.brinell") is None:
         return None
     path = safe_path(store.root, "variants", f"{name}.brinell")

@@ -36,9 +36,20 @@ def frame_of_schema(columns: Mapping[str, Any], schema: Mapping[str, str]) -> pl
 
     A cell that a NumPy masked array masks is null.
 
+    Args:
+        columns: Values by the column's name; arrays or lists.
+        schema: Types by the column's name; a `?` at the end allows null.
+
+    Returns:
+        A frame with a row for each value.
+
     Raises:
         StoreError: a column that may not be null is missing or holds a null, does not fit its type, has another length
             than the rest, or is not in the schema.
+
+    Examples:
+        >>> frame_of_schema({"id": [1, 2]}, {"id": "int64"}).height
+        2
     """
     unknown = set(columns) - set(schema)
     if unknown:
@@ -67,7 +78,25 @@ def _column(name: str, kind: str, values: Any, length: int) -> pl.Series:
 
 
 def write_table(path: Path, frame: pl.DataFrame, footer: Mapping[str, Any], place: str | None = None) -> None:
-    """Write `frame` atomically, with `footer` (JSON-able) in its metadata, and a content hash if it has a `place`."""
+    """Write `frame` atomically, with `footer` (JSON-able) in its metadata, and a content hash if it has a `place`.
+
+    Args:
+        path: Of the file; its folder is made.
+        frame: The rows.
+        footer: What made them.
+        place: Where in the run the table belongs, which its content hash covers.
+
+    Raises:
+        StoreError: As `write_bytes`.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> import polars as pl, tempfile
+        >>> with tempfile.TemporaryDirectory() as root:
+        ...     write_table(Path(root) / "table.parquet", pl.DataFrame({"id": [1]}), {"seed": 0})
+        ...     [path.name for path in Path(root).iterdir()]
+        ['table.parquet']
+    """
     metadata = {_FOOTER: json.dumps(footer, sort_keys=True)}
     if place is not None:
         metadata[FIELD] = UNFILLED
@@ -79,8 +108,22 @@ def write_table(path: Path, frame: pl.DataFrame, footer: Mapping[str, Any], plac
 def read_table(path: Path) -> pl.DataFrame:
     """Read a table.
 
+    Args:
+        path: Of the table.
+
+    Returns:
+        All of it.
+
     Raises:
         StoreError: the file is missing, damaged, or not a table.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> import polars as pl, tempfile
+        >>> with tempfile.TemporaryDirectory() as root:
+        ...     write_table(Path(root) / "table.parquet", pl.DataFrame({"id": [1]}), {"seed": 0})
+        ...     read_table(Path(root) / "table.parquet")["id"].to_list()
+        [1]
     """
     try:
         data = read_regular_file(path, MOST_FILE_BYTES)
@@ -109,7 +152,25 @@ def most_rows(size: int) -> int:
 
 
 def read_footer(path: Path) -> dict[str, Any]:
-    """What made the table: the mapping that `write_table` was given."""
+    """What made the table: the mapping that `write_table` was given.
+
+    Args:
+        path: Of the table.
+
+    Returns:
+        The mapping.
+
+    Raises:
+        StoreError: The file is missing, damaged, or not a table.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> import polars as pl, tempfile
+        >>> with tempfile.TemporaryDirectory() as root:
+        ...     write_table(Path(root) / "table.parquet", pl.DataFrame({"id": [1]}), {"seed": 0})
+        ...     read_footer(Path(root) / "table.parquet")
+        {'seed': 0}
+    """
     try:
         data = read_regular_file(path, MOST_FILE_BYTES)
     except OSError as error:

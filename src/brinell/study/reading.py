@@ -73,6 +73,9 @@ _Loader.add_constructor(f"{_PREFIX}int", _Loader.construct_yaml_int)
 def shipped() -> list[str]:
     """Names of the studies that ship.
 
+    Returns:
+        In alphabetical order.
+
     Examples:
         >>> "quickstart" in shipped()
         True

@@ -105,6 +105,14 @@ def fit(
 def hold_out(data: Dataset, train: Train, seed: int) -> tuple[Dataset, Dataset | None]:
     """Split `data` into training examples and `train.holdout` held-out examples (`None` if there are none).
 
+    Args:
+        data: The training split.
+        train: The setting `holdout` is how many examples are held out.
+        seed: Decides which.
+
+    Returns:
+        Both parts; together they are `data`.
+
     Raises:
         DataError: No training example would remain.
 

@@ -93,6 +93,12 @@ class Checkpoint:
 def histories(folder: Path) -> tuple[History, ...]:
     """Training histories stored in the checkpoints in `folder` and its subfolders, ordered by name.
 
+    Args:
+        folder: Of a training's checkpoints; it need not exist.
+
+    Returns:
+        One a stage.
+
     Raises:
         StoreError: A checkpoint is damaged.
 
@@ -125,6 +131,13 @@ def identity(module: nn.Module, data: Dataset, train: Train, seed: int, context:
 
 def digest(tensors: Mapping[str, Tensor], text: str = "") -> str:
     """SHA-256 of names and values of tensors and of a text, in hexadecimal.
+
+    Args:
+        tensors: By name, on any device; their order counts.
+        text: Hashed before them.
+
+    Returns:
+        64 hexadecimal digits.
 
     Examples:
         >>> import torch

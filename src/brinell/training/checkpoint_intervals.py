@@ -32,6 +32,9 @@ def checkpoint_intervals(within_epoch: float = 0.0, at_epoch_end: float = 0.0) -
         within_epoch: Seconds between two checkpoints within an epoch; 0 for one after every step.
         at_epoch_end: Seconds between the checkpoint at the end of an epoch and the one before.
 
+    Returns:
+        A block.
+
     Examples:
         >>> from brinell.training.checkpoint_intervals import current_intervals
         >>> with checkpoint_intervals():

@@ -20,6 +20,12 @@ from brinell.training.distributed import own_gpu
 def choose_device(device: str | torch.device | None) -> torch.device:
     """The device of that name; by default the GPU of this process, if there is one, otherwise the CPU.
 
+    Args:
+        device: A name, such as `cuda:1`, or a device.
+
+    Returns:
+        A device; a GPU always with its index.
+
     Examples:
         >>> choose_device("cpu")
         device(type='cpu')
@@ -104,6 +110,10 @@ def override_dropout_probability(module: nn.Module, probability: float | None) -
 
 def check_logits(logits: object, data: Dataset) -> None:
     """Refuse what a model returned for the first two images of `data` and is no logits `(2, classes)`.
+
+    Args:
+        logits: What the model returned.
+        data: What it is trained or judged on.
 
     Raises:
         ModelError: what was returned.

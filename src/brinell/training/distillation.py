@@ -65,6 +65,9 @@ def divergence(logits: Tensor, teacher: Tensor, temperature: float) -> Tensor:
         teacher: Logits of the teacher, `(N, classes)`.
         temperature: Positive temperature.
 
+    Returns:
+        A scalar of at least 0, with a gradient to `logits`.
+
     Examples:
         >>> import torch
         >>> logits = torch.tensor([[1.0, 2.0]])

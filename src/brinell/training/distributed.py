@@ -74,6 +74,9 @@ class ProcessGroup:
 def process_group() -> ProcessGroup:
     """Rank and number of processes started by `torchrun`; a single process otherwise.
 
+    Returns:
+        Ranks from 0.
+
     Examples:
         >>> process_group().count
         1

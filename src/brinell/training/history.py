@@ -46,6 +46,12 @@ class History:
 def training_columns(histories: Iterable[History]) -> dict[str, list[Any]]:
     """Combine the histories of several stages into one table with the columns of `TRAINING_SCHEMA`.
 
+    Args:
+        histories: One a stage, in order.
+
+    Returns:
+        Lists of equal length, one value an epoch, by column.
+
     Examples:
         >>> import brinell
         >>> epoch = brinell.training.Epoch(epoch=1, loss=0.5, learning_rate=0.1, accuracy=None, seconds=2.0)

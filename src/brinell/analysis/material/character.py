@@ -28,6 +28,16 @@ def mean_retention(curve: Curve) -> float | None:
     """Toughness: the mean of 1 - strain over the stresses, from 0 to the strongest; `None` where there is no stress.
 
     Between two readings strain is taken to change linearly.
+
+    Args:
+        curve: Stress and strain of each reading, by rising stress.
+
+    Returns:
+        1 for a network that loses nothing; negative for one that loses more than all.
+
+    Examples:
+        >>> mean_retention(((0.0, 0.0), (8.0, 1.0)))
+        0.5
     """
     if len(curve) < 2 or curve[-1][0] <= 0:
         return None
@@ -43,6 +53,17 @@ def transition_width(curve: Curve, breaking_strain: float | None) -> float | Non
 
     A curve that never gets to 0.9 counts up to its end; `None` for one that never gets to 0.1, and where there is
     nothing to lose before the line.
+
+    Args:
+        curve: Stress and strain of each reading, by rising stress.
+        breaking_strain: Of `breaking_strain`.
+
+    Returns:
+        From 0 to 1.
+
+    Examples:
+        >>> round(transition_width(((0.0, 0.0), (10.0, 1.0)), 1.0), 3)
+        0.8
     """
     if not breaking_strain or breaking_strain <= 0 or len(curve) < 2 or curve[-1][0] <= 0:
         return None
@@ -54,7 +75,20 @@ def transition_width(curve: Curve, breaking_strain: float | None) -> float | Non
 
 
 def classify_character(tough: float | None, ductile: float | None, breaking_strain: float | None) -> Character | None:
-    """Strong, ductile or brittle; `None` where nothing can be said: no curve, or no better than guessing unattacked."""
+    """Strong, ductile or brittle; `None` where nothing can be said: no curve, or no better than guessing unattacked.
+
+    Args:
+        tough: Of `mean_retention`.
+        ductile: Of `transition_width`.
+        breaking_strain: Of `breaking_strain`.
+
+    Returns:
+        A word.
+
+    Examples:
+        >>> classify_character(0.1, 0.01, 0.8)
+        'brittle'
+    """
     if tough is None or not breaking_strain:
         return None
     if tough >= STRONG or ductile is None:

@@ -30,7 +30,14 @@ the same: the data, the examples, the training, the definition."""
 
 
 def comparison(ours: Reproduction) -> pl.DataFrame:
-    """Every printed value that a variant stands for, in the paper's order: `BESIDE_SCHEMA`."""
+    """Every printed value that a variant stands for, in the paper's order: `BESIDE_SCHEMA`.
+
+    Args:
+        ours: Of `reproduction`.
+
+    Returns:
+        One row a printed value.
+    """
     rows = [row for printed in ours.paper.tables for row in _rows(printed, ours)]
     return pl.DataFrame(rows, schema=BESIDE_SCHEMA, orient="row")
 

@@ -64,7 +64,14 @@ class Finding:
 
 
 def findings(ours: Reproduction) -> list[Finding]:
-    """Every claim of the paper, tested on the run."""
+    """Every claim of the paper, tested on the run.
+
+    Args:
+        ours: Of `reproduction`.
+
+    Returns:
+        In the paper's order.
+    """
     return [finding(claim, ours) for claim in ours.paper.findings]
 
 
@@ -112,7 +119,15 @@ def _praised(claim: Claim, score_based: Collection[str]) -> Sequence[str]:
 
 
 def findings_table(found: Sequence[Finding], ours: Reproduction) -> pl.DataFrame:
-    """Every part of every claim, unrounded: `FINDING_SCHEMA`."""
+    """Every part of every claim, unrounded: `FINDING_SCHEMA`.
+
+    Args:
+        found: Of `findings`.
+        ours: Of `reproduction`.
+
+    Returns:
+        One row a part.
+    """
     rows = []
     for item in found:
         for part in item.parts:

@@ -202,7 +202,15 @@ class Paper(_Value):
 
 
 def papers() -> list[str]:
-    """Kinds of the papers that are here."""
+    """Kinds of the papers that are here.
+
+    Returns:
+        In alphabetical order.
+
+    Examples:
+        >>> "breakingbed" in papers()
+        True
+    """
     return sorted(path.stem for path in FOLDER.glob("*.yaml"))
 
 

@@ -212,6 +212,12 @@ def reproduction(evaluation: Evaluation) -> Reproduction | None:
     """The paper that the run's study names; `None` where it names none, or none that is known here.
 
     Of a variant made with several seeds the first stands for its row.
+
+    Args:
+        evaluation: Of the run.
+
+    Returns:
+        The paper and the variants that stand for its rows.
     """
     said = evaluation.plan.paper
     if said is None or said.kind not in papers():
@@ -229,7 +235,14 @@ def _share(share: float, base: int, examples: int | None = None, attack: str | N
 
 
 def unknown_references(evaluation: Evaluation) -> list[str]:
-    """What of the study's paper is not known here, in sentences: another version, or another hand, wrote it."""
+    """What of the study's paper is not known here, in sentences: another version, or another hand, wrote it.
+
+    Args:
+        evaluation: Of the run.
+
+    Returns:
+        None where all is known.
+    """
     said = evaluation.plan.paper
     if said is None:
         return []

@@ -36,7 +36,17 @@ def bounded_values(evaluation: Evaluation, condition: Condition, variant: str) -
 
 
 def measured_cost(evaluation: Evaluation, metric: str, variant: str, runtime: str | None = None) -> BoundedValue | None:
-    """A metric that is counted, or measured in `runtime` (the study's, if `None`); `None` where it is not known."""
+    """A metric that is counted, or measured in `runtime` (the study's, if `None`); `None` where it is not known.
+
+    Args:
+        evaluation: Of the run.
+        metric: Such as `encoded_bytes` or `latency_ms`.
+        variant: Its name.
+        runtime: Kind of the runtime.
+
+    Returns:
+        A value, and the ends of its interval where it has one.
+    """
     if metric in COUNTED:
         return _counted(evaluation, metric, variant)
     runtime = runtime or evaluation.plan.config.get("runtime", "reference")

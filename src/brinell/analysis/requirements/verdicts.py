@@ -44,7 +44,15 @@ the requirement is on the variant's own value; `reason` says why a verdict is un
 
 
 def decide(condition: Condition, value: BoundedValue) -> str:
-    """Met where both bounds hold, not met where neither does, undecided otherwise."""
+    """Met where both bounds hold, not met where neither does, undecided otherwise.
+
+    Args:
+        condition: Of `parse_requirement`.
+        value: A measured value with the ends of its interval.
+
+    Returns:
+        `MET`, `NOT_MET` or `UNDECIDED`.
+    """
     held = condition.holds(value.low), condition.holds(value.high)
     return MET if all(held) else UNDECIDED if any(held) else NOT_MET
 
@@ -54,6 +62,13 @@ def requirements(evaluation: Evaluation, texts: Sequence[str] | None = None) -> 
 
     A requirement without `of` is on the variants that are compared with another one, and on all where there are none;
     networks that a search of `limits` dropped are left out.
+
+    Args:
+        evaluation: Of the run.
+        texts: Such as `robust_accuracy of pruned >= 40%`.
+
+    Returns:
+        One row a requirement and variant.
 
     Raises:
         ConfigurationError: one of `texts` cannot be read, or is on no variant of the run.
@@ -90,7 +105,17 @@ def _variants(evaluation: Evaluation, condition: Condition) -> list[tuple[str, s
 
 
 def verdict(evaluation: Evaluation, condition: Condition, variant: str, baseline: str) -> dict[str, Any]:
-    """The row of `REQUIREMENT_SCHEMA` of one condition and variant; what is not in it is null."""
+    """The row of `REQUIREMENT_SCHEMA` of one condition and variant; what is not in it is null.
+
+    Args:
+        evaluation: Of the run.
+        condition: Of `parse_requirement`.
+        variant: Its name.
+        baseline: What it is compared with.
+
+    Returns:
+        Values by column.
+    """
     known = {"requirement": condition.text, "variant": variant, "limit": condition.limit}
     known["baseline"] = baseline if condition.signed else None
     values = bounded_values(evaluation, condition, variant)

@@ -11,7 +11,20 @@ Z = 1.959963984540054
 
 
 def wilson(proportion: float, count: int) -> tuple[float, float] | None:
-    """The 95 % score interval of a share of `count` examples (Wilson 1927); `None` for no examples."""
+    """The 95 % score interval of a share of `count` examples (Wilson 1927); `None` for no examples.
+
+    Args:
+        proportion: From 0 to 1.
+        count: Of examples.
+
+    Returns:
+        Both ends, from 0 to 1.
+
+    Examples:
+        >>> low, high = wilson(0.5, 100)
+        >>> round(low, 3), round(high, 3)
+        (0.404, 0.596)
+    """
     if count <= 0:
         return None
     centre = proportion + Z**2 / (2 * count)

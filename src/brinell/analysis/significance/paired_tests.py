@@ -32,7 +32,19 @@ baseline's; `verdict` is `better`, `worse` or `no difference`."""
 
 
 def mcnemar(only_one: int, only_other: int) -> float:
-    """Two-sided exact p-value of so many discordant pairs, were both sides equally likely (McNemar 1947)."""
+    """Two-sided exact p-value of so many discordant pairs, were both sides equally likely (McNemar 1947).
+
+    Args:
+        only_one: How many examples only the first side has right.
+        only_other: How many only the second.
+
+    Returns:
+        From 0 to 1.
+
+    Examples:
+        >>> mcnemar(0, 5)
+        0.0625
+    """
     count, least = only_one + only_other, min(only_one, only_other)
     if only_one == only_other:
         return 1.0

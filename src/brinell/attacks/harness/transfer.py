@@ -58,7 +58,9 @@ def craft(
 ) -> Adversarials:
     """Make adversarial examples of all images, also of those that `crafted_on` misclassifies.
 
-    Args: as for `run_trial`.
+    Args:
+        crafted_on, images, labels, ids, attack, points, targets, seed, device, batch_size, progress: As for
+            `run_trial`.
 
     Returns:
         The adversarial examples at every point, for `judge_crafted`.
@@ -159,6 +161,7 @@ def transfer(
         images: `(N, C, H, W)`, float in [0, 1].
         labels: `(N,)`, int64.
         attack: The attack.
+        targets, seed, example_ids, view, batch_size, device, progress: As for `brinell.attack`.
 
     Returns:
         An outcome for each name; `forwards` and `backwards` count the passes of crafting on `source`.

@@ -19,8 +19,24 @@ def prunable_units(
 ) -> PrunableUnits:
     """What can be removed from `module`, whose `layers` have been counted.
 
+    Args:
+        module: It is not changed before a choice is applied.
+        layers: Of `brinell.costs.layers`.
+        input_shape: `(C, H, W)` of one image.
+        granularity: `weight`, `kernel`, `filter` or `channel`.
+
+    Returns:
+        Scores and costs of the units, and how to remove them.
+
     Raises:
         ModelError: nothing can be removed, or torch-pruning cannot trace the network.
+
+    Examples:
+        >>> import brinell
+        >>> model = brinell.models.build("resnet8")
+        >>> units = prunable_units(model, brinell.costs.layers(model, (1, 8, 8)), (1, 8, 8), "weight")
+        >>> type(units).__name__
+        'ZeroedUnits'
     """
     if granularity == "filter" or granularity == "channel":
         return RemovedUnits(module, layers, input_shape, granularity)

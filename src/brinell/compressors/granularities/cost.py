@@ -43,6 +43,20 @@ def largest_within(
 
     False position with bisection in between: exact in one step where the function is a straight line. It ends where
     the function is `near` (as a part of it) to the limit, from below or above.
+
+    Args:
+        function: Rises over the interval.
+        low: Left end.
+        high: Right end.
+        limit: Largest value that is accepted.
+        near: Accepted relative difference to `limit`.
+
+    Returns:
+        A point of the interval.
+
+    Examples:
+        >>> largest_within(lambda x: 2 * x, 0.0, 1.0, 0.5)
+        0.25
     """
     below, above = function(low), function(high)
     if above <= limit:

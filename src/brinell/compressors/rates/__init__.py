@@ -13,7 +13,18 @@ RATES: Registry[Rates] = Registry("rate rule", Uniform, Layers, AMC, group="brin
 
 
 def read_rates(value: Any) -> Any:
-    """As `RATES.read`; a mapping without `kind` gives the share that each layer keeps."""
+    """As `RATES.read`; a mapping without `kind` gives the share that each layer keeps.
+
+    Args:
+        value: Of a study's file or of Python.
+
+    Returns:
+        A rule of `RATES`.
+
+    Examples:
+        >>> read_rates({"conv1": 0.5}).kind
+        'layers'
+    """
     if isinstance(value, Mapping) and "kind" not in value:
         value = {"kind": Layers.kind, "shares": value}
     return RATES.read(value)

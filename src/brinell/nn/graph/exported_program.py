@@ -50,6 +50,12 @@ _VIEWS: Final = frozenset(
 def read_exported(file: Path | BinaryIO) -> tuple[NetworkGraph, dict[str, Tensor]]:
     """The graph and the tensors of an exported classifier: a `.pt2` file, or its bytes.
 
+    Args:
+        file: A path, or an open file of bytes.
+
+    Returns:
+        What is computed, and the values of its tensors by name.
+
     Raises:
         ModelError: the file is damaged, of another version, or holds what a classifier does not need; unknown operators
             are all named.

@@ -123,9 +123,20 @@ def check_operators(names: Iterable[str]) -> None:
 def count_classes(graph: NetworkGraph) -> int:
     """The number of logits, found on shapes alone.
 
+    Args:
+        graph: As read from a file; its tensors have shapes only.
+
+    Returns:
+        At least 1.
+
     Raises:
         ModelError: an operator is unknown or does not fit its arguments, the values of one image are too large, or the
             output is no batch of logits.
+
+    Examples:
+        >>> node = GraphNode("mean.dim", ({"value": 0}, [2, 3]))  # of the images, over their sides
+        >>> count_classes(NetworkGraph((node,), {}, output=1, input_shape=(3, 8, 8)))
+        3
     """
     with torch.device("meta"):
         network = GraphNetwork(graph).eval()

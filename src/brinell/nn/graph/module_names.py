@@ -19,7 +19,18 @@ class _Scope(nn.Module):
 
 
 def safe_name(name: str) -> str:
-    """A name for a tensor that no module, tracer or file can misread: letters, digits, `_` and dots between them."""
+    """A name for a tensor that no module, tracer or file can misread: letters, digits, `_` and dots between them.
+
+    Args:
+        name: As a file has it.
+
+    Returns:
+        The name; different names may come out equal.
+
+    Examples:
+        >>> safe_name("/layer-1/conv.weight")
+        'layer_1_conv.weight'
+    """
     parts = []
     for part in name.split("."):
         clean = re.sub(r"[^A-Za-z0-9_]", "_", part).lstrip("_") or "x"

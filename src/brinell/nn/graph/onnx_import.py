@@ -25,6 +25,12 @@ _MOST_NUMBERS: Final = 1 << 16
 def read_onnx(path: Path) -> tuple[NetworkGraph, dict[str, Tensor]]:
     """The graph and the tensors of a classifier.
 
+    Args:
+        path: Of the `.onnx` file.
+
+    Returns:
+        What is computed, and the values of its tensors by name.
+
     Raises:
         ConfigurationError: `onnx` is not installed.
         ModelError: the file is damaged, holds what a classifier does not need, or keeps tensors in a file outside its

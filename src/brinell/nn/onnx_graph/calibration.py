@@ -61,7 +61,19 @@ class CalibrationImages:
 
 
 def batch_size(images: Tensor) -> int:
-    """How many images a pass takes: fewer of large ones."""
+    """How many images a pass takes: fewer of large ones.
+
+    Args:
+        images: `(N, C, H, W)`.
+
+    Returns:
+        At least 1.
+
+    Examples:
+        >>> import torch
+        >>> batch_size(torch.zeros(100, 3, 32, 32)) >= batch_size(torch.zeros(1, 3, 224, 224))
+        True
+    """
     return max(1, min(_BATCH, _NUMBERS // max(1, math.prod(images.shape[1:]))))
 
 

@@ -30,6 +30,14 @@ def to_onnx(module: nn.Module, input_shape: Sequence[int], *, own_domain: str | 
     The graph is compared with the module on random images in ONNX Runtime before it is returned; one of `own_domain` is
     for the caller to compare.
 
+    Args:
+        module: It is not changed.
+        input_shape: `(C, H, W)` of one image.
+        own_domain: Of operations that ONNX does not define.
+
+    Returns:
+        An ONNX file.
+
     Raises:
         ConfigurationError: `onnx` is not installed.
         UnsupportedError: ONNX has no operation for something the module does, or the graph computes something else.

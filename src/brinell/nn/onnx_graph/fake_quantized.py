@@ -77,6 +77,13 @@ class FakeQuantized(nn.Module):
 def check_shapes(graph: Graph, images: int = 1) -> int:
     """The number of all values that the graph has for so many images; it is run on shapes alone.
 
+    Args:
+        graph: Of `parse`.
+        images: How many a pass takes.
+
+    Returns:
+        A number of values, for `check_growth`.
+
     Raises:
         ModelError: an operation does not fit its inputs, or all values together would be too large.
     """

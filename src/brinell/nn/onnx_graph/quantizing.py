@@ -48,6 +48,17 @@ def quantize(
     With `exact_weights` no weight changes: layers of which each filter is whole numbers up to 127 times a scale are
     computed in 8 bits, and others stay float.
 
+    Args:
+        graph: Of an ONNX file, in float.
+        images: To measure ranges on.
+        calibration: `minmax`, `percentile` or `entropy`.
+        per_channel: One scale a filter, not one a tensor.
+        reduce_range: Use 7 bits for weights.
+        exact_weights: Change no weight.
+
+    Returns:
+        An ONNX file.
+
     Raises:
         ConfigurationError: ONNX Runtime is not installed.
         ModelError: it cannot quantise this graph.
@@ -114,6 +125,13 @@ def exact_scales(weight: NDArray[np.float32]) -> NDArray[np.float32] | None:
 def int8_mac_share(graph: bytes, images: Tensor) -> float:
     """The share of multiply-accumulates that ONNX Runtime does in int8 kernels, by its own profile of one pass.
 
+    Args:
+        graph: Of an ONNX file, as bytes.
+        images: `(N, C, H, W)`, what the pass takes.
+
+    Returns:
+        From 0 to 1.
+
     Raises:
         ModelError: the profile holds no such operation.
     """
@@ -156,6 +174,12 @@ def count_int8_weights(graph: bytes) -> tuple[int, dict[str, tuple[int, str]]]:
     """How many weights are stored in 8 bits; and those that stay float, by name, with the operation that takes them.
 
     Weights are constants of two dimensions or more that a convolution, a product or a recurrent layer takes.
+
+    Args:
+        graph: Of an ONNX file, as bytes.
+
+    Returns:
+        A number of weights; of each float tensor its number of weights and an operation's type.
     """
     onnx = require("onnx", extra="onnx")
     model = onnx.load_from_string(graph)
@@ -172,7 +196,14 @@ def count_int8_weights(graph: bytes) -> tuple[int, dict[str, tuple[int, str]]]:
 
 
 def weight_bits(graph: bytes) -> int:
-    """Bits of the largest quantised weight: with 7, no sum of two of its products with bytes exceeds 16 bits."""
+    """Bits of the largest quantised weight: with 7, no sum of two of its products with bytes exceeds 16 bits.
+
+    Args:
+        graph: Of an ONNX file, as bytes.
+
+    Returns:
+        7 or 8.
+    """
     onnx = require("onnx", extra="onnx")
     tensors = onnx.load_from_string(graph).graph.initializer
     integers = [tensor for tensor in tensors if tensor.data_type == onnx.TensorProto.INT8 and len(tensor.dims) >= 2]

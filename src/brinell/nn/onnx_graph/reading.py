@@ -46,6 +46,15 @@ def parse(
     No functions, no graphs inside nodes, no operation but `operations`: by default those that `FakeQuantized` computes.
     Nothing outside `data` is ever looked at but, where `folder` is given, files of tensors in it.
 
+    Args:
+        data: Of an ONNX file.
+        operations: Types that are accepted.
+        opsets: Versions that are accepted.
+        folder: Where its files of tensors lie.
+
+    Returns:
+        Nodes in the order in which they are computed, and constants.
+
     Raises:
         ConfigurationError: `onnx` is not installed.
         ModelError: the bytes are damaged, or hold what a classifier does not need; unknown operations are all named.

@@ -23,6 +23,12 @@ takes slower instructions that do not, where weights have more than 7 bits, and 
 def open_stranger(data: bytes) -> Any:
     """As `open_session`, for a graph that may come from anywhere: it is refused before ONNX Runtime sees it.
 
+    Args:
+        data: Of an ONNX file.
+
+    Returns:
+        An `onnxruntime.InferenceSession`.
+
     Raises:
         ConfigurationError: ONNX Runtime is not installed.
         ModelError: the graph is refused (`parse`, `check_shapes`), or ONNX Runtime cannot run it.
@@ -36,6 +42,13 @@ def open_session(data: bytes, *, profile: Path | None = None) -> Any:
     """An inference session on the processor for a graph made here, with as many threads as PyTorch uses.
 
     `profile` begins the name of the file that its profile is written to.
+
+    Args:
+        data: Of an ONNX file.
+        profile: Where a profile is wanted.
+
+    Returns:
+        An `onnxruntime.InferenceSession`.
 
     Raises:
         ConfigurationError: ONNX Runtime is not installed.
@@ -58,6 +71,13 @@ def open_session(data: bytes, *, profile: Path | None = None) -> Any:
 
 def run_session(session: Any, images: Tensor) -> Tensor:
     """Logits on the images' device.
+
+    Args:
+        session: Of `open_session`.
+        images: `(N, C, H, W)`, float in [0, 1].
+
+    Returns:
+        `(N, classes)`, float32.
 
     Raises:
         ModelError: the images are not what the graph takes.

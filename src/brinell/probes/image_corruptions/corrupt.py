@@ -38,7 +38,19 @@ CORRUPTIONS: Final = {function.__name__: function for function in _FUNCTIONS}
 
 
 def severity_set(images: Tensor) -> Literal["CIFAR-10-C", "ImageNet-C"]:
-    """Whose settings images of this size take: those of CIFAR-10-C up to 64 pixels, those of ImageNet-C above."""
+    """Whose settings images of this size take: those of CIFAR-10-C up to 64 pixels, those of ImageNet-C above.
+
+    Args:
+        images: `(N, C, H, W)`.
+
+    Returns:
+        The name of one of the two sets.
+
+    Examples:
+        >>> import torch
+        >>> severity_set(torch.zeros(1, 3, 32, 32)), severity_set(torch.zeros(1, 3, 224, 224))
+        ('CIFAR-10-C', 'ImageNet-C')
+    """
     return "CIFAR-10-C" if max(images.shape[-2:]) <= _LARGEST_SMALL else "ImageNet-C"
 
 

@@ -55,6 +55,13 @@ def _cell(value: Value) -> str:
 def dossier(run: str | os.PathLike[str], variants: Sequence[str] = ()) -> Dossier:
     """The dossier of some variants of a run, or of all that are made.
 
+    Args:
+        run: Its folder.
+        variants: Their names.
+
+    Returns:
+        Sections, each as records and as HTML.
+
     Raises:
         ConfigurationError: the run has no such variant.
         StoreError: `run` is no run's folder, or its plan is damaged.
@@ -92,6 +99,15 @@ def write_dossier(
     pdf: bool = True,
 ) -> list[Path]:
     """Write `dossier.json` and `dossier.html` to a folder, and with `pdf` the page as `dossier.pdf`.
+
+    Args:
+        run: Its folder.
+        folder: Where the files go.
+        variants: Their names; all that are made by default.
+        pdf: Print the page, too, by Chromium.
+
+    Returns:
+        The files.
 
     Raises:
         ConfigurationError: the run has no such variant; or there is no browser, after the other files are written.

@@ -30,6 +30,10 @@ def find_browser() -> str:
 def print_pdf(page: Path, target: Path) -> None:
     """Write a local page, which loads nothing, as PDF.
 
+    Args:
+        page: An HTML file.
+        target: The PDF file.
+
     Raises:
         ConfigurationError: there is no browser.
         StoreError: the browser did not write it.

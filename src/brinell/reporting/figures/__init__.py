@@ -44,7 +44,15 @@ FIGURES: MemberList[Callable[[Evaluation, Mapping[str, Style]], Figure | None]] 
 
 
 def figures(evaluation: Evaluation, styles: Mapping[str, Style]) -> list[Figure]:
-    """Every figure that there are readings for."""
+    """Every figure that there are readings for.
+
+    Args:
+        evaluation: Of the run.
+        styles: Colour and mark of each variant, by name.
+
+    Returns:
+        In the order in which they are registered.
+    """
     drawn = [draw(evaluation, styles) for draw in FIGURES]
     return [figure for figure in drawn if figure is not None]
 

@@ -14,7 +14,15 @@ IMAGE_GRIDS: MemberList[Callable[[Evaluation, list[str]], ImageGrid | None]] = M
 
 
 def image_grids(evaluation: Evaluation, problems: list[str]) -> list[ImageGrid]:
-    """Every grid that there are images for; images that cannot be read are left out and named in `problems`."""
+    """Every grid that there are images for; images that cannot be read are left out and named in `problems`.
+
+    Args:
+        evaluation: Of the run.
+        problems: Sentences are added to it.
+
+    Returns:
+        In the order in which they are registered.
+    """
     drawn = [draw(evaluation, problems) for draw in IMAGE_GRIDS]
     return [grid for grid in drawn if grid is not None]
 

@@ -55,7 +55,14 @@ TABLES: MemberList[Callable[[Evaluation], Table | list[Table]]] = MemberList(
 
 
 def tables(evaluation: Evaluation) -> list[Table]:
-    """Every table; one without a row has nothing to show."""
+    """Every table; one without a row has nothing to show.
+
+    Args:
+        evaluation: Of the run.
+
+    Returns:
+        In the order in which they are registered.
+    """
     found: list[Table] = []
     for make in TABLES:
         made = make(evaluation)
