@@ -58,9 +58,14 @@ def craft(
 ) -> Adversarials:
     """Make adversarial examples of all images, also of those that `crafted_on` misclassifies.
 
+    Other arguments are those of `run_trial`.
+
     Args:
-        crafted_on, images, labels, ids, attack, points, targets, seed, device, batch_size, progress: As for
-            `run_trial`.
+        crafted_on: The network that the attack sees.
+        images: `(N, C, H, W)`, float in [0, 1].
+        labels: `(N,)`, int64.
+        ids: `(N,)`, int64.
+        attack: The attack.
 
     Returns:
         The adversarial examples at every point, for `judge_crafted`.
@@ -161,7 +166,6 @@ def transfer(
         images: `(N, C, H, W)`, float in [0, 1].
         labels: `(N,)`, int64.
         attack: The attack.
-        targets, seed, example_ids, view, batch_size, device, progress: As for `brinell.attack`.
 
     Returns:
         An outcome for each name; `forwards` and `backwards` count the passes of crafting on `source`.
