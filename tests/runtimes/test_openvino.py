@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 from torch import nn
 
 from brinell.compressors import Int8
+from brinell.container import export_openvino
 from brinell.core import ModelError, UnsupportedError
 from brinell.data import DATASETS
 from brinell.nn import BinaryLayer
@@ -139,12 +142,17 @@ def test_int8_networks_have_a_second_runtime() -> None:
         int8.deployed("openvino")(torch.rand(1, 1, 4, 4))
 
 
-def test_int8_networks_of_8_bits_are_refused_where_sums_saturate(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_int8_networks_of_8_bits_are_refused_where_sums_saturate(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     data = DATASETS.parse("digits", "data").load("train").take(32)
     eight = Int8(calibration_examples=32, reduce_range=False).compress(networks.resnet8(), data, seed=0)
     monkeypatch.setattr("brinell.runtimes.openvino.openvino_saturates", lambda: True)
     with pytest.raises(UnsupportedError, match="sums of products with weights of 8 bits saturate"):
         eight.deployed("openvino")
+    with pytest.raises(UnsupportedError, match="sums of products with weights of 8 bits saturate"):
+        export_openvino(eight, tmp_path / "model")
+    assert not list(tmp_path.iterdir())
     monkeypatch.setattr("brinell.runtimes.openvino.openvino_saturates", lambda: False)
     assert eight.deployed("openvino")(data.tensors()[0]).shape == (32, 10)
 

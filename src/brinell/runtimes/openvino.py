@@ -43,8 +43,7 @@ class OpenVINO(Runtime):
             UnsupportedError: OpenVINO cannot compile it or computes something else, as it does of int8 networks with
                 weights of 8 bits where its sums saturate.
         """
-        if isinstance(module, OnnxNetwork) and weight_bits(module.graph) > _BITS_THAT_DO_NOT_SATURATE:
-            _check_sums()
+        _check_sums(module)
         return self._network(to_openvino(module, input_shape), module, input_shape)
 
     def write(self, module: nn.Module, input_shape: Sequence[int], path: Path) -> None:
@@ -54,6 +53,7 @@ class OpenVINO(Runtime):
             ConfigurationError, UnsupportedError: as `deploy`.
         """
         self.check_installed()
+        _check_sums(module)
         ov = require("openvino", extra=self.extra)
         model = to_openvino(module, input_shape)
         model.reshape([1 if has_bits(module) else -1, *input_shape])
@@ -79,7 +79,10 @@ class OpenVINO(Runtime):
         )
 
 
-def _check_sums() -> None:
+def _check_sums(module: nn.Module) -> None:
+    """Refuse an int8 network with weights of 8 bits where sums of its products saturate."""
+    if not isinstance(module, OnnxNetwork) or weight_bits(module.graph) <= _BITS_THAT_DO_NOT_SATURATE:
+        return
     if openvino_saturates():
         raise UnsupportedError(
             "openvino: this processor has no VNNI, and OpenVINO's sums of products with weights of 8 bits saturate; "
