@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 import brinell
-from brinell.attacks import FGSM, BrinellWarning
+from brinell.attacks import FGSM, PGD, BrinellWarning
 from brinell.attacks.harness.network_check import check_network
 from brinell.core import DataError, ModelError
 from runtimes import networks
@@ -18,7 +18,11 @@ from zoo import ZOO, OddNetwork, evaluated, images_for
 IMAGES = torch.rand(4, 1, 8, 8, generator=torch.Generator().manual_seed(0)) * torch.tensor([0.3, 0.5, 0.7, 1]).view(
     4, 1, 1, 1
 )
-OF_A_BATCH = {"batch norm without running statistics", "batch norm that stays in training"}
+OF_A_BATCH = {
+    "batch norm without running statistics",
+    "batch norm that stays in training",
+    "errors that are handled",  # it divides by the largest number of all images
+}
 
 
 class Before(nn.Module):
@@ -36,11 +40,24 @@ class Before(nn.Module):
 
 @pytest.mark.parametrize(
     "function",
-    [lambda x: (x - x.mean()) / x.std(), lambda x: x - x.mean(0), lambda x: x / x.sum(0), lambda x: x.softmax(0)],
-    ids=["standardised", "centred", "scaled", "softmax"],
+    [
+        lambda x: (x - x.mean()) / x.std(),
+        lambda x: x - x.mean(0),
+        lambda x: x / x.sum(0),
+        lambda x: x.softmax(0),
+        lambda x: x / x.amax(),
+        lambda x: x.flip(0),
+    ],
+    ids=["standardised", "centred", "scaled", "softmax", "divided by the largest", "in another order"],
 )
 def test_logits_that_depend_on_other_images_are_remarked(function: Callable[[Tensor], Tensor]) -> None:
     (remark,) = check_network(Before(function).eval(), IMAGES).remarks
+    assert "each image's logits depend on the others of its batch" in remark
+
+
+def test_images_of_one_brightness_do_not_hide_what_is_taken_of_all() -> None:
+    images = IMAGES / IMAGES.amax((1, 2, 3), keepdim=True)
+    (remark,) = check_network(Before(lambda x: x / x.amax()).eval(), images).remarks
     assert "each image's logits depend on the others of its batch" in remark
 
 
@@ -93,6 +110,34 @@ def test_scores_behind_a_sigmoid_are_remarked() -> None:
     (remark,) = check_network(Before(lambda x: x, torch.sigmoid), IMAGES).remarks
     assert "as those behind a sigmoid do" in remark
     assert check_network(Before(lambda x: x, torch.tanh), IMAGES).remarks == ()
+
+
+def test_scores_behind_a_saturated_tanh_are_remarked() -> None:
+    (remark,) = check_network(Before(lambda x: x, lambda x: (20 * x).tanh()), IMAGES).remarks
+    assert "as those behind a tanh do" in remark
+
+
+def test_one_score_is_refused() -> None:
+    with pytest.raises(ModelError, match=r"two classes or more, not 1; of one score return two"):
+        check_network(Before(lambda x: x, lambda x: x[:, :1]), IMAGES)
+
+
+class WarmsUp(Before):
+    """Another network after twenty calls."""
+
+    calls = 0
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.calls += 1
+        logits: Tensor = super().forward(x)
+        return logits if self.calls <= 20 else -logits
+
+
+def test_logits_that_change_in_the_course_of_an_attack_are_remarked() -> None:
+    network = WarmsUp(lambda x: x).eval()
+    labels = network(IMAGES).argmax(1)
+    with pytest.warns(BrinellWarning, match="other logits after the attack than before it"):
+        brinell.attack(network, IMAGES, labels, PGD(epsilon=0.05, steps=40, early_stop=False))
 
 
 def test_sparse_logits_and_images_without_values_are_refused() -> None:

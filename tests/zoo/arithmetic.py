@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -167,6 +168,13 @@ class Through(nn.Module):
             "round": lambda v: (v * 15).round() / 15,
             "detach": torch.detach,
             "root": lambda v: (v - 0.3).relu().sqrt(),
+            "clamp": lambda v: v.clamp(0.45, 0.55),
+            "sign": lambda v: (v - 0.5).sign(),
+            "threshold": lambda v: (v > 0.5).to(v.dtype),
+            "numpy": lambda v: torch.from_numpy(np.round(v.detach().cpu().numpy() * 7) / 7).to(v),
+            "resize": lambda v: F.interpolate(v, scale_factor=2.0, mode="bilinear")[..., 4:12, 4:12],
+            "channels last": lambda v: v.permute(0, 2, 3, 1).contiguous(),
+            "contrast": lambda v: (v - v.amin((1, 2, 3), keepdim=True)) / (v.amax((1, 2, 3), keepdim=True) + 0.01),
         }
         return self.classifier(functions[self.name](x).flatten(1))
 
@@ -192,4 +200,11 @@ NETWORKS = (
     OddNetwork("rounded input", lambda: Through("round").eval()),
     OddNetwork("detached input", lambda: Through("detach").eval(), gradient=False),
     OddNetwork("infinite gradient", lambda: Through("root").eval()),
+    OddNetwork("clamped input", lambda: Through("clamp").eval()),
+    OddNetwork("signs of the input", lambda: Through("sign").eval()),
+    OddNetwork("thresholded input", lambda: Through("threshold").eval(), gradient=False),
+    OddNetwork("input through NumPy", lambda: Through("numpy").eval(), gradient=False),
+    OddNetwork("resized and cropped input", lambda: Through("resize").eval()),
+    OddNetwork("input with channels last", lambda: Through("channels last").eval()),
+    OddNetwork("contrast of each image", lambda: Through("contrast").eval()),
 )

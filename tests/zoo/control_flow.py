@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import types
+from functools import wraps
 from typing import Any
 
 import torch
@@ -109,6 +110,81 @@ class LoopsOverImages(Small):
         return torch.cat([super(LoopsOverImages, self).forward(image[None]) for image in x])
 
 
+class AsksForTheLayout(Small):
+    def forward(self, x: Tensor) -> Tensor:
+        maps = self.first_norm(self.first(x))
+        if maps.is_contiguous(memory_format=torch.channels_last):
+            maps = maps * 2
+        maps = F.max_pool2d(maps.relu(), 2)
+        return self.classifier(F.max_pool2d(self.second_norm(self.second(maps)).relu(), 2).flatten(1))
+
+
+class AsksForTheRequest(Small):
+    """Computes something else for images that require a gradient."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(_normalized(x) if not x.requires_grad else x)
+
+
+class AsksForTracing(Small):
+    def forward(self, x: Tensor) -> Tensor:
+        hidden = torch.jit.is_tracing() or torch.compiler.is_compiling() or "Proxy" in type(x).__name__
+        return super().forward(x if hidden else _normalized(x))
+
+
+class AsksForTheMode(Small):
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x if torch.is_inference_mode_enabled() else _normalized(x))
+
+
+class BranchesOnEachImage(Small):
+    def forward(self, x: Tensor) -> Tensor:
+        bright = x.mean((1, 2, 3), keepdim=True) > 0.5
+        return super().forward(torch.where(bright, _normalized(x), x))
+
+
+class PadsItsBatch(Small):
+    """Takes multiples of four images, and fills up with the first."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        count = len(x)
+        if count % 4:
+            x = torch.cat([x, x[:1].expand(4 - count % 4, -1, -1, -1)])
+        return super().forward(x)[:count]
+
+
+def normalizing(forward: Any) -> Any:
+    """A decorator of forward passes."""
+
+    @wraps(forward)
+    def wrapped(self: nn.Module, x: Tensor) -> Any:
+        return forward(self, _normalized(x))
+
+    return wrapped
+
+
+class Decorated(Small):
+    @normalizing
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x)
+
+
+class CallsItself(Small):
+    """Its class replaces `__call__`."""
+
+    def __call__(self, x: Tensor) -> Any:
+        return super().__call__(_normalized(x))
+
+
+def forward_set_on_the_class() -> nn.Module:
+    class Patched(Small):
+        pass
+
+    before = Patched.forward
+    Patched.forward = lambda self, x: before(self, _normalized(x))
+    return Patched().eval()
+
+
 class HandlesErrors(Small):
     """Falls back on another way where the first one raises, which tracing runs into."""
 
@@ -159,6 +235,15 @@ NETWORKS = (
     OddNetwork("branch on the batch", lambda: BranchesOnTheBatch().eval()),
     OddNetwork("assertions about its input", lambda: ChecksItsInput().eval()),
     OddNetwork("loop over the images", lambda: LoopsOverImages().eval()),
+    OddNetwork("branch on the memory layout", lambda: AsksForTheLayout().eval()),
+    OddNetwork("branch on the images' gradient", lambda: AsksForTheRequest().eval()),
+    OddNetwork("branch on tracing", lambda: AsksForTracing().eval()),
+    OddNetwork("branch on inference mode", lambda: AsksForTheMode().eval()),
+    OddNetwork("branch on each image", lambda: BranchesOnEachImage().eval()),
+    OddNetwork("batch that is filled up", lambda: PadsItsBatch().eval()),
+    OddNetwork("decorated forward", lambda: Decorated().eval()),
+    OddNetwork("class with a call of its own", lambda: CallsItself().eval()),
+    OddNetwork("forward set on the class", forward_set_on_the_class),
     OddNetwork("errors that are handled", lambda: HandlesErrors().eval()),
     OddNetwork("forward set on the instance", method_on_the_instance),
     OddNetwork("closure set as forward", closure_on_the_instance),

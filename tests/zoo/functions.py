@@ -51,6 +51,53 @@ class _Reversed(torch.autograd.Function):
         return -0.5 * gradient
 
 
+class _SumOfOneGradient(torch.autograd.Function):
+    """A sum whose second summand gets no gradient."""
+
+    @staticmethod
+    def forward(context: Any, x: Tensor, y: Tensor) -> Tensor:
+        return x + y
+
+    @staticmethod
+    def backward(context: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        return gradient, None
+
+
+class _ScaledInPlace(torch.autograd.Function):
+    @staticmethod
+    def forward(context: Any, x: Tensor) -> Tensor:
+        context.mark_dirty(x)
+        return x.mul_(1.5)
+
+    @staticmethod
+    def backward(context: Any, gradient: Tensor) -> Tensor:
+        return gradient * 1.5
+
+
+class GradientOfAPart(Small):
+    """Nine tenths of its input get no gradient."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(_SumOfOneGradient.apply(x * 0.1, x * 0.9))
+
+
+class DetachedInPart(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return 0.9 * x.detach() + 0.1 * x
+
+
+class NoGradInPart(Small):
+    def forward(self, x: Tensor) -> Tensor:
+        with torch.no_grad():
+            most = super().forward(x)
+        return most + 0.05 * super().forward(x.flip(3))
+
+
+class ScaledInPlace(Small):
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(_ScaledInPlace.apply(x.clone()))
+
+
 class StraightThrough(Small):
     def forward(self, x: Tensor) -> Tensor:
         x = _Sign.apply(self.first_norm(self.first(x)))
@@ -101,6 +148,10 @@ class CallsFunctionally(Small):
 
 
 NETWORKS = (
+    OddNetwork("gradient of a part by a function", lambda: GradientOfAPart().eval()),
+    OddNetwork("detached in part", lambda: sequential(DetachedInPart())),
+    OddNetwork("no_grad in part", lambda: NoGradInPart().eval()),
+    OddNetwork("function that writes in place", lambda: ScaledInPlace().eval()),
     OddNetwork("functional call", lambda: CallsFunctionally().eval()),
     OddNetwork("straight-through sign", lambda: StraightThrough().eval()),
     OddNetwork("straight-through rounding with an argument", lambda: sequential(Rounded())),

@@ -66,6 +66,43 @@ def _none(logits: Tensor) -> None:
     return None
 
 
+def _percent(logits: Tensor) -> Tensor:
+    return 100 * logits.softmax(1)
+
+
+def _one(logits: Tensor) -> Tensor:
+    return logits[:, :1]
+
+
+class _OwnTensor(Tensor):
+    pass
+
+
+def _own_class(logits: Tensor) -> Tensor:
+    return logits.as_subclass(_OwnTensor)
+
+
+def _log_probabilities(logits: Tensor) -> Tensor:
+    return logits.log_softmax(1)
+
+
+def _double(logits: Tensor) -> Tensor:
+    return logits.double()
+
+
+def _strided(logits: Tensor) -> Tensor:
+    return torch.stack([logits, logits], -1)[..., 0]
+
+
+def _masked(logits: Tensor) -> Tensor:
+    """A class that is never predicted."""
+    return torch.cat([logits[:, :9], logits.new_full((len(logits), 1), -1e9)], 1)
+
+
+def _far_from_zero(logits: Tensor) -> Tensor:
+    return logits + 1e4
+
+
 def _maps(logits: Tensor) -> Tensor:
     return logits[:, :, None, None]
 
@@ -116,10 +153,23 @@ NETWORKS = (
             ("logits the wrong way round", _transposed, _SHAPE),
             ("one sum over the images", _summed, _SHAPE),
             ("probabilities", _softmax, "probabilities"),
+            ("percentages", _percent, "probabilities"),
+            ("one score", _one, "two classes or more"),
             ("NaN", _nan, "NaN"),
             ("infinities", _infinite, "infinite"),
             ("whole numbers", _whole, "int64"),
             ("complex numbers", _complex, "complex64"),
+        )
+    ),
+    *(
+        OddNetwork(f"returns {name}", lambda change=change: Output(change).eval())
+        for name, change in (
+            ("a tensor of its own class", _own_class),
+            ("log-probabilities", _log_probabilities),
+            ("float64", _double),
+            ("strided logits", _strided),
+            ("a class that is masked", _masked),
+            ("logits far from zero", _far_from_zero),
         )
     ),
     OddNetwork(

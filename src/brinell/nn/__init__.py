@@ -16,6 +16,7 @@ from brinell.nn.equivalence import (
     relative_difference,
     respond,
     same_random_numbers,
+    weighted_sum,
 )
 from brinell.nn.fold import fold_batch_norms
 from brinell.nn.freezing import freeze, frozen_names, frozen_norms, has_frozen_statistics
@@ -77,6 +78,7 @@ __all__ = [
     "tied_layers",
     "uniform",
     "weight_identity",
+    "weighted_sum",
     "widths",
     "xnor_weight",
 ]

@@ -120,12 +120,17 @@ def respond(network: Function, images: Tensor, *, gradients: bool) -> Response:
             return Response(network(images).detach(), None)
         inputs = images.detach().clone(memory_format=torch.preserve_format).requires_grad_()
         logits = network(inputs)
-        weights = torch.linspace(-1, 1.5, logits.shape[1], dtype=logits.dtype, device=logits.device)
         try:
-            (gradient,) = torch.autograd.grad((logits * weights).sum(), inputs)
+            (gradient,) = torch.autograd.grad(weighted_sum(logits).sum(), inputs)
         except RuntimeError:  # nothing leads back to the images, or not by a derivative
             return Response(logits.detach(), None)
     return Response(logits.detach(), gradient)
+
+
+def weighted_sum(logits: Tensor) -> Tensor:
+    """One number an image `(k,)`, in which every class has another weight: what gradients are compared of."""
+    weights = torch.linspace(-1, 1.5, logits.shape[1], dtype=logits.dtype, device=logits.device)
+    return (logits * weights).sum(1)
 
 
 def describe_difference(

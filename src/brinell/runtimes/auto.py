@@ -48,6 +48,8 @@ class Auto(Runtime):
                 networks.append(candidate().deploy(module, input_shape))
             except (ConfigurationError, UnsupportedError):  # not installed, not for this network, or wrong here
                 continue
+        if len(networks) == 1:  # such as one of float64, which takes no image that others are timed with
+            return networks[0]
         images = verification_images(input_shape, self.batch)
         return min(networks, key=lambda network: self._seconds(network, images))
 

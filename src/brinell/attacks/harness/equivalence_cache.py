@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
+from typing import Any, Final
 from weakref import WeakKeyDictionary
 
 import torch
@@ -12,7 +13,10 @@ from torch import nn
 
 from brinell.attacks.harness.network_check import NetworkTraits
 
-_HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+_HOOKS: Final = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+_OF_ALL_MODULES: Final = tuple(f"_global{name}" for name in (*_HOOKS, "_forward_hooks_always_called"))
+_FEW: Final = 64
+_PLAIN: Final = (bool, int, float, str, bytes, type(None), torch.dtype)
 
 
 @dataclass
@@ -21,6 +25,8 @@ class EquivalenceResults:
 
     traits: NetworkTraits | None = None
     verdicts: dict[tuple[str, str], str | None] = field(default_factory=dict)
+    gradient: tuple[str, ...] | None = None
+    """A remark on its input gradient; `None` before it was looked at."""
     differs: WeakKeyDictionary[nn.Module, tuple[str, ...]] = field(default_factory=WeakKeyDictionary)
     """By a network that is judged: a remark where this one, which gives its gradients, is not the same."""
 
@@ -54,10 +60,19 @@ def _token(network: nn.Module) -> Hashable:
             id(part),
             part.training if "training" in vars(part) else None,
             id(vars(part).get("forward")),
+            next((id(vars(kind)["forward"]) for kind in type(part).__mro__ if "forward" in vars(kind)), None),
             tuple(key for name in _HOOKS for key in (getattr(part, name, None) or ())),
-            tuple((key, value) for key, value in vars(part).items() if isinstance(value, (bool, int, float, str))),
+            tuple((key, repr(value)) for key, value in vars(part).items() if _is_plain(value)),
         )
         for part in network.modules()
     )
     tensors = tuple((id(tensor), tensor._version) for tensor in chain(network.parameters(), network.buffers()))
-    return parts, tensors
+    hooks_of_all = tuple(key for name in _OF_ALL_MODULES for key in (getattr(nn.modules.module, name, None) or ()))
+    return parts, tensors, hooks_of_all
+
+
+def _is_plain(value: Any) -> bool:
+    """A setting whose text says all of it: a number, a name, or a short list of such."""
+    if isinstance(value, (list, tuple)):
+        return len(value) <= _FEW and all(isinstance(item, _PLAIN) for item in value)
+    return isinstance(value, _PLAIN)

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from brinell.attacks.harness.equivalence_cache import EquivalenceResults, equivalence_results
 from brinell.attacks.harness.fast_forms import Form, Scores, folded, without_gradients
+from brinell.attacks.harness.gradient_check import describe_gradient, has_known_surrogates
 from brinell.attacks.harness.network_check import NetworkTraits, check_network
 from brinell.nn import (
     Response,
@@ -31,6 +32,9 @@ Role = Literal["scores", "gradients"]
 
 _TWIN: Final = 0.05
 """What the logits of a twin may differ by, of their spread, before it counts as another network."""
+
+_CHANGED: Final = 1e-4
+"""What logits of the same images may differ by, of their spread, before and after an attack."""
 
 _Build = Callable[[nn.Module, Form], Form | None]
 
@@ -54,6 +58,7 @@ class FrozenNetwork:
         self._compared: Tensor | None = None
         self._responses: dict[bool, Response] = {}
         self._folded: Form | None = None
+        self._first = torch.empty(0)
 
     def traits(self, images: Tensor) -> NetworkTraits:
         """What the network needs to be called with, from a first call on some of these images.
@@ -72,12 +77,15 @@ class FrozenNetwork:
         """The network itself, in the memory layout that is proved to make no difference."""
         if "judged" not in self._forms:
             self._forms["judged"] = self._in_its_layout(images)
+            self._first = respond(self._forms["judged"], self._images(), gradients=False).logits
         return self._forms["judged"]
 
     def form(self, role: Role, images: Tensor, precision: Precision = "float32") -> Form:
         """The fastest proved form for logits without a gradient (`scores`) or with one (`gradients`)."""
         if role not in self._forms:
             self._forms[role] = self._in_float32(role, images)
+            if role == "gradients":
+                self._check_gradient()
         if precision == "float32" or not self.traits(images).fast_forms:
             return self._forms[role]
         key = f"{role}, bfloat16"
@@ -104,7 +112,8 @@ class FrozenNetwork:
     @property
     def remarks(self) -> tuple[str, ...]:
         """What makes figures of this network doubtful."""
-        return () if self._results.traits is None else self._results.traits.remarks
+        traits = self._results.traits
+        return () if traits is None else traits.remarks + (self._results.gradient or ())
 
     def differing(self, judged: FrozenNetwork, images: Tensor) -> tuple[str, ...]:
         """A remark where this network, which gives the gradients, is not the judged one, as a twin may not be."""
@@ -131,6 +140,29 @@ class FrozenNetwork:
     def rejected(self) -> tuple[str, ...]:
         """Why faster forms of the roles in use are not used."""
         return tuple(dict.fromkeys(reason for role in self._forms for reason in self._results.rejected(role)))
+
+    def changed(self) -> tuple[str, ...]:
+        """A remark where the deployed network now gives the compared images other logits than it did before."""
+        if "judged" not in self._forms or self.remarks:
+            return ()
+        again = respond(self._forms["judged"], self._images(), gradients=False).logits
+        if relative_difference(again, self._first) <= _CHANGED:
+            return ()
+        return (
+            "the network gave the same images other logits after the attack than before it: it changes its own state, "
+            "so that figures of it depend on what was computed before",
+        )
+
+    def _check_gradient(self) -> None:
+        """Compare the gradient with what the logits do, once a network, unless it is known to be a surrogate."""
+        if self._results.gradient is not None:
+            return
+        self._results.gradient = ()
+        deployed = self._forms["judged"]
+        known = self.module is not None and has_known_surrogates(self.module)
+        if not (known or self.remarks or self.traits(self._images()).random):
+            response, scores = (self._response(deployed, gradients=each) for each in (True, False))
+            self._results.gradient = describe_gradient(deployed, self._images(), response, scores.logits)
 
     def _in_its_layout(self, images: Tensor) -> Form:
         traits = self.traits(images)

@@ -20,6 +20,8 @@ _OTHERS_OF_ITS_BATCH = (
 )
 _REPEATED: Final = 1e-4
 """What logits may differ by, of their spread, at a second call."""
+_SATURATED: Final = 0.9
+"""Size of what a tanh returns, above which less than a fifth of its slope is left."""
 _ALONE: Final = 0.02
 """What logits may differ by, of their spread, between batches of several sizes, whose sums are in another order."""
 
@@ -84,6 +86,11 @@ def check_logits(logits: object, count: int) -> Tensor:
     if not logits.is_floating_point() or logits.layout is not torch.strided:
         kind = logits.dtype if logits.layout is torch.strided else f"{logits.layout} (a dense tensor is accepted)"
         raise ModelError(f"model: expected logits of a floating-point type, not {kind}")
+    if logits.shape[1] < 2:
+        raise ModelError(
+            f"model: expected logits of two classes or more, not {logits.shape[1]}; of one score return two, such as "
+            "torch.cat([-score, score], 1) / 2"
+        )
     if not bool(torch.isfinite(logits).all()):
         bad = int((~torch.isfinite(logits).all(1)).sum())
         raise ModelError(f"model: logits are NaN or infinite for {bad} of {count} images")
@@ -115,20 +122,30 @@ def _of_batch_norms(network: object) -> list[str]:
 
 
 def _of_logits(logits: Tensor) -> list[str]:
-    if logits.shape[1] < 2 or bool((logits < 0).any()) or bool((logits > 1).any()) or not bool((logits > 0.5).any()):
+    size = logits.abs()
+    if bool((size > 1).any()):
         return []
-    return [
-        "all of its logits lie within 0 and 1, as those behind a sigmoid do: return the scores before it, because the "
-        "gradient of a saturated sigmoid vanishes"
+    if not bool((logits < 0).any()):
+        function, limits, found = "sigmoid", "0 and 1", bool((logits > 0.5).any())
+    else:
+        function, limits, found = "tanh", "-1 and 1", bool((size > _SATURATED).double().mean() > 0.5)
+    return found * [
+        f"all of its logits lie within {limits}, as those behind a {function} do: return the scores before it, because "
+        f"the gradient of a saturated {function} vanishes"
     ]
 
 
 def _of_repeated_calls(network: Callable[[Tensor], Tensor], images: Tensor, logits: Tensor) -> list[str]:
-    """A remark where the same images have other logits at a second call, or most of them alone than in a batch."""
+    """A remark where the same images have other logits at a second call, or most of them alone than in a batch.
+
+    In that batch, each has another contrast: images of one brightness would hide what a network takes of all of them.
+    """
+    contrast = torch.linspace(1, 0.25, len(images)).view(-1, *[1] * (images.dim() - 1)).to(images)
+    varied = images * contrast
     try:
         with same_random_numbers(images.device), torch.no_grad():
-            again = network(images.clone())
-            alone = torch.cat([network(image.clone()) for image in images.split(1)])
+            again, together = network(images.clone()), network(varied.clone())
+            alone = torch.cat([network(image.clone()) for image in varied.split(1)])
     except Exception:  # a user's forward pass that takes no single image; it is called with batches
         return []
     if float(_distances(again, logits).amax()) > _REPEATED:
@@ -136,7 +153,7 @@ def _of_repeated_calls(network: Callable[[Tensor], Tensor], images: Tensor, logi
             "the network gives the same images other logits at a second call: it changes its own state, or draws from "
             "a generator of its own, so that figures of it depend on what was computed before"
         ]
-    return [f"the network: {_OTHERS_OF_ITS_BATCH}"] if float(_distances(alone, logits).median()) > _ALONE else []
+    return [f"the network: {_OTHERS_OF_ITS_BATCH}"] if float(_distances(alone, together).median()) > _ALONE else []
 
 
 def _distances(found: Tensor, expected: Tensor) -> Tensor:

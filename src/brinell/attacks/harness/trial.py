@@ -179,5 +179,5 @@ def run_trial(
         for chunk in craft_chunks(attack, oracle, batch, points, spare, seed, trace_every, batch_size, progress):
             parts.append(chunk_rows(attack, form, chunk, points, clean, rounded, keep_images))
             progress(attack.kind, chunk.stop, len(batch.images))
-        remarks = source.differing(network, batch.images) if white_box else ()
+        remarks = (*(source.differing(network, batch.images) if white_box else ()), *network.changed())
     return joined(parts, len(points), oracle.computation(network, remarks))

@@ -24,12 +24,18 @@ def float_weights(module: nn.Module) -> dict[str, Tensor]:
     """The weights of convolutions and linear layers by the name of their layer; a shared one under its first.
 
     Raises:
-        ModelError: there is none.
+        ModelError: there is none, or a weight is no parameter: it would be computed anew from others.
     """
     found: dict[str, Tensor] = {}
     for name, layer in module.named_modules():
-        if isinstance(layer, FLOAT_LAYERS) and not any(layer.weight is weight for weight in found.values()):
-            found[name] = layer.weight
+        if not isinstance(layer, FLOAT_LAYERS) or any(layer.weight is weight for weight in found.values()):
+            continue
+        if not isinstance(layer.weight, nn.Parameter):
+            raise ModelError(
+                f"{name}.weight is no parameter of the network: something (a hook, the forward pass) computes it from "
+                "other tensors; make it one, or compute it by torch.nn.utils.parametrize"
+            )
+        found[name] = layer.weight
     if not found:
         raise ModelError(f"{type(module).__name__} has no convolution or linear layer with float weights")
     return found
