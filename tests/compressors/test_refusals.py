@@ -176,7 +176,7 @@ def test_quantised_modules_are_refused_by_name() -> None:
 
 
 def test_probabilities_are_no_logits(sample: Dataset) -> None:
-    with pytest.raises(ModelError, match="gives probabilities, which add up to 1 for each image"):
+    with pytest.raises(ModelError, match="gives probabilities, which add up to one number for each image"):
         brinell.compress(Returns(lambda out: out.softmax(1)).eval(), FineTune(train=QUICK), train_data=sample)
 
 

@@ -70,6 +70,13 @@ def test_safetensors(tmp_path: Path) -> None:
     assert torch.equal(logits(build("resnet8", weights=str(tmp_path / "weights.safetensors"))), expected())
 
 
+def test_a_path_may_be_a_text(tmp_path: Path) -> None:
+    one, other = build("resnet8"), build("resnet8")
+    save_file(one.state_dict(), tmp_path / "model.safetensors")
+    load_weights(other, str(tmp_path / "model.safetensors"))
+    assert all(torch.equal(a, b) for a, b in zip(one.parameters(), other.parameters(), strict=True))
+
+
 def test_a_user_s_own_network(tmp_path: Path) -> None:
     one, other = nn.Linear(3, 2), nn.Linear(3, 2)
     torch.save(one.state_dict(), tmp_path / "weights.pt")

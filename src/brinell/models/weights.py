@@ -27,7 +27,7 @@ _LISTED: Final = 8
 """Names that an error lists of either side."""
 
 
-def load_weights(model: nn.Module, path: Path) -> None:
+def load_weights(model: nn.Module, path: str | Path) -> None:
     """Load a checkpoint into `model` in place.
 
     The tensors may lie under `state_dict`, `model_state_dict`, `model`, `net` or `ema`. Their names may carry `module.`
@@ -49,6 +49,7 @@ def load_weights(model: nn.Module, path: Path) -> None:
         >>> all(torch.equal(a, b) for a, b in zip(one.parameters(), other.parameters()))
         True
     """
+    path = Path(path)
     architecture = getattr(model, "architecture", None)
     spare = tuple(getattr(architecture, "spare", ()))
     published = getattr(architecture, "published_names", {})

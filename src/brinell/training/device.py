@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.dropout import _DropoutNd
 
+from brinell.attacks.harness.predictions import looks_like_probabilities
 from brinell.core import ConfigurationError, ModelError
 from brinell.data import Dataset, MappedImages
 from brinell.nn import frozen_evaluation, has_frozen_statistics
@@ -132,10 +133,9 @@ def check_logits(logits: object, data: Dataset) -> None:
         raise ModelError(f"the model must give logits (N, classes), not {tuple(logits.shape)} for {count} images")
     if not logits.is_floating_point():
         raise ModelError(f"the model must give logits of a floating-point type, not {logits.dtype}")
-    sums = logits.detach().float().sum(1)
-    if count > 1 and logits.shape[1] > 1 and bool((logits >= 0).all()) and bool(((sums - 1).abs() < 1e-4).all()):
+    if count > 1 and looks_like_probabilities(logits.detach().float()):
         raise ModelError(
-            "the model gives probabilities, which add up to 1 for each image; return the logits before softmax"
+            "the model gives probabilities, which add up to one number for each image; return the logits before softmax"
         )
     highest = int(data.labels.max())
     if logits.shape[1] <= highest:

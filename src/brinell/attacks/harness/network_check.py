@@ -145,7 +145,7 @@ def _of_repeated_calls(network: Callable[[Tensor], Tensor], images: Tensor, logi
     try:
         with same_random_numbers(images.device), torch.no_grad():
             again, together = network(images.clone()), network(varied.clone())
-            alone = torch.cat([network(image.clone()) for image in varied.split(1)])
+            alone = torch.cat([network(image.clone()) for image in varied[-2:].split(1)])
     except Exception:  # a user's forward pass that takes no single image; it is called with batches
         return []
     if float(_distances(again, logits).amax()) > _REPEATED:
@@ -153,7 +153,7 @@ def _of_repeated_calls(network: Callable[[Tensor], Tensor], images: Tensor, logi
             "the network gives the same images other logits at a second call: it changes its own state, or draws from "
             "a generator of its own, so that figures of it depend on what was computed before"
         ]
-    return [f"the network: {_OTHERS_OF_ITS_BATCH}"] if float(_distances(alone, together).median()) > _ALONE else []
+    return [f"the network: {_OTHERS_OF_ITS_BATCH}"] if float(_distances(alone, together[-2:]).amin()) > _ALONE else []
 
 
 def _distances(found: Tensor, expected: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ from brinell.attacks.harness.losses import best_other
 from brinell.attacks.harness.network_check import check_logits
 
 _SLACK = 1e-4
-_ROWS = 4
+_ROWS = 2
 """Rows of one sum that are none by chance."""
 
 
