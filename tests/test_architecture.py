@@ -37,7 +37,8 @@ TREES = {str(path.relative_to(SOURCE)): ast.parse(path.read_text()) for path in 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 
 LONGEST_FILE = 300
-LONGEST_FUNCTION = 60
+LONGEST_BODY = 40
+"""Lines of a function between its docstring and its end: a signature of many settings has a line for each."""
 MOST_FILES = 20
 
 # Unpickling runs what a file says; so do eval and its like.
@@ -328,10 +329,9 @@ def test_files_and_functions_are_short() -> None:
             offenders.append(f"{path}: {length} lines")
         for node in ast.walk(tree):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-                docstring = node.body[0] if ast.get_docstring(node) else None
-                described = 0 if docstring is None else (docstring.end_lineno or 0) - docstring.lineno + 1
-                length = (node.end_lineno or 0) - node.lineno + 1 - described
-                if length > LONGEST_FUNCTION:
+                body = node.body[1:] if ast.get_docstring(node) else node.body
+                length = (node.end_lineno or 0) - body[0].lineno + 1 if body else 0
+                if length > LONGEST_BODY:
                     offenders.append(f"{path}: {node.name} has {length} lines")
     assert not offenders
 

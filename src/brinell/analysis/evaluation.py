@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import polars as pl
 
-from brinell.analysis.collect import CLEAN, collect_tables, concatenate
+from brinell.analysis.collect import CLEAN, CollectedTables, collect_tables, concatenate
 from brinell.analysis.coverage import coverage, variant_states
 from brinell.analysis.labels import labels
 from brinell.analysis.material.breaking import breaking_line
@@ -160,15 +160,13 @@ def load(store: RunStore) -> Evaluation:
     names = labels(plan)
     measured = collect_tables(store, plan, names)
     failures: dict[str, Failure] = _or_nothing("Failures are", store.failures, {}, store, measured.problems)
-    made = _made(store, plan, measured.problems)
-    states = variant_states(plan, made, failures, names)
+    states = variant_states(plan, _made(store, plan, measured.problems), failures, names)
     every = concatenate(measured.readings, READING_SCHEMA)
     attacked = _planned_order(every.filter(pl.col("kind") != CLEAN), plan, names)
     table = variants(store, plan, names, states, every, measured.problems)
     line, can_break = breaking_line(plan.classes), _can_break(plan, measured.problems)
-    worst, averaged = concatenate(measured.worst, WORST_SCHEMA), seed_means(attacked)
-    traced = concatenate(measured.traces, TRACE_SCHEMA)
-    stresses, computations = _stresses(plan), concatenate(measured.computations, COMPUTATION_SCHEMA)
+    worst, traced, computations = _of_all_trials(measured)
+    averaged, stresses = seed_means(attacked), _stresses(plan)
     said = notes(store, plan, names, measured.problems)
     return Evaluation(
         plan=plan,
@@ -207,6 +205,15 @@ def _or_nothing(what: str, read: Callable[[], T], nothing: T, store: RunStore, p
     except BrinellError as error:
         problems.append(f"{what} left out: {first_line(store, error)}")
         return nothing
+
+
+def _of_all_trials(measured: CollectedTables) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+    """The worst cases, the traces and the diagnostics of computations, each as one table."""
+    return (
+        concatenate(measured.worst, WORST_SCHEMA),
+        concatenate(measured.traces, TRACE_SCHEMA),
+        concatenate(measured.computations, COMPUTATION_SCHEMA),
+    )
 
 
 def _made(store: RunStore, plan: StudyPlan, problems: list[str]) -> set[str]:

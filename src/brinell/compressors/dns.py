@@ -130,16 +130,10 @@ class DNS(Compressor):
         last = round(self.stop * self.train.epochs * len(Batches(run.data, self.train, seed)))
         done: list[list[Surgery]] = []
         for stage, names in enumerate(phases, start=1):
+            layers = {name: [module.get_submodule(other) for other in tied[name]] for name in names}
             surgeries = [
-                Surgery(
-                    module.get_submodule(name),
-                    name,
-                    kept=kept.get(name),
-                    c=c.get(name, 0.0),
-                    seed=seed,
-                    tied=[module.get_submodule(other) for other in tied[name][1:]],
-                )
-                for name in names
+                Surgery(layer, name, kept=kept.get(name), c=c.get(name, 0.0), seed=seed, tied=others)
+                for name, (layer, *others) in layers.items()
             ]
             for surgery in surgeries:
                 surgery.begin(last)

@@ -115,6 +115,16 @@ def sections(
     }
 
 
+_REASONS: Final = {
+    "baseline": "as it is: what everything is compared with",
+    "int8": "weights and activations of 8 bits; no training",
+    "pruned": "half of the multiply-accumulates; fine-tuned. budget: {bytes: 60 kB} asks for a size",
+    "bits-5": "powers of two of 5 bits: a third of the file or less",
+    "pruned-bits-5": "both: the smallest file here",
+}
+"""What each variant of the draft is for."""
+
+
 def write_draft(study: Mapping[str, Any], look: Look, hours: float, command: str) -> str:
     """The file, with the reason of each choice."""
     name, data, models, variants, attacks, probes = (
@@ -122,13 +132,6 @@ def write_draft(study: Mapping[str, Any], look: Look, hours: float, command: str
     )
     count = data["test"]["examples"]
     coarse = f"; on {count} images a point or two are noise" if count < _FEW else ""
-    reasons = {
-        "baseline": "as it is: what everything is compared with",
-        "int8": "weights and activations of 8 bits; no training",
-        "pruned": "half of the multiply-accumulates; fine-tuned. budget: {bytes: 60 kB} asks for a size",
-        "bits-5": "powers of two of 5 bits: a third of the file or less",
-        "pruned-bits-5": "both: the smallest file here",
-    }
     lines = [
         f"# A first study, written by `brinell init`. The network has {look.layers} layers, {look.parameters:,}",
         f"# parameters, {look.macs:,} multiply-accumulates an image and a file of {look.file_bytes:,} bytes.",
@@ -147,7 +150,7 @@ def write_draft(study: Mapping[str, Any], look: Look, hours: float, command: str
         "variants:",
     ]
     for variant, entry in variants.items():
-        lines += [f"  # {reasons[variant]}", f"  {variant}: {_flow(entry)}"]
+        lines += [f"  # {_REASONS[variant]}", f"  {variant}: {_flow(entry)}"]
     lines += [
         "",
         f"# Within {look.epsilon:g}/255 one step along the gradient leaves about half of the accuracy.",

@@ -65,20 +65,18 @@ def figure(evaluation: Evaluation, styles: Mapping[str, Style]) -> Figure | None
             part
             for at in picks
             for network, chosen in networks
-            for part in _pair(
-                _joined(at, network),
-                [row for row in chosen if row["at"] == at],
-                line,
-                styles,
-                at=False,
-                legend=True,
-            )
+            for part in _pair(_joined(at, network), _only(chosen, at), line, styles, at=False, legend=True)
         ),
         frame=pl.DataFrame(rows).drop("marked"),
         picks=tuple(PickOption(at, at) for at in picks),
         picked=_first(evaluation, picks),
         pick_title="Attack",
     )
+
+
+def _only(rows: Sequence[Mapping[str, Any]], at: str) -> list[Mapping[str, Any]]:
+    """Those of one strength."""
+    return [row for row in rows if row["at"] == at]
 
 
 def _joined(at: str, network: str) -> str:
