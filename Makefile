@@ -7,7 +7,7 @@ JOBS ?= 2
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test test-all check docs clean
+.PHONY: demo test test-all check results docs clean
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -31,7 +31,11 @@ check: $(VENV)/.installed
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-docs: $(VENV)/.installed
+# Pages and tables of the runs whose rows are in results/.
+results: $(VENV)/.installed
+	$(BIN)/python results/build.py
+
+docs: $(VENV)/.installed results
 	$(BIN)/mkdocs build --strict
 
 clean:
