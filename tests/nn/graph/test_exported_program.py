@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from brinell.core import ModelError
 from brinell.nn.graph import GraphNetwork, NetworkGraph, count_classes, read_exported
+from brinell.nn.onnx_graph import open_session, run_session, to_onnx
 
 
 class Usual(nn.Module):
@@ -118,6 +119,34 @@ def test_it_computes_what_the_module_computes(
         expected.square().sum().backward()
         found.square().sum().backward()
         torch.testing.assert_close(other.grad, one.grad)
+
+
+class Sizes(nn.Module):
+    """Every operator that takes sizes, with the number of images among them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("ramp", torch.arange(8.0))
+
+    def forward(self, x: Tensor) -> Tensor:
+        images = x.shape[0]
+        x = x.view(images, 3, 64).reshape(images, 3, 8, 8).unflatten(1, (1, 3))[:, 0]
+        ramp = self.ramp.reshape(1, 1, 1, 8).expand(images, 3, 8, 8) + self.ramp.repeat(images, 3, 8, 1)
+        x = (x * ramp).transpose(1, 2).reshape(images, -1)
+        return x.narrow(0, 0, images).narrow(1, 0, 6)
+
+
+@pytest.mark.parametrize(
+    ("build", "batch"), [(Usual, 2), (Usual, None), (Shared, None), (Attention, 2), (Attention, None), (Sizes, None)]
+)
+def test_its_onnx_graph_takes_any_number_of_images(
+    build: Callable[[], nn.Module], batch: int | None, tmp_path: Path
+) -> None:
+    pytest.importorskip("onnxruntime")
+    module = trained(build())
+    session = open_session(to_onnx(rebuilt(export(module, tmp_path / "a.pt2", batch)), (3, 8, 8)))
+    images = torch.rand(5, 3, 8, 8)
+    assert torch.allclose(run_session(session, images), module(images), atol=1e-5)
 
 
 def test_layers_keep_their_names_and_types(tmp_path: Path) -> None:

@@ -41,6 +41,39 @@ native_group_norm
 
 _NAMES: Final = " ".join((_ELEMENTWISE, _SHAPES, _REDUCTIONS, _WINDOWS, _PRODUCTS, _NORMS)).split()
 
+
+def _size(values: Any, dim: int) -> Any:
+    return values.shape[dim]
+
+
+def _view(values: Any, size: Any) -> Any:
+    return values.view(size)
+
+
+def _expand(values: Any, size: Any, *, implicit: bool = False) -> Any:
+    return values.expand(size)
+
+
+def _repeat(values: Any, repeats: Any) -> Any:
+    return values.repeat(repeats)
+
+
+def _unflatten(values: Any, dim: Any, sizes: Any) -> Any:
+    return values.unflatten(dim, sizes)
+
+
+# The exporter to ONNX follows the number of images only into functions that parse their arguments from Python.
+_SIZED: Final[dict[str, Callable[..., Any]]] = {
+    "sym_size.int": _size,
+    "view": _view,
+    "_unsafe_view": _view,
+    "reshape": torch.reshape,
+    "expand": _expand,
+    "repeat": _repeat,
+    "narrow": torch.narrow,
+    "unflatten.int": _unflatten,
+}
+
 _PYTHON: Final[dict[str, Callable[..., Any]]] = {
     "relu": torch.relu,  # as modules call it, so that what looks for rectifiers finds them
     "add.Tensor": torch.add,
@@ -63,6 +96,7 @@ def _find(name: str) -> Callable[..., Any]:
 
 OPERATORS: Final[dict[str, Callable[..., Any]]] = {
     **{name: _find(name) for name in _NAMES if hasattr(torch.ops.aten, name.partition(".")[0])},
+    **_SIZED,
     **_PYTHON,
 }
 """By the names of ATen's overloads (`default` left out). None reads or writes memory outside its arguments or makes a
