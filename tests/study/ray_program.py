@@ -29,20 +29,20 @@ def main(study: Path, folder: Path) -> None:
     first = run(value, out="run", executor="ray", workers=1, threads=1, observe=kill)
     failures = [*RunStore.open(Path("run")).failures()]
     second = run(value, out="run", executor="ray", workers=2, threads=1)
-    said = {
+    result = {
         "killed": killed,
         "first": sorted({ending.status for ending in first.endings}),
         "failures": failures,
         "second": sorted({ending.status for ending in second.endings}),
     }
-    print(json.dumps(said))
+    print(json.dumps(result))
 
 
 def ours(process: Path) -> bool:
     """Whether it is a worker of the Ray that this process has started."""
     try:
         names = (process / "cmdline").read_bytes()
-        return b"ray::_Hand" in names and (process / "cwd").resolve() == Path.cwd()
+        return b"ray::_WorkerActor" in names and (process / "cwd").resolve() == Path.cwd()
     except OSError:
         return False
 

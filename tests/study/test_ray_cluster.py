@@ -30,11 +30,11 @@ def test_rows_are_those_of_the_serial_executor_also_where_a_worker_dies(tmp_path
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    said = json.loads(done.stdout.splitlines()[-1])
-    assert len(said["killed"]) == 1
-    assert said["first"] == ["done"]
-    assert said["second"] == []
-    assert said["failures"] == []
+    result = json.loads(done.stdout.splitlines()[-1])
+    assert len(result["killed"]) == 1
+    assert result["first"] == ["done"]
+    assert result["second"] == []
+    assert result["failures"] == []
     run(Study.parse(yaml.safe_load(TINY)), out=tmp_path / "serial", threads=1)
     assert_equal_rows(tmp_path / "serial", tmp_path / "run")
 

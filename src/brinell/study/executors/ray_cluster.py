@@ -20,36 +20,39 @@ from brinell.study.executors.task_queue import TaskQueue
 from brinell.study.tasks import Task, TaskResult
 from brinell.study.worker_context import WorkerContext
 
-_LISTEN = 0.5
-"""Seconds between two questions to the workers how far they are."""
-_QUIET: Final = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
-"""Nobody's study is reported to anyone."""
+_PROGRESS_EVERY = 0.5
+"""Seconds between two requests of the workers' progress."""
+_ENVIRONMENT: Final = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
+"""Ray sends no usage statistics, and leaves the GPUs visible to workers that reserve none."""
 
 
-class _Hand:
-    """What a worker runs: `run_task` in one thread, and in another the answer to how far it is."""
+class _WorkerActor:
+    """The Ray actor of one worker: `run` runs a task in one thread while `progress` answers in another."""
 
     def __init__(self, context: WorkerContext, threads: int, folder: str) -> None:
         os.chdir(folder)  # where the study's relative paths begin
         torch.set_num_threads(threads)
-        self.context, self.said = context, ("starting", 0.0, 1.0)
+        self.context = context
+        self.latest = ("starting", 0.0, 1.0)
 
-    def ready(self) -> str:
-        """The node that it is on."""
+    def node(self) -> str:
+        """The id of the node that it is on."""
         node: str = importlib.import_module("ray").get_runtime_context().get_node_id()
         return node
 
-    def told(self) -> tuple[str, float, float]:
-        return self.said
+    def progress(self) -> tuple[str, float, float]:
+        """How far the task is: what is counted, how much of it is done, and of how much."""
+        return self.latest
 
-    def do(self, task: Task) -> TaskResult:
-        tell: Progress = lambda label, done, total: setattr(self, "said", (label, done, total))  # noqa: E731
-        return run_task(self.context, task, tell)
+    def run(self, task: Task) -> TaskResult:
+        """Run the task."""
+        record: Progress = lambda label, done, total: setattr(self, "latest", (label, done, total))  # noqa: E731
+        return run_task(self.context, task, record)
 
 
 @dataclass(eq=False)
 class _Worker:
-    """A worker in the cluster; what it was asked last is pending until it answers."""
+    """A worker in the cluster, as the driver sees it; `pending` is the result of its last call, until it is there."""
 
     actor: Any
     pending: Any
@@ -83,12 +86,12 @@ class Ray:
         """Keep every worker busy until a task has ended."""
         endings: list[TaskResult] = []
         while not endings:
-            self._hand_out()
+            self._assign_tasks()
             waiting = {worker.pending: worker for worker in self.workers if worker.pending is not None}
-            ready, _ = self.ray.wait(list(waiting), timeout=_LISTEN)
-            endings = [ending for answer in ready for ending in self._hear(waiting[answer])]
+            ready, _ = self.ray.wait(list(waiting), timeout=_PROGRESS_EVERY)
+            endings = [ending for answer in ready for ending in self._receive(waiting[answer])]
             if not ready:
-                self._ask(tell)
+                self._report_progress(tell)
         return endings
 
     def __enter__(self) -> Self:
@@ -96,7 +99,7 @@ class Ray:
             ray: Any = importlib.import_module("ray")
         except ImportError as error:
             raise ConfigurationError("executor: 'ray' is not installed; pip install 'brinell[ray]'") from error
-        for name, value in _QUIET.items():
+        for name, value in _ENVIRONMENT.items():
             os.environ.setdefault(name, value)
         self.ray: Any = ray
         quiet = {"log_to_driver": False, "logging_level": "ERROR"}
@@ -104,9 +107,9 @@ class Ray:
             ray.init(address="auto", **quiet)
         except ConnectionError:
             ray.init(address="local", num_cpus=self.threads * self.limit, include_dashboard=False, **quiet)
-        self.kind = ray.remote(
+        self.actor_class = ray.remote(
             num_cpus=self.threads, num_gpus=1 if ray.cluster_resources().get("GPU") else 0, max_concurrency=2
-        )(_Hand)
+        )(_WorkerActor)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -115,12 +118,12 @@ class Ray:
         self.workers.clear()
         self.ray.shutdown()
 
-    def _hand_out(self) -> None:
+    def _assign_tasks(self) -> None:
         while len(self.workers) < min(
             self.limit, len(self.queue) + len(self.lost) + sum(1 for each in self.workers if each.task)
         ):
-            actor = self.kind.remote(self.context, self.threads, str(Path.cwd()))
-            self.workers.append(_Worker(actor, actor.ready.remote()))
+            actor = self.actor_class.remote(self.context, self.threads, str(Path.cwd()))
+            self.workers.append(_Worker(actor, actor.node.remote()))
         for worker in self.workers:
             if (self.queue or self.lost) and worker.started and worker.task is None:
                 busy = any(other.task is not None for other in self.workers)
@@ -128,10 +131,10 @@ class Ray:
                 if task is None:
                     continue
                 worker.task, worker.variant = task, task.variant.key
-                worker.pending = worker.actor.do.remote(task)
+                worker.pending = worker.actor.run.remote(task)
 
-    def _hear(self, worker: _Worker) -> list[TaskResult]:
-        """A worker's answer: it is there, or its task has ended, or it is no more."""
+    def _receive(self, worker: _Worker) -> list[TaskResult]:
+        """What the worker's last call gave: it has started, its task has ended, or it is lost."""
         errors = self.ray.exceptions
         try:
             answer = self.ray.get(worker.pending)
@@ -139,9 +142,9 @@ class Ray:
             if isinstance(error.cause, StoreError):
                 raise StoreError(str(error.cause)) from None
             raise
-        except errors.RayActorError as error:
+        except (errors.RayActorError, errors.ObjectLostError) as error:  # of a node that died with its worker's answer
             self.workers.remove(worker)
-            return self._replace(worker, _first_line(error))
+            return self._retry(worker, _first_line(error))
         worker.pending = None
         if not worker.started:
             worker.started, worker.node = True, answer
@@ -151,8 +154,8 @@ class Ray:
         worker.task = None
         return [answer]
 
-    def _replace(self, worker: _Worker, cause: str) -> list[TaskResult]:
-        """The worker is gone: its task is tried again, on another node if there is one, or has failed."""
+    def _retry(self, worker: _Worker, cause: str) -> list[TaskResult]:
+        """The worker is lost: its task is tried again, on another node if there is one, or has failed."""
         task = worker.task
         if task is None:
             if not worker.started:
@@ -162,20 +165,20 @@ class Ray:
         self.context.store.clear_running(task.id)
         if self.lost.retry(task, worker.node):
             return []
-        return [worker_lost_result(self.context.store, task, f"the worker is gone ({cause})", self.lost.deaths(task))]
+        return [worker_lost_result(self.context.store, task, f"the worker is lost ({cause})", self.lost.deaths(task))]
 
-    def _ask(self, tell: Tell) -> None:
-        """Pass on how far the workers are; one that does not answer now is asked again."""
-        asked = {worker.actor.told.remote(): worker.task for worker in self.workers if worker.task is not None}
-        answers, _ = self.ray.wait(list(asked), num_returns=len(asked), timeout=_LISTEN) if asked else ([], [])
+    def _report_progress(self, tell: Tell) -> None:
+        """Pass on how far the workers are; one that does not answer in time is asked again later."""
+        calls = {worker.actor.progress.remote(): worker.task for worker in self.workers if worker.task is not None}
+        answers, _ = self.ray.wait(list(calls), num_returns=len(calls), timeout=_PROGRESS_EVERY) if calls else ([], [])
         for answer in answers:
-            task = asked[answer]
+            task = calls[answer]
             try:
-                said = self.ray.get(answer)
-            except self.ray.exceptions.RayActorError:
+                progress = self.ray.get(answer)
+            except (self.ray.exceptions.RayActorError, self.ray.exceptions.ObjectLostError):
                 continue
             if task is not None:
-                tell(TaskProgress(task, *said))
+                tell(TaskProgress(task, *progress))
 
 
 def _first_line(error: Exception) -> str:
