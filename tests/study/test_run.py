@@ -424,3 +424,17 @@ def test_a_damaged_variant_is_named_and_made_again(done, tiny_study, tmp_path, d
     assert store.has_whole_variant(key)
     assert (file.parent / "notes.txt").read_text() == "precious"
     assert_equal_rows(done, tmp_path / "run")
+
+
+def test_a_damaged_checkpoint_is_named_and_its_training_begins_again(done, tiny_study, tmp_path):
+    shutil.copytree(done, tmp_path / "run")
+    store = RunStore.open(tmp_path / "run")
+    key = store.plan().variants[0].key
+    shutil.rmtree(store.variant(key))
+    (store.scratch(key) / "training.safetensors").write_bytes(b"damaged")
+    events = []
+    result = run(tiny_study, out=tmp_path / "run", threads=1, observe=events.append)
+    assert [ending.status for ending in result.endings] == ["done"]
+    assert events[0].damaged == (f"scratch/{key}/training.safetensors",)
+    assert not (tmp_path / "run" / "scratch" / key).exists()
+    assert_equal_rows(done, tmp_path / "run")

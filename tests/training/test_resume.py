@@ -13,6 +13,7 @@ from torch import nn
 from brinell.core import StoreError
 from brinell.data import Dataset, build
 from brinell.models import ResNet8
+from brinell.store import content_hash_fits
 from brinell.training import History, Train, checkpoint_intervals, fit, histories
 from brinell.training.checkpoint import FILE
 
@@ -95,21 +96,20 @@ def test_killed_in_the_middle_of_a_write(tmp_path: Path, digits: Dataset, monkey
     train = Train(epochs=2, batch_size=32, learning_rate=0.05)
     whole = network()
     fit(whole, digits, train, seed=0)
-    from brinell.training import checkpoint
+    real, writes = Path.write_bytes, 0
 
-    real, writes = checkpoint.save_file, 0
-
-    def dies(tensors: dict[str, torch.Tensor], path: Path, metadata: dict[str, str]) -> None:
+    def dies(path: Path, data: bytes) -> int:
         nonlocal writes
         writes += 1
         if writes == 2:
-            Path(path).write_bytes(b"half a file")
+            real(path, data[: len(data) // 2])
             raise KilledError
-        real(tensors, path, metadata=metadata)
+        return real(path, data)
 
-    monkeypatch.setattr(checkpoint, "save_file", dies)
-    with pytest.raises(KilledError):
-        fit(network(), digits, train, seed=0, checkpoint=tmp_path)
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "write_bytes", dies)
+        with pytest.raises(KilledError):
+            fit(network(), digits, train, seed=0, checkpoint=tmp_path)
     module = network()
     fit(module, digits, train, seed=0, checkpoint=tmp_path)
     for name, tensor in whole.state_dict().items():
@@ -152,6 +152,24 @@ def test_a_damaged_checkpoint_is_one_clear_error(tmp_path: Path, digits: Dataset
         file.write_bytes(damaged)
         with pytest.raises(StoreError, match="delete it to start over"):
             fit(network(), digits, Train(epochs=1), seed=0, checkpoint=tmp_path)
+
+
+def test_no_flipped_bit_of_a_checkpoint_is_accepted(tmp_path: Path, digits: Dataset) -> None:
+    """Each of its bytes counts: 10,000 flips by the hash alone, every hundredth through what reads the file."""
+    fit(network(), digits, Train(epochs=1), seed=0, checkpoint=tmp_path)
+    file, chance = tmp_path / FILE, random.Random(0)  # noqa: S311
+    whole = file.read_bytes()
+    assert content_hash_fits(whole, FILE)
+    for flip in range(10_000):
+        place, bit = chance.randrange(len(whole)), 1 << chance.randrange(8)
+        damaged = whole[:place] + bytes([whole[place] ^ bit]) + whole[place + 1 :]
+        assert not content_hash_fits(damaged, FILE)
+        if flip % 100 == 0:
+            file.write_bytes(damaged)
+            with pytest.raises(StoreError, match="delete it to start over"):
+                histories(tmp_path)
+            with pytest.raises(StoreError, match="delete it to start over"):
+                fit(network(), digits, Train(epochs=1), seed=0, checkpoint=tmp_path)
 
 
 def test_histories_are_found_in_the_order_of_their_folders(tmp_path: Path, digits: Dataset) -> None:

@@ -2,6 +2,9 @@
 
 from brinell.store.archive import restore_archive, write_archive
 from brinell.store.atomic import atomic_folder, atomic_path, write_bytes, write_text
+from brinell.store.content_hash import FIELD as CONTENT_HASH_FIELD
+from brinell.store.content_hash import UNFILLED as UNFILLED_CONTENT_HASH
+from brinell.store.content_hash import content_hash_fits, with_content_hash
 from brinell.store.lock import locked
 from brinell.store.named_variants import name_variant, name_variants, named_variant
 from brinell.store.run import RunStore
@@ -9,11 +12,14 @@ from brinell.store.tables import frame_of_schema, read_footer, read_table, write
 from brinell.store.task_status import Failure, Running
 
 __all__ = [
+    "CONTENT_HASH_FIELD",
+    "UNFILLED_CONTENT_HASH",
     "Failure",
     "RunStore",
     "Running",
     "atomic_folder",
     "atomic_path",
+    "content_hash_fits",
     "frame_of_schema",
     "locked",
     "name_variant",
@@ -22,6 +28,7 @@ __all__ = [
     "read_footer",
     "read_table",
     "restore_archive",
+    "with_content_hash",
     "write_archive",
     "write_bytes",
     "write_table",

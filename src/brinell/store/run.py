@@ -15,6 +15,7 @@ from brinell.core import StoreError, StudyPlan
 from brinell.store import probe_files, task_status, variant_files
 from brinell.store.atomic import make_folder, write_text
 from brinell.store.change_token import change_token
+from brinell.store.checkpoints import damaged_checkpoints, remove_damaged_checkpoints
 from brinell.store.integrity import read_object, read_study_plan, write_object, write_plan
 from brinell.store.lock import is_locked, locked
 from brinell.store.ownership import check_own_folder, check_reported_folder
@@ -274,7 +275,7 @@ class RunStore:
         return task_status.running(self.root)
 
     def scratch(self, key: str) -> Path:
-        """Folder for the checkpoints of a variant in the making; created on demand.
+        """Folder for the checkpoints of a variant in the making; created on demand, and rid of damaged ones.
 
         Raises:
             StoreError: a link, a named pipe or the like stands in it.
@@ -282,7 +283,12 @@ class RunStore:
         path = self._path("scratch", key)
         check_tree(self.root, "scratch", key)
         make_folder(path)
+        remove_damaged_checkpoints(self.root, key)
         return path
+
+    def damaged_checkpoints(self, key: str) -> tuple[str, ...]:
+        """Checkpoints of the variant that are damaged, by their paths in the run: its making begins again."""
+        return tuple(damaged_checkpoints(self.root, key))
 
     def clear_scratch(self, key: str) -> None:
         """The variant is made: its checkpoints are of no more use."""

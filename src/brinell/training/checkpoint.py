@@ -11,13 +11,19 @@ from typing import Any
 
 import torch
 from safetensors import safe_open
-from safetensors.torch import save_file
+from safetensors.torch import load, save
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from brinell.core import StoreError
 from brinell.data import Dataset
-from brinell.store import atomic_path
+from brinell.store import (
+    CONTENT_HASH_FIELD,
+    UNFILLED_CONTENT_HASH,
+    content_hash_fits,
+    with_content_hash,
+    write_bytes,
+)
 from brinell.training.history import Epoch, History
 from brinell.training.settings import Train
 
@@ -60,8 +66,8 @@ class Checkpoint:
         for name, state in _states(module, optimizer).items():
             tensors |= {f"optimizer.{name}.{key}": _host(value) for key, value in state.items()}
         metadata = {"stage": self.stage, "identity": dict(self.identity), "position": asdict(position)}
-        with atomic_path(self.path) as temporary:
-            save_file(tensors, temporary, metadata={_METADATA: json.dumps(metadata)})
+        data = save(tensors, {_METADATA: json.dumps(metadata), CONTENT_HASH_FIELD: UNFILLED_CONTENT_HASH})
+        write_bytes(self.path, with_content_hash(data, FILE))
 
     def resume(self, module: nn.Module, optimizer: Optimizer) -> Position:
         """Put `module` and `optimizer` where the file left them; the start where there is no file.
@@ -171,9 +177,11 @@ def _position(metadata: Mapping[str, Any]) -> Position:
 
 def _read(path: Path, *, tensors: bool = True) -> tuple[dict[str, Any], dict[str, Tensor]]:
     try:
+        data = path.read_bytes()
+        if not content_hash_fits(data, FILE):
+            raise StoreError("its content is not what was written")
         with safe_open(path, framework="pt") as file:
             metadata = json.loads((file.metadata() or {})[_METADATA])
-            found = {name: file.get_tensor(name) for name in file.keys()} if tensors else {}  # noqa: SIM118
-            return {name: metadata[name] for name in ("stage", "identity", "position")}, found
+        return {name: metadata[name] for name in ("stage", "identity", "position")}, load(data) if tensors else {}
     except Exception as error:  # safetensors raises its own, the system's, and (on damage) several of Python's
         raise StoreError(f"{path} is no checkpoint that can be read: {error}; delete it to start over") from error

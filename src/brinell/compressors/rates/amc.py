@@ -18,7 +18,13 @@ from brinell.compressors.rates.rates import ChosenRates, RateProblem, Rates
 from brinell.core import Fraction, StoreError, content_key, derive_seed, require
 from brinell.data import Dataset
 from brinell.nn import copy_module
-from brinell.store import write_text
+from brinell.store import (
+    CONTENT_HASH_FIELD,
+    UNFILLED_CONTENT_HASH,
+    content_hash_fits,
+    with_content_hash,
+    write_bytes,
+)
 from brinell.training import digest
 
 FILE: Final = "amc.json"
@@ -74,7 +80,8 @@ class AMC(Rates):
         if found is None:
             found = self._search(case, *slices)
             if path is not None:
-                write_text(path, json.dumps({"identity": identity, **found}))
+                record = {"identity": identity, **found, CONTENT_HASH_FIELD: UNFILLED_CONTENT_HASH}
+                write_bytes(path, with_content_hash(json.dumps(record).encode(), FILE))
         return ChosenRates(found["shares"], {"amc": found["figures"]})
 
     def _score(self, case: RateProblem, data: Dataset) -> Score:
@@ -161,7 +168,10 @@ def _read(path: Path | None, identity: str) -> dict[str, Any] | None:
     if path is None or not path.is_file():
         return None
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        data = path.read_bytes()
+        if not content_hash_fits(data, FILE):
+            raise ValueError("its content is not what was written")
+        found = json.loads(data)
         if found["identity"] == identity:
             return {"shares": dict(found["shares"]), "figures": dict(found["figures"])}
     except (ValueError, KeyError, TypeError) as error:

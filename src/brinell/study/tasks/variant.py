@@ -40,9 +40,10 @@ class VariantTask(Task):
         return None if store.has_whole_variant(self.variant.key) else self
 
     def damaged(self, store: RunStore) -> Iterable[str]:
-        """The variant's folder, where there is one."""
+        """The variant's folder, where there is one, and checkpoints that are not gone on from."""
         if store.variant(self.variant.key).exists():
             yield f"variants/{self.variant.key}"
+        yield from store.damaged_checkpoints(self.variant.key)
 
     def run(self, context: WorkerContext, progress: Progress) -> None:
         """Make the variant. Training goes on from its last checkpoint, in the variant's scratch folder."""
