@@ -83,6 +83,16 @@ def test_several_files_are_read_a_few_rows_at_a_time(tmp_path: Path, monkeypatch
     same(load(tmp_path))
 
 
+def test_a_bad_image_is_named_by_its_file_among_several(tmp_path: Path) -> None:
+    table = rows()
+    images = [*table["image"].to_list()[:1], {"bytes": b"junk", "path": None}]
+    table[:3].write_parquet(tmp_path / "train-0.parquet")
+    pl.DataFrame({"image": images, "label": LABELS[:2]}).write_parquet(tmp_path / "train-1.parquet")
+    rows()[:1].write_parquet(tmp_path / "test.parquet")
+    with pytest.raises(DataError, match=r"train-1\.parquet: the image in row 1: cannot be decoded"):
+        load(tmp_path)
+
+
 def test_class_names_come_from_the_files_metadata(tmp_path: Path) -> None:
     metadata = '{"info": {"features": {"label": {"names": ["a", "b", "c", "d"], "_type": "ClassLabel"}}}}'
     rows().write_parquet(tmp_path / "train.parquet", metadata={"huggingface": metadata})

@@ -141,6 +141,19 @@ def test_an_image_that_is_none(tmp_path: Path) -> None:
         ImageNet(root=tmp_path, classes=1).load("test")
 
 
+def test_an_image_is_named_by_its_file(tmp_path: Path) -> None:
+    table(tmp_path / "test-0.parquet", [picture(256, 256)] * 2, [0, 0])
+    images = [{"bytes": png(picture(256, 256)), "path": None}, {"bytes": b"nothing", "path": None}]
+    pl.DataFrame({"image": images, "label": [0, 0]}).write_parquet(tmp_path / "test-1.parquet")
+    with pytest.raises(DataError, match=r"test-1\.parquet: the image in row 1 cannot be decoded"):
+        ImageNet(root=tmp_path, classes=1).load("test")
+    folder = tmp_path / "folders"
+    _folders(folder, "val", ["n01", "n02"])
+    (folder / "val" / "n02" / "image.png").write_bytes(b"nothing")
+    with pytest.raises(DataError, match=r"n02/image\.png cannot be decoded"):
+        ImageNet(root=folder, classes=2, size=40, resize=40).load("test")
+
+
 @pytest.mark.shared
 def test_the_real_samples(shared: Path) -> None:
     found = ImageNet(root=shared / "data" / "imagenet-samples", size=227).load("test")

@@ -66,7 +66,7 @@ class Arrays(Source):
     """By default those of an array `class_names`, or numbers."""
     test_share: Fraction = Field(0.2, gt=0, lt=1)
     """Share of each class in the test split, if the files define no splits."""
-    split_seed: int = Field(0, ge=0)
+    split_seed: int = Field(0, ge=0, lt=2**63)
     """Seed that selects the examples of `test_share`."""
     cache: Annotated[Path | None, NotInKey()] = None
     """Folder for decoded images; by default the user's cache folder."""

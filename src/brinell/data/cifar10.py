@@ -67,7 +67,9 @@ def _from_hub(name: str, split: str) -> Dataset:
         table = datasets.load_dataset(name, split=split)
         column = "img" if "img" in table.column_names else "image"
         table = table.cast_column(column, datasets.Image(decode=False))
-        images = decode((row["bytes"] for row in table[column]), len(table), (32, 32), name)
+        images = decode(
+            (row["bytes"] for row in table[column]), len(table), (32, 32), lambda row: f"{name}: the image in row {row}"
+        )
         labels = np.asarray(table["label"], dtype=np.int64)
     except DataError:
         raise

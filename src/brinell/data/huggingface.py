@@ -53,7 +53,7 @@ class HuggingFace(ResizedSource):
     """By default `label`, `labels`, `fine_label` or `class`, or the only column of whole numbers or words."""
     test_share: Fraction = Field(0.2, gt=0, lt=1)
     """Share of each class in the test split, if the data set has no splits."""
-    split_seed: int = Field(0, ge=0)
+    split_seed: int = Field(0, ge=0, lt=2**63)
     """Seed that selects the examples of `test_share`."""
     class_names: tuple[str, ...] | None = None
     """All classes in the order of their numbers; by default those of the data set."""
@@ -164,7 +164,7 @@ class HuggingFace(ResizedSource):
             (len(rows), self.channels, *self.height_width),
             lambda: (item for item in enumerate(table.images(column)) if item[0] in wanted),
             lambda item: self.fit(decode_image(_encoded(item[1]), self.channels)),
-            lambda item: f"{table.where}: the image in row {item[0]}",
+            lambda item: table.image_name(item[0]),
             self.on_error,
         )
         return Dataset(

@@ -42,7 +42,7 @@ class ImageFiles(ResizedSource):
     """Columns of paths (relative to `root`, or to the file's own folder), of labels, and of splits if it has one."""
     test_share: Fraction = Field(0.2, gt=0, lt=1)
     """Of every class, where nothing tells the splits."""
-    split_seed: int = Field(0, ge=0)
+    split_seed: int = Field(0, ge=0, lt=2**63)
     """Decides which examples `test_share` takes."""
     class_names: tuple[str, ...] | None = None
     """All classes in the order of their numbers, where a model numbers them otherwise than by name."""

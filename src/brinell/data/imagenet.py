@@ -78,7 +78,7 @@ class ImageNet(Source):
         ]
         numbers = {name: number for number, name in enumerate(names)}
         labels = np.array([numbers[path.parent.name] for path in files], dtype=np.int64)
-        images = decode(_contents(files), len(files), (self.size, self.size), str(folder), self._cut)
+        images = decode(_contents(files), len(files), (self.size, self.size), lambda row: str(files[row]), self._cut)
         return self._dataset(split, images, labels, files, names)
 
     def _cut(self, image: Image.Image) -> Image.Image:

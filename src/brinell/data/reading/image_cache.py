@@ -110,7 +110,7 @@ def _write(
             for item, done in zip(part, [pool.submit(convert, item) for item in part], strict=True):
                 try:
                     pixels = done.result()
-                except DataError as error:
+                except Exception as error:  # what reads and resizes images raises whatever it meets
                     message = f"{name(item)}: {error}"
                     if on_error != "skip":
                         raise DataError(message + _hint(on_error)) from error

@@ -13,6 +13,7 @@ import polars as pl
 
 from brinell.core import DataError, require
 from brinell.data.reading.files import check_regular
+from brinell.data.reading.parquet import image_name
 from brinell.store.tables import most_rows
 
 _ROWS: Final = 256
@@ -40,6 +41,10 @@ class ImageTable(ABC):
     @abstractmethod
     def images(self, column: str) -> Iterator[bytes | None]:
         """The encoded images, in order."""
+
+    def image_name(self, row: int) -> str:
+        """An image by where it lies."""
+        return f"{self.where}: the image in row {row}"
 
     @abstractmethod
     def files(self) -> list[Path]:
@@ -81,6 +86,11 @@ class ParquetTable(ImageTable):
             while len(part := self._read(path, column, start, _ROWS)):
                 yield from (part.struct.field("bytes") if isinstance(part.dtype, pl.Struct) else part)
                 start += len(part)
+
+    def image_name(self, row: int) -> str:
+        """By the file and the row in it."""
+        counts = [int(pl.scan_parquet(path, glob=False).select(pl.len()).collect().item()) for path in self.paths]
+        return image_name(self.paths, counts, row)
 
     def files(self) -> list[Path]:
         """The parquet files."""

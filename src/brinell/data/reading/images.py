@@ -15,12 +15,16 @@ Fit = Callable[[Image.Image], Image.Image]
 
 
 def decode(
-    encoded: Iterable[bytes], count: int, size: tuple[int, int], where: str, fit: Fit = lambda image: image
+    encoded: Iterable[bytes],
+    count: int,
+    size: tuple[int, int],
+    name: Callable[[int], str],
+    fit: Fit = lambda image: image,
 ) -> np.ndarray:
     """Decode `count` images (JPEG, PNG, ...) to RGB bytes `(count, 3, height, width)`; `fit` brings each to `size`.
 
     Raises:
-        DataError: an image cannot be decoded, or has another size (height, width); the message names its row.
+        DataError: an image cannot be decoded, or has another size (height, width); the message begins with its `name`.
     """
     images = np.empty((count, 3, *size), dtype=np.uint8)
     for row, data in enumerate(encoded):
@@ -29,9 +33,9 @@ def decode(
                 check_encoded(*image.size, len(data))
                 pixels = np.asarray(fit(to_eight_bits(image).convert("RGB")))
         except Exception as error:
-            raise DataError(f"{where}: the image in row {row} cannot be decoded: {error}") from error
+            raise DataError(f"{name(row)} cannot be decoded: {error}") from error
         if pixels.shape[:2] != size:
             found, expected = (f"{height} x {width}" for height, width in (pixels.shape[:2], size))
-            raise DataError(f"{where}: the image in row {row} is {found} pixels; expected {expected}")
+            raise DataError(f"{name(row)} is {found} pixels; expected {expected}")
         images[row] = pixels.transpose(2, 0, 1)
     return images

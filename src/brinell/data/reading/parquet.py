@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from collections.abc import Sequence
+from itertools import accumulate
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +22,13 @@ def find_parquet(root: Path, split: str) -> list[Path]:
         if files := sorted(folder.glob(f"{split}*.parquet")):
             return files
     return []
+
+
+def image_name(files: Sequence[Path], counts: Sequence[int], row: int) -> str:
+    """An image of several files, which hold `counts` rows, by its file and its row in that."""
+    ends = list(accumulate(counts))
+    at = min(bisect_right(ends, row), len(files) - 1)
+    return f"{files[at]}: the image in row {row - (ends[at] - counts[at])}"
 
 
 def read_parquet_images(
@@ -48,4 +58,5 @@ def read_parquet_images(
     if not labels.dtype.is_integer() or labels.null_count():
         raise DataError(f"{files[0]}: the column 'label' holds no whole numbers, or not everywhere")
     encoded = table[column].struct.field("bytes")
-    return decode(encoded, len(table), size, str(files[0]), fit), labels.to_numpy().astype(np.int64)
+    name = lambda row: image_name(files, list(map(len, tables)), row)  # noqa: E731
+    return decode(encoded, len(table), size, name, fit), labels.to_numpy().astype(np.int64)
