@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from brinell.core import (
     ROW_SCHEMA,
@@ -15,6 +16,7 @@ from brinell.core import (
     BrinellError,
     ConfigurationError,
     PlannedTrial,
+    PlannedVariant,
     Point,
     StudyPlan,
     content_key,
@@ -124,6 +126,15 @@ def test_schemas_name_types_that_tables_know() -> None:
         assert {kind.removesuffix("?") for kind in schema.values()} <= types
 
 
+def network(letter: str, **fields: object) -> PlannedVariant:
+    return PlannedVariant(
+        **{
+            "name": letter, "key": letter * 20, "seed": 0, "parent": None, "baseline": letter * 20, "family": "model",
+            "architecture": "", "settings": {}, **fields,
+        }
+    )  # fmt: skip
+
+
 def test_plans_survive_json_and_ignore_what_later_versions_add() -> None:
     plan = StudyPlan(
         name="study",
@@ -133,7 +144,7 @@ def test_plans_survive_json_and_ignore_what_later_versions_add() -> None:
         fingerprint="f",
         examples=5,
         config={"seeds": [0]},
-        variants=(),
+        variants=(network("b"),),
         trials=(
             PlannedTrial(
                 key="a" * 20,
@@ -155,6 +166,31 @@ def test_plans_survive_json_and_ignore_what_later_versions_add() -> None:
     assert StudyPlan.model_validate(written) == plan
     assert StudyPlan.model_validate({**written, "later": 1}) == plan
     assert isinstance(StudyPlan.model_validate(written).trials[0].points[0], Point)
+
+
+def test_a_plan_names_only_variants_that_it_holds_and_seeds_that_tables_hold() -> None:
+    trial = {
+        "key": "a" * 20, "attack": "pgd", "kind": "pgd", "spec": {}, "judged_on": "b" * 20, "crafted_on": "b" * 20,
+        "seed": 0, "view": "exact", "runtime": "reference", "random": True, "points": (), "blocks": (),
+    }  # fmt: skip
+    probe = {"key": "d" * 20, "kind": "gallery", "variant": "b" * 20, "spec": {}, "seed": 0}
+    whole = {
+        "name": "study", "classes": 2, "class_names": (), "dataset": "digits", "fingerprint": "", "examples": 5,
+        "config": {}, "variants": (network("b"),), "trials": (trial,), "probes": (probe,),
+    }  # fmt: skip
+    assert StudyPlan.model_validate(whole)
+    unknown = "c" * 20
+    for changed, message in (
+        ({"variants": (network("b"), network("b"))}, "two have the same key"),
+        ({"variants": (network("b", baseline=unknown),)}, f"variants.0.baseline: no variant has the key {unknown}"),
+        ({"trials": (trial, {**trial, "judged_on": unknown})}, "trials.1.judged_on: no variant"),
+        ({"trials": ({**trial, "crafted_on": unknown},)}, "trials.0.crafted_on: no variant"),
+        ({"probes": ({**probe, "variant": unknown},)}, "probes.0.variant: no variant"),
+        ({"trials": ({**trial, "seed": 2**63},)}, "less than 9223372036854775808"),
+        ({"probes": ({**probe, "seed": -(2**63) - 1},)}, "greater than or equal to -9223372036854775808"),
+    ):
+        with pytest.raises(ValidationError, match=message):
+            StudyPlan.model_validate({**whole, **changed})
 
 
 def test_every_error_of_the_room_is_one_the_command_line_prints() -> None:

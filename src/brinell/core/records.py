@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from bisect import bisect_left, bisect_right
 from collections.abc import Mapping
-from typing import Annotated, Any, Final, Literal, NamedTuple
+from typing import Annotated, Any, Final, Literal, NamedTuple, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
@@ -83,6 +83,9 @@ Name = Annotated[str, AfterValidator(printable)]
 Key = Annotated[str, Field(pattern=f"^{KEY_PATTERN}$")]
 """A key in a plan; it names a file or folder of the run."""
 
+Seed = Annotated[int, Field(ge=-(2**63), lt=2**63)]
+"""An integer of 64 bits with a sign, which is what every generator takes and every table holds."""
+
 
 class Point(NamedTuple):
     """What a reading is read at: a radius in [0, 1] input units (`None`: minimum-norm) and a number of steps."""
@@ -109,7 +112,7 @@ class PlannedVariant(_Record):
 
     name: Name
     key: Key
-    seed: int
+    seed: Seed
     parent: Key | None
     """Key of the variant it was made from; `None` for one made from an architecture."""
     baseline: Key
@@ -138,7 +141,7 @@ class PlannedTrial(_Record):
     """Key of the variant that was judged."""
     crafted_on: Key
     """Key of the variant that the adversarials were made on (the same one: white-box)."""
-    seed: int
+    seed: Seed
     view: str
     runtime: str
     random: bool
@@ -165,7 +168,7 @@ class PlannedProbe(_Record):
     variant: Key
     """Key of the variant that is asked."""
     spec: dict[str, Any]
-    seed: int
+    seed: Seed
 
 
 class PlannedPaper(_Record):
@@ -231,6 +234,23 @@ class StudyPlan(_Record):
     requirements: tuple[str, ...] = ()
     """Conditions that the variants must meet, as they were written."""
     limits: tuple[PlannedLimit, ...] = ()
+
+    @model_validator(mode="after")
+    def _check_variants(self) -> Self:
+        """Every variant that is judged, crafted on, asked or compared with is in the plan, once."""
+        known = {variant.key for variant in self.variants}
+        if len(known) < len(self.variants):
+            raise ValueError("variants: two have the same key")
+        named = [
+            *((f"variants.{at}.baseline", variant.baseline) for at, variant in enumerate(self.variants)),
+            *((f"trials.{at}.judged_on", trial.judged_on) for at, trial in enumerate(self.trials)),
+            *((f"trials.{at}.crafted_on", trial.crafted_on) for at, trial in enumerate(self.trials)),
+            *((f"probes.{at}.variant", probe.variant) for at, probe in enumerate(self.probes)),
+        ]
+        for place, key in named:
+            if key not in known:
+                raise ValueError(f"{place}: no variant has the key {key}")
+        return self
 
     def lineage(self, key: str) -> list[PlannedVariant]:
         """The variant of that key and those that it is made from, the first network first; a circle is left."""

@@ -11,7 +11,7 @@ import typer
 from brinell.cli.arguments.data_argument import read_data
 from brinell.core import ConfigurationError
 
-Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of everything random.")]
+Seed = Annotated[int, typer.Option("--seed", min=0, max=2**63 - 1, help="Seed of everything random.")]
 RuntimeName = Annotated[
     str | None,
     typer.Option(

@@ -88,7 +88,7 @@ class Limit(Section):
     attacks: LimitAttacks = LimitAttacks()
     epochs: LimitTraining = optional_field(LimitTraining())
     budget: LimitBudget = required_field()
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     """Of searches over several numbers."""
 
     @property

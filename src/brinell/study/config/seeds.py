@@ -1,14 +1,14 @@
-"""`seeds`: integers of 64 bits with a sign, which is what every generator takes and every table holds."""
+"""`seeds`: those of variants and of attacks."""
 
 from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator
 
+from brinell.core.records import Seed
 from brinell.study.config.section import Section, at_least_one
 
-Seed = Annotated[int, Field(ge=-(2**63), lt=2**63)]
 SeedList = Annotated[tuple[Seed, ...], BeforeValidator(at_least_one)]
 
 
