@@ -190,7 +190,10 @@ def _work(context: WorkerContext, threads: int, place: int, connection: Connecti
         torch.cuda.set_device(place % torch.cuda.device_count())
     connection.send(_READY)
     while True:
-        task: Task = connection.recv()
+        try:
+            task: Task = connection.recv()
+        except (EOFError, ConnectionResetError):  # the parent was killed
+            return
 
         def tell(label: str, done: float, total: float, task: Task = task) -> None:
             connection.send(TaskProgress(task, label, done, total))
