@@ -438,3 +438,23 @@ def test_a_damaged_checkpoint_is_named_and_its_training_begins_again(done, tiny_
     assert events[0].damaged == (f"scratch/{key}/training.safetensors",)
     assert not (tmp_path / "run" / "scratch" / key).exists()
     assert_equal_rows(done, tmp_path / "run")
+
+
+def test_a_run_whose_folder_is_lost_goes_on_from_its_mirror(done, tiny_study, tmp_path):
+    url, ended = f"file://{tmp_path}/mirror", []
+
+    def interrupt(event):
+        ended.extend([event] * isinstance(event, TaskResult))
+        if len(ended) == 5:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(tiny_study, out=tmp_path / "lost", threads=1, mirror=url, observe=interrupt)
+    shutil.rmtree(tmp_path / "lost")
+    result = run(tiny_study, out=tmp_path / "run", threads=1, mirror=url)
+    assert {ending.status for ending in result.endings} == {"done"}
+    assert {ending.task.id for ending in result.endings}.isdisjoint(ending.task.id for ending in ended)
+    assert len(result.endings) + len(ended) == 14
+    assert_equal_rows(done, tmp_path / "run")
+    assert run(tiny_study, out=tmp_path / "third", threads=1, mirror=url).endings == ()
+    assert_equal_rows(done, tmp_path / "third")

@@ -57,6 +57,10 @@ def run(
         bool, typer.Option("--trust-code", help="Run code that the study names (models of kind custom).")
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be computed, and stop.")] = False,
+    mirror: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="Copy finished files there, and go on from there: s3://bucket/run."),
+    ] = None,
     kind: FormatOption = Format.text,
     debug: Debug = False,
 ) -> None:
@@ -77,7 +81,13 @@ def run(
     try:
         with display:
             result = compute(
-                value, out=target, executor=executor.value, workers=workers, threads=threads, observe=display
+                value,
+                out=target,
+                executor=executor.value,
+                workers=workers,
+                threads=threads,
+                observe=display,
+                mirror=mirror,
             )
     except BaseException as error:
         if display.begun:

@@ -27,6 +27,7 @@ def run(
     trust_code: bool = True,
     progress: bool = True,
     report: bool = True,
+    mirror: str | None = None,
 ) -> Run:
     """Compute what the folder `out` lacks of `study`, with progress on stderr, and write the report.
 
@@ -43,6 +44,8 @@ def run(
         observe: Called with every event (`RunStarted`, `TaskProgress`, `TaskResult`), from one thread; must be quick.
         trust_code: Whether code that the study names (models of `kind: custom`) may run; `brinell run` asks for it.
         progress: Whether progress is shown: bars on a terminal, lines elsewhere.
+        mirror: URL such as `s3://bucket/run` to which finished files are copied while the study is computed, and from
+            which a run goes on whose folder is lost. One run at a time may write to it.
         report: Whether the report is written, once what could be computed is.
 
     Returns:
@@ -77,5 +80,6 @@ def run(
             overrides=overrides,
             observe=observe_all,
             trust_code=trust_code,
+            mirror=mirror,
         )
     return replace(done, report=write(done.root)) if report else done

@@ -6,6 +6,7 @@ from brinell.store.content_hash import FIELD as CONTENT_HASH_FIELD
 from brinell.store.content_hash import UNFILLED as UNFILLED_CONTENT_HASH
 from brinell.store.content_hash import content_hash_fits, with_content_hash
 from brinell.store.lock import locked
+from brinell.store.mirror import Mirror, places_of_task
 from brinell.store.named_variants import name_variant, name_variants, named_variant
 from brinell.store.run import RunStore
 from brinell.store.tables import frame_of_schema, read_footer, read_table, write_table
@@ -15,6 +16,7 @@ __all__ = [
     "CONTENT_HASH_FIELD",
     "UNFILLED_CONTENT_HASH",
     "Failure",
+    "Mirror",
     "RunStore",
     "Running",
     "atomic_folder",
@@ -25,6 +27,7 @@ __all__ = [
     "name_variant",
     "name_variants",
     "named_variant",
+    "places_of_task",
     "read_footer",
     "read_table",
     "restore_archive",

@@ -20,6 +20,7 @@ from brinell.study.executors.executor import Executor, Serial, TaskProgress
 from brinell.study.executors.processes import Processes
 from brinell.study.executors.ray_cluster import Ray
 from brinell.study.limit_search import check_limits, search_limits
+from brinell.study.mirrored_run import mirrored_run
 from brinell.study.networks import check_code_is_trusted
 from brinell.study.normalization_remarks import normalization_remarks
 from brinell.study.plan import plan
@@ -103,6 +104,7 @@ def run(
     overrides: Iterable[str] = (),
     observe: Observer | None = None,
     trust_code: bool = True,
+    mirror: str | None = None,
 ) -> Run:
     """Compute what the folder `out` lacks of `study`, without showing or reporting anything.
 
@@ -117,6 +119,7 @@ def run(
         overrides: Changes of the file, `PATH=VALUE`.
         observe: Called with every event.
         trust_code: Whether code that the study names may run.
+        mirror: URL to which finished files are copied, and from which a run goes on.
 
     Returns:
         What was done.
@@ -135,8 +138,8 @@ def run(
     splits = Splits(value.data)
     planned = plan(value, splits)
     check_limits(value, splits)
-    with store.lock(), keep_interrupts() as raise_lost_interrupt:
-        observer = _checking(observe or _silent, raise_lost_interrupt)
+    with store.lock(), keep_interrupts() as raise_lost_interrupt, mirrored_run(store, mirror) as copy_finished:
+        observer = _calling(observe or _silent, raise_lost_interrupt, copy_finished)
         computing = _Computing(value.source, store, splits, executor, workers, threads, observer)
         if value.limits:
             planned = search_limits(value, splits, store, computing.compute)
@@ -195,11 +198,12 @@ def _naming(store: RunStore, names: Mapping[str, str], observe: Observer) -> Obs
     return tell
 
 
-def _checking(observe: Observer, check: Callable[[], None]) -> Observer:
-    """`observe` after `check`."""
+def _calling(observe: Observer, check: Callable[[], None], copy_finished: Observer) -> Observer:
+    """`observe` after `check` and `copy_finished`."""
 
     def tell(event: Event) -> None:
         check()
+        copy_finished(event)
         observe(event)
 
     return tell
