@@ -96,6 +96,7 @@ def forked_processes() -> list[int]:
 
 def _drive(root: Path, executor: ExecutorName, workers: int | None, address: str, events: Connection) -> None:
     fork_workers()
+    forkserver._forkserver.ensure_running = lambda: None  # the server that forked this process forks its workers, too
     if address:
         os.environ["RAY_ADDRESS"] = address
 

@@ -26,8 +26,7 @@ from fault_study import Driver, ExecutorName, command, compare_rows, descendants
 
 VICTIMS = {"serial": ("driver",), "processes": ("driver", "worker"), "ray": ("driver", "worker", "node")}
 WORKERS = 2
-NODES = 2
-"""Beside the head."""
+NODES = 3
 
 
 @dataclass
@@ -100,18 +99,19 @@ class Disturber:
 
 
 @contextmanager
-def cluster_of(executor: ExecutorName) -> Iterator[Any]:
-    """A Ray cluster of several nodes on this machine, for the executor that needs one."""
+def cluster_of(executor: ExecutorName, nodes: int = NODES, cpus: int = NODES) -> Iterator[Any]:
+    """A Ray cluster on this machine, of nodes that share `cpus` among them, for the executor that needs one."""
     if executor != "ray":
         yield None
         return
     os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
     from ray.cluster_utils import Cluster
 
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+    of_node = cpus // nodes
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": of_node, "include_dashboard": False})
     try:
-        for _ in range(NODES):
-            cluster.add_node(num_cpus=1)
+        for _ in range(nodes - 1):
+            cluster.add_node(num_cpus=of_node)
         yield cluster
     finally:
         cluster.shutdown()
