@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import shutil
 import signal
@@ -16,7 +17,7 @@ from brinell.analysis import load
 from brinell.compressors import COMPRESSORS, compressor
 from brinell.core import ROW_SCHEMA, TRACE_SCHEMA, ConfigurationError, StoreError, UnsupportedError
 from brinell.store import RunStore, read_footer
-from brinell.study import AttackTask, RunStarted, Study, plan, run
+from brinell.study import AttackTask, RunStarted, Study, TaskProgress, plan, run
 from brinell.study.tasks import TaskResult
 from brinell.study.tasks import variant as variant_module
 from brinell.variants import natural_view
@@ -272,6 +273,33 @@ def test_a_full_disk_stops_the_run_and_loses_nothing(tiny_study, tmp_path, monke
     assert len(rows(tmp_path / "run")) == 3
     run(tiny_study, out=tmp_path / "run", threads=1)
     assert kept.items() <= stamps(tmp_path / "run").items()
+
+
+@pytest.mark.parametrize("event", [TaskProgress, TaskResult])
+def test_a_folder_that_becomes_read_only_is_one_error(done, tiny_study, tmp_path, monkeypatch, event):
+    """As after an error of the disk. Every change below the folder is refused, for modes do not stop root."""
+    root = tmp_path / "run"
+
+    def refuse(function, writes):
+        def refusing(path, *more, **options):
+            if writes(*more) and str(path).startswith(f"{root}/"):
+                raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
+            return function(path, *more, **options)
+
+        return refusing
+
+    def make_read_only(observed):
+        if isinstance(observed, event):
+            for name in ("unlink", "mkdir", "replace", "rename", "rmdir"):
+                patch.setattr(os, name, refuse(getattr(os, name), lambda *more: True))
+            patch.setattr(io, "open", refuse(io.open, lambda mode="r", *more: not set(mode).isdisjoint("wax+")))
+
+    with monkeypatch.context() as patch, pytest.raises(StoreError, match=rf"cannot \w+ {root}/.*Read-only file system"):
+        run(tiny_study, out=root, threads=1, observe=make_read_only)
+    kept = stamps(root)
+    run(tiny_study, out=root, threads=1)
+    assert kept.items() <= stamps(root).items()
+    assert_equal_rows(done, root)
 
 
 def test_ctrl_c_leaves_a_run_that_goes_on(done, tiny_study, tmp_path):

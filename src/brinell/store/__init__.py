@@ -6,7 +6,7 @@ from brinell.store.content_hash import FIELD as CONTENT_HASH_FIELD
 from brinell.store.content_hash import UNFILLED as UNFILLED_CONTENT_HASH
 from brinell.store.content_hash import content_hash_fits, with_content_hash
 from brinell.store.lock import locked
-from brinell.store.mirror import Mirror, places_of_task
+from brinell.store.mirror import Mirror, mirrored, places_of_task
 from brinell.store.named_variants import name_variant, name_variants, named_variant
 from brinell.store.run import RunStore
 from brinell.store.tables import frame_of_schema, read_footer, read_table, write_table
@@ -24,6 +24,7 @@ __all__ = [
     "content_hash_fits",
     "frame_of_schema",
     "locked",
+    "mirrored",
     "name_variant",
     "name_variants",
     "named_variant",

@@ -143,6 +143,18 @@ def make_folder(path: Path) -> None:
         raise StoreError(f"cannot write {path}: {error.strerror or error}") from error
 
 
+def remove_file(path: Path) -> None:
+    """Remove a file that may be there.
+
+    Raises:
+        StoreError: it cannot be removed.
+    """
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise StoreError(f"cannot remove {path}: {error.strerror or error}") from error
+
+
 def _sync(path: Path) -> None:
     descriptor = os.open(path, os.O_RDONLY)
     try:

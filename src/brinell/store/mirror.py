@@ -7,9 +7,12 @@ written as a whole, so that the copy holds whole files only; a file that is dama
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,6 +24,8 @@ from brinell.store.safe_paths import exists, safe_path, walk_known_entries
 _SINGLE: Final = ("study.json", "study.yaml", "environment.json", "unhashed.json")
 _FOLDERS: Final = ("variants", "traces", "trials", "arrays", "probes", "failures")
 """In the order in which they are copied: what says that something is done comes after what it consists of."""
+_UPLOADS: Final = 4
+"""Tasks whose files are copied at once."""
 _MANIFEST: Final = "manifest.json"
 _COMPARED: Final = 1 << 16
 """Bytes up to which a JSON file of equal length is compared by content: it may have been written again."""
@@ -144,6 +149,42 @@ class Mirror:
         except Exception as error:
             message = " ".join(str(error).split())[:300] or type(error).__name__
             raise StoreError(f"cannot {what} {self.url}: {message}") from error
+
+
+@contextmanager
+def mirrored(root: Path, url: str | None) -> Iterator[Callable[[Iterable[str]], None]]:
+    """Begin a run with what is at `url`, and copy there what is finished meanwhile.
+
+    What cannot be copied at once is tried again at the end, when every file is compared.
+
+    Args:
+        root: Folder of the run, whose lock the caller holds.
+        url: Where the copy is; `None` for nowhere.
+
+    Yields:
+        A function that copies the files of tasks by their records' names, and returns at once.
+
+    Raises:
+        StoreError: the copy cannot be read or, after all was computed, not written. The run's folder has everything.
+    """
+    if url is None:
+        yield lambda names: None
+        return
+    mirror = Mirror(url)
+    mirror.pull(root)
+    with ThreadPoolExecutor(_UPLOADS) as uploads:
+
+        def copy(names: Iterable[str]) -> None:
+            uploads.submit(mirror.push, root, {*chain(*map(places_of_task, names))})
+
+        try:
+            yield copy
+        except BaseException:
+            uploads.shutdown(cancel_futures=True)
+            with suppress(StoreError):  # what ended the run is what the user must hear of
+                mirror.synchronize(root)
+            raise
+    mirror.synchronize(root)
 
 
 def places_of_task(name: str) -> list[str]:

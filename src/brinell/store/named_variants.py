@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from brinell.store.atomic import atomic_path
+from brinell.store.atomic import atomic_path, remove_file
 from brinell.store.file_digest import file_sha256
 from brinell.store.layout import NAMED_VARIANT
 from brinell.store.run import RunStore
@@ -35,7 +35,7 @@ def name_variants(store: RunStore, names: Mapping[str, str]) -> None:
         ...     name_variants(RunStore(Path(root)), {})
     """
     for path in _copies(store, without=frozenset(names.values())):
-        path.unlink()
+        remove_file(path)
     for key, name in names.items():
         name_variant(store, key, name)
 
@@ -64,7 +64,7 @@ def name_variant(store: RunStore, key: str, name: str) -> None:
     """
     target = safe_path(store.root, "variants", f"{name}.brinell")
     if not store.has_whole_variant(key):  # a damaged one is made again, and named then
-        target.unlink(missing_ok=True)
+        remove_file(target)
         return
     file = safe_path(store.root, "variants", key, _FILE)
     if target.exists() and not target.samefile(file) and file_sha256(target) == file_sha256(file):

@@ -12,16 +12,14 @@ import polars as pl
 from numpy.typing import NDArray
 
 from brinell.core import StoreError, StudyPlan
-from brinell.store import probe_files, task_status, variant_files
-from brinell.store.atomic import make_folder, write_text
+from brinell.store import probe_files, sweep, task_status, variant_files
+from brinell.store.atomic import make_folder, remove_file, write_text
 from brinell.store.change_token import change_token
-from brinell.store.checkpoints import damaged_checkpoints, remove_damaged_checkpoints
 from brinell.store.integrity import read_object, read_study_plan, write_object, write_plan
 from brinell.store.lock import is_locked, locked
 from brinell.store.ownership import check_own_folder, check_reported_folder
 from brinell.store.report_files import check_report, write_report
 from brinell.store.safe_paths import check_tree, exists, safe_path
-from brinell.store.sweep import check_known_entries, remove_known, sweep
 from brinell.store.tables import is_whole_table, parse_footer, parse_table, table_content, write_table
 from brinell.store.task_status import Failure, Running
 
@@ -51,11 +49,7 @@ class RunStore:
 
     @classmethod
     def open_for_report(cls, root: Path) -> Self:
-        """A run, even where too little of it is left to open.
-
-        Raises:
-            StoreError: `root` is not the folder of a run.
-        """
+        """A run, even where too little of it is left to open; raises `StoreError` where it is no run's folder."""
         check_reported_folder(Path(root))
         return cls(Path(root))
 
@@ -66,7 +60,7 @@ class RunStore:
             StoreError: the folder holds something that is no run, or a link where a run has a file or folder.
         """
         check_own_folder(self.root)
-        check_known_entries(self.root)
+        sweep.check_known_entries(self.root)
 
     def _path(self, *parts: str) -> Path:
         return safe_path(self.root, *parts)
@@ -90,11 +84,11 @@ class RunStore:
         """
         self.check_own()
         with locked(self._path(".lock")):
-            sweep(self.root)
+            sweep.sweep(self.root)
             try:
                 yield
             finally:
-                self._path(*_TIME_REMAINING).unlink(missing_ok=True)
+                task_status.remove_record(self._path(*_TIME_REMAINING))
 
     @property
     def in_use(self) -> bool:
@@ -162,8 +156,7 @@ class RunStore:
     def figures(self, key: str) -> list[dict[str, Any]]:
         """What the steps that made the variant noted, the oldest first: records of `kind` and `figures`.
 
-        Raises:
-            StoreError: the file is not what was written.
+        Raises `StoreError` where the file is not what was written.
         """
         return variant_files.variant_figures(self.root, key)
 
@@ -248,7 +241,7 @@ class RunStore:
 
     def clear_failure(self, task: str) -> None:
         """Forget a failure: the task is tried again or has succeeded."""
-        self._path("failures", f"{task}.json").unlink(missing_ok=True)
+        remove_file(self._path("failures", f"{task}.json"))
 
     def failures(self) -> dict[str, Failure]:
         """Failures by task."""
@@ -268,31 +261,30 @@ class RunStore:
 
     def clear_running(self, task: str) -> None:
         """The task has ended."""
-        self._path("scratch", "running", f"{task}.json").unlink(missing_ok=True)
+        task_status.remove_record(self._path("scratch", "running", f"{task}.json"))
 
     def running(self) -> dict[str, Running]:
         """Tasks at work, by task; a dead run leaves its last words here until the next run starts."""
         return task_status.running(self.root)
 
     def scratch(self, key: str) -> Path:
-        """Folder for the checkpoints of a variant in the making; created on demand, and rid of damaged ones.
+        """Folder for the checkpoints of a variant in the making, made on demand and rid of damaged ones.
 
-        Raises:
-            StoreError: a link, a named pipe or the like stands in it.
+        Raises `StoreError` where a link, a named pipe or the like stands in it.
         """
         path = self._path("scratch", key)
         check_tree(self.root, "scratch", key)
         make_folder(path)
-        remove_damaged_checkpoints(self.root, key)
+        sweep.remove_damaged_checkpoints(self.root, key)
         return path
 
     def damaged_checkpoints(self, key: str) -> tuple[str, ...]:
         """Checkpoints of the variant that are damaged, by their paths in the run: its making begins again."""
-        return tuple(damaged_checkpoints(self.root, key))
+        return tuple(sweep.damaged_checkpoints(self.root, key))
 
     def clear_scratch(self, key: str) -> None:
         """The variant is made: its checkpoints are of no more use."""
-        remove_known(self.root, "scratch", key)
+        sweep.remove_known(self.root, "scratch", key)
 
     # The report
 

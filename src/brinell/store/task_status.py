@@ -130,6 +130,12 @@ def write_running(path: Path, running: Running) -> None:
     _write_silently(path, asdict(running))
 
 
+def remove_record(path: Path) -> None:
+    """Remove what one of these functions wrote; silent where it cannot be removed, for the next run does."""
+    with suppress(OSError):
+        path.unlink(missing_ok=True)
+
+
 def _write_silently(path: Path, record: Mapping[str, Any]) -> None:
     with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)

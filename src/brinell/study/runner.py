@@ -14,13 +14,12 @@ from brinell.analysis.labels import file_names
 from brinell.core import ConfigurationError, StudyPlan, html_table
 from brinell.core.interruption import keep_interrupts
 from brinell.core.records import REMARKS
-from brinell.store import RunStore, name_variant, name_variants
+from brinell.store import RunStore, mirrored, name_variant, name_variants
 from brinell.study.environment import cores, environment
 from brinell.study.executors.executor import Executor, Serial, TaskProgress
 from brinell.study.executors.processes import Processes
 from brinell.study.executors.ray_cluster import Ray
 from brinell.study.limit_search import check_limits, search_limits
-from brinell.study.mirrored_run import mirrored_run
 from brinell.study.networks import check_code_is_trusted
 from brinell.study.normalization_remarks import normalization_remarks
 from brinell.study.plan import plan
@@ -138,7 +137,7 @@ def run(
     splits = Splits(value.data)
     planned = plan(value, splits)
     check_limits(value, splits)
-    with store.lock(), keep_interrupts() as raise_lost_interrupt, mirrored_run(store, mirror) as copy_finished:
+    with store.lock(), keep_interrupts() as raise_lost_interrupt, mirrored(store.root, mirror) as copy_finished:
         observer = _calling(observe or _silent, raise_lost_interrupt, copy_finished)
         computing = _Computing(value.source, store, splits, executor, workers, threads, observer)
         if value.limits:
@@ -198,12 +197,13 @@ def _naming(store: RunStore, names: Mapping[str, str], observe: Observer) -> Obs
     return tell
 
 
-def _calling(observe: Observer, check: Callable[[], None], copy_finished: Observer) -> Observer:
-    """`observe` after `check` and `copy_finished`."""
+def _calling(observe: Observer, check: Callable[[], None], copy_finished: Callable[[Iterable[str]], None]) -> Observer:
+    """`observe` after `check`, and after `copy_finished` of the task that has ended."""
 
     def tell(event: Event) -> None:
         check()
-        copy_finished(event)
+        if isinstance(event, TaskResult):
+            copy_finished({event.task.id, *event.task.records})
         observe(event)
 
     return tell
