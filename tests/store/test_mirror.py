@@ -20,13 +20,31 @@ LEFT_OUT = (".lock", "scratch/", "report/")
 COPIED = {name for name in FILES if not name.startswith(LEFT_OUT)}
 
 
-@pytest.fixture(params=["memory", "file"])
-def mirror(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Mirror]:
-    """One that keeps objects as a whole, and one that has folders."""
-    url = f"memory://{uuid.uuid4().hex}/run" if request.param == "memory" else f"file://{tmp_path}/bucket/run"
-    yield Mirror(url)
-    if request.param == "memory":
-        fsspec.filesystem("memory").store.clear()
+@pytest.fixture(scope="module")
+def bucket() -> Iterator[str]:
+    """A bucket of a local S3 server, moto's."""
+    reason = "needs moto and s3fs (pip install -e '.[s3-test]', in an environment of its own)"
+    pytest.importorskip("s3fs", reason=reason)
+    server = pytest.importorskip("moto.server", reason=reason).ThreadedMotoServer(port=0)
+    server.start()
+    host, port = server.get_host_and_port()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_ACCESS_KEY_ID", "nobody")
+        patch.setenv("AWS_SECRET_ACCESS_KEY", "nothing")
+        patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+        patch.setitem(fsspec.config.conf, "s3", {"endpoint_url": f"http://{host}:{port}"})
+        fsspec.filesystem("s3").mkdir("bucket")
+        yield "s3://bucket"
+    server.stop()
+
+
+@pytest.fixture(params=["memory", "file", "s3"])
+def mirror(request: pytest.FixtureRequest, tmp_path: Path) -> Mirror:
+    """One that keeps objects as a whole, one that has folders, and an object store behind a server."""
+    name = uuid.uuid4().hex
+    if request.param == "s3":
+        return Mirror(f"{request.getfixturevalue('bucket')}/{name}")
+    return Mirror(f"memory://{name}/run" if request.param == "memory" else f"file://{tmp_path}/bucket/run")
 
 
 def names(mirror: Mirror) -> set[str]:
