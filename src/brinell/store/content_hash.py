@@ -20,10 +20,23 @@ _HASH: Final = re.compile(_PREFIX.encode() + b"([0-9a-f]{64})")
 
 
 def with_content_hash(data: bytes, place: str) -> bytes:
-    """`data` with its hash in place of its one `UNFILLED`; `place` is the file's path in the run.
+    """`data` with its hash in place of its one `UNFILLED`.
+
+    Args:
+        data: Content of a file, which holds `UNFILLED` once.
+        place: The file's path in the run, which is hashed as well.
+
+    Returns:
+        As many bytes.
 
     Raises:
         StoreError: a text in `data` looks like a hash.
+
+    Examples:
+        >>> from brinell.store.content_hash import UNFILLED, content_hash_fits, with_content_hash
+        >>> data = with_content_hash(f"results {UNFILLED}".encode(), "file")
+        >>> content_hash_fits(data, "file"), content_hash_fits(data, "another file")
+        (True, False)
     """
     found = list(_HASH.finditer(data))
     if len(found) != 1:
@@ -33,7 +46,21 @@ def with_content_hash(data: bytes, place: str) -> bytes:
 
 
 def content_hash_fits(data: bytes, place: str) -> bool | None:
-    """Whether the hash in `data` is that of its bytes at `place`; `None` where there is no hash."""
+    """Whether the hash in `data` is that of its bytes at `place`.
+
+    Args:
+        data: Content of a file.
+        place: The file's path in the run.
+
+    Returns:
+        `None` where there is no hash.
+
+    Examples:
+        >>> from brinell.store.content_hash import UNFILLED, content_hash_fits, with_content_hash
+        >>> data = with_content_hash(f"results {UNFILLED}".encode(), "file")
+        >>> content_hash_fits(data.replace(b"results", b"Results"), "file")
+        False
+    """
     found = list(_HASH.finditer(data))
     if not found:
         return None

@@ -166,6 +166,11 @@ def mirrored(root: Path, url: str | None) -> Iterator[Callable[[Iterable[str]], 
 
     Raises:
         StoreError: the copy cannot be read or, after all was computed, not written. The run's folder has everything.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> with mirrored(Path("runs/quickstart"), None) as copy:
+        ...     copy(["a" * 20])
     """
     if url is None:
         yield lambda names: None
@@ -188,7 +193,19 @@ def mirrored(root: Path, url: str | None) -> Iterator[Callable[[Iterable[str]], 
 
 
 def places_of_task(name: str) -> list[str]:
-    """The files that a task's record `name` may have: a key, or a trial's key and a block's name."""
+    """The files that a task's record may have.
+
+    Args:
+        name: Of the record: a key, or a trial's key and a block's name.
+
+    Returns:
+        Paths in the run, whether there are such files or not.
+
+    Examples:
+        >>> from brinell.store import places_of_task
+        >>> places_of_task("a" * 20 + ".0000-2-" + "c" * 10)[1]
+        'trials/aaaaaaaaaaaaaaaaaaaa/0000-2-cccccccccc.parquet'
+    """
     key, _, block = name.partition(".")
     failure = f"failures/{name}.json"
     if block:
