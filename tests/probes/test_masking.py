@@ -122,8 +122,18 @@ def test_masked_networks_are_found_out(name: str, ordinary: nn.Module, examples:
     assert verdict.robust_accuracy <= verdict.reported
 
 
+LIKE_ANOTHER = {"fully connected", "tanh"}
+"""Honest networks that the probe reads as it reads the linear and the ordinary one."""
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [*HONEST, *UNSEEN_HONEST])
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.cross) if name in LIKE_ANOTHER else name
+        for name in (*HONEST, *UNSEEN_HONEST)
+    ],
+)
 def test_honest_networks_raise_no_alarm(name: str, ordinary: nn.Module, examples: tuple[Tensor, Tensor]) -> None:
     network = {**HONEST, **UNSEEN_HONEST}[name](ordinary)
     verdict = masking.check_gradient_masking(
