@@ -157,6 +157,7 @@ def test_a_probe_that_fails_stops_nobody(asking, tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("forked_workers")
 def test_processes_ask_as_well(asking, tmp_path):
     asking["probes"] = {"masking": False, "gallery": {"examples": 2}, "energy": {"examples": 5, "runs": 2}}
     asking["transfer"] = {"attack": {"kind": "fgsm", "epsilon": 0.1}}
