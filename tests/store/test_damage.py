@@ -17,7 +17,7 @@ from brinell.core import StoreError
 from brinell.store import RunStore, frame_of_schema
 from brinell.store.content_hash import FIELD, content_hash_fits
 from brinell.store.integrity import read_content
-from store.whole_run import BLOCK, FAILED, PROBE, TRIAL, VARIANT, VARIANT_FILES
+from store.whole_run import BLOCK, FAILED, MERGED_BLOCKS, MERGED_TRIAL, PROBE, TRIAL, VARIANT, VARIANT_FILES
 
 DAMAGES = 10_000
 OTHER = "f" * 20
@@ -31,6 +31,8 @@ HASHED = (
     f"traces/{TRIAL}/{BLOCK}.parquet",
     f"probes/{PROBE}.json",
     f"failures/{FAILED}.json",
+    f"trials/{MERGED_TRIAL}/merged.parquet",
+    f"traces/{MERGED_TRIAL}/merged.parquet",
 )
 """Files that hold their own hash."""
 NAMED = (*(f"variants/{VARIANT}/{name}" for name in VARIANT_FILES), f"arrays/{PROBE}.npz")
@@ -80,6 +82,8 @@ def read(store: RunStore, name: str) -> object:
         HASHED[4]: lambda: store.read_rows(TRIAL, BLOCK),
         HASHED[5]: lambda: store.read_traces(TRIAL, BLOCK),
         HASHED[6]: lambda: store.read_probe(PROBE),
+        HASHED[8]: lambda: store.read_rows(MERGED_TRIAL, MERGED_BLOCKS[0]),
+        HASHED[9]: lambda: store.read_traces(MERGED_TRIAL, MERGED_BLOCKS[0]),
         NAMED[-1]: lambda: store.read_arrays(PROBE),
     }
     return readers[name]()

@@ -11,9 +11,12 @@ import numpy as np
 from brinell.core import StudyPlan
 from brinell.store import Failure, Running, RunStore, frame_of_schema
 from brinell.store.integrity import write_object
+from brinell.store.merged_tables import merge_trial, read_blocks
 
 VARIANT, TRIAL, PROBE, FAILED = (letter * 20 for letter in "abcd")
 BLOCK = "0000-2-" + "e" * 10
+MERGED_TRIAL = "1" * 20
+MERGED_BLOCKS = [f"{number:04}-2-{'e' * 10}" for number in range(4)]
 PLAN = StudyPlan(
     name="s",
     classes=2,
@@ -38,6 +41,8 @@ FILES = (
     *(f"variants/{VARIANT}/{name}" for name in MADE_FILES),
     f"trials/{TRIAL}/{BLOCK}.parquet",
     f"traces/{TRIAL}/{BLOCK}.parquet",
+    f"trials/{MERGED_TRIAL}/merged.parquet",
+    f"traces/{MERGED_TRIAL}/merged.parquet",
     f"probes/{PROBE}.json",
     f"arrays/{PROBE}.npz",
     f"failures/{FAILED}.json",
@@ -64,6 +69,10 @@ def write_whole_run(root: Path) -> RunStore:
                 (folder / name).write_text('{"steps": []}')
         rows = frame_of_schema({"a": [1, 2]}, {"a": "int32"})
         store.write_rows(TRIAL, BLOCK, rows, {"seed": 0}, rows)
+        for number, block in enumerate(MERGED_BLOCKS):
+            part = frame_of_schema({"a": [2 * number, 2 * number + 1]}, {"a": "int32"})
+            store.write_rows(MERGED_TRIAL, block, part, {"seed": 0, "block": number}, part)
+        merge_trial(root, MERGED_TRIAL, MERGED_BLOCKS)
         store.write_probe(PROBE, {"masked": False}, {"image": np.zeros(3)})
         store.write_failure(Failure(FAILED, "x", "y", "z", unsupported=False))
         (store.scratch(VARIANT) / "00").mkdir()
@@ -109,6 +118,11 @@ def actions(store: RunStore) -> dict[str, Callable[[], object]]:
         "write rows": lambda: store.write_rows(TRIAL, BLOCK, rows, {}, rows),
         "read rows": lambda: store.read_rows(TRIAL, BLOCK),
         "read traces": lambda: store.read_traces(TRIAL, BLOCK),
+        "has merged rows": lambda: store.has_whole_rows(MERGED_TRIAL, MERGED_BLOCKS[1]),
+        "read merged rows": lambda: store.read_rows(MERGED_TRIAL, MERGED_BLOCKS[1]),
+        "read merged traces": lambda: store.read_traces(MERGED_TRIAL, MERGED_BLOCKS[1]),
+        "read blocks": lambda: read_blocks(store.root, "trials", MERGED_TRIAL, MERGED_BLOCKS, 8),
+        "merge": lambda: merge_trial(store.root, MERGED_TRIAL, MERGED_BLOCKS),
         "has probe": lambda: store.has_probe(PROBE),
         "write probe": lambda: store.write_probe(PROBE, {}, {"image": np.zeros(4)}),
         "read probe": lambda: store.read_probe(PROBE),

@@ -16,7 +16,7 @@ from brinell import container
 from brinell.analysis import load
 from brinell.compressors import COMPRESSORS, compressor
 from brinell.core import ROW_SCHEMA, TRACE_SCHEMA, ConfigurationError, StoreError, UnsupportedError
-from brinell.store import RunStore, read_footer
+from brinell.store import RunStore
 from brinell.study import AttackTask, RunStarted, Study, TaskProgress, plan, run
 from brinell.study.tasks import TaskResult
 from brinell.study.tasks import variant as variant_module
@@ -127,7 +127,7 @@ def test_a_run_holds_what_was_planned(done, tiny_study):
 def test_rows_say_what_made_them(done, tiny_study):
     planned = plan(tiny_study)
     trial = next(trial for trial in planned.trials if trial.attack == "pgd")
-    footer = read_footer(RunStore(done).rows_path(trial.key, trial.blocks[0].name))
+    footer = RunStore(done).rows_footer(trial.key, trial.blocks[0].name)
     assert footer["trial"]["spec"]["kind"] == "pgd"
     assert footer["trial"]["spec"]["revision"] >= 1
     assert footer["data"]["fingerprint"] == planned.fingerprint

@@ -22,7 +22,7 @@ from brinell.analysis.robustness.worst_case import (
     trial_errors,
     worst_case,
 )
-from brinell.analysis.rows import read_rows, read_traces
+from brinell.analysis.rows import Read, read_rows, read_traces
 from brinell.analysis.significance.paired_tests import PAIR_SCHEMA, compare
 from brinell.analysis.significance.pairwise_counts import Outcomes
 from brinell.core import PlannedTrial, StudyPlan
@@ -62,12 +62,13 @@ def collect_tables(store: RunStore, plan: StudyPlan, labels: Mapping[str, str]) 
     near: dict[str, list[TrialErrors]] = {}
     sums: dict[tuple[str, str], list[pl.DataFrame]] = {}
     for trial in sorted(known, key=lambda trial: baselines[trial.judged_on] != trial.judged_on):
-        rows = _rows(store, trial, found)
+        read = _rows(store, trial, found)
+        rows = read.frame
         if rows.is_empty():
             continue
         found.readings.append(_named(readings(rows), trial, labels))
         if trial.kind != CLEAN:
-            found.computations.append(diagnostics(store, trial, labels))
+            found.computations.append(diagnostics(read.footers, trial, labels))
             near.setdefault(trial.judged_on, []).append(
                 trial_errors(rows, trial.attack, norm_of(trial), planned_examples(trial))
             )
@@ -107,11 +108,11 @@ def concatenate(frames: Iterable[pl.DataFrame], schema: Mapping[str, Any]) -> pl
     return pl.concat([empty, *(frame.select(empty.columns) for frame in frames)])
 
 
-def _rows(store: RunStore, trial: PlannedTrial, found: CollectedTables) -> pl.DataFrame:
+def _rows(store: RunStore, trial: PlannedTrial, found: CollectedTables) -> Read:
     read = read_rows(store, trial, found.classes)
     found.problems.extend(read.problems)
     found.examples[trial.attack, trial.key] = read.frame["example_id"].n_unique()
-    return read.frame
+    return read
 
 
 def _named(frame: pl.DataFrame, trial: PlannedTrial, labels: Mapping[str, str]) -> pl.DataFrame:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from typing import Any, Final
 
 import polars as pl
 
-from brinell.analysis.checks import check_rows, check_traces
+from brinell.analysis.checks import check_rows, check_traces, planned_rows
 from brinell.core import ROW_SCHEMA, TRACE_SCHEMA, Block, BrinellError, PlannedTrial, StoreError
 from brinell.store import RunStore
+from brinell.store.merged_tables import block_place, read_blocks
 
 _TYPES = {
     "int32": pl.Int32(),
@@ -19,6 +22,8 @@ _TYPES = {
     "float64": pl.Float64(),
     "string": pl.String(),
 }
+_MOST_TRACES: Final = 10_000_000
+"""Rows of a trial's traces together, which no plan says."""
 
 
 @dataclass(frozen=True)
@@ -27,18 +32,22 @@ class Read:
 
     frame: pl.DataFrame
     problems: tuple[str, ...] = ()
+    footers: tuple[Mapping[str, Any], ...] = ()
+    """What made the rows, a footer for each block."""
 
 
 def read_rows(store: RunStore, trial: PlannedTrial, classes: int) -> Read:
     """The trial's rows, `ROW_SCHEMA`."""
-    return _read(store, trial, ROW_SCHEMA, partial(_block_rows, store, trial, classes), "trials")
+    whole = partial(_all_rows, store, trial, classes)
+    return _read(store, trial, ROW_SCHEMA, whole, partial(_block_rows, store, trial, classes), "trials")
 
 
 def read_traces(store: RunStore, trial: PlannedTrial) -> Read:
     """The trial's traces, `TRACE_SCHEMA`; none where none were asked for."""
     if trial.trace_every is None:
         return Read(conform(pl.DataFrame(), TRACE_SCHEMA))
-    return _read(store, trial, TRACE_SCHEMA, partial(_block_traces, store, trial), "traces")
+    whole = partial(_all_traces, store, trial)
+    return _read(store, trial, TRACE_SCHEMA, whole, partial(_block_traces, store, trial), "traces")
 
 
 def has_valid_block(store: RunStore, trial: PlannedTrial, block: Block, classes: int) -> bool:
@@ -54,35 +63,68 @@ def has_valid_block(store: RunStore, trial: PlannedTrial, block: Block, classes:
     return True
 
 
-def _block_rows(store: RunStore, trial: PlannedTrial, classes: int, block: Block) -> pl.DataFrame:
+def _all_rows(store: RunStore, trial: PlannedTrial, classes: int) -> Read:
+    """All blocks at once; raises `StoreError` where one of them is missing or wrong."""
+    most = sum(planned_rows(trial, block) for block in trial.blocks)
+    table = read_blocks(store.root, "trials", trial.key, [block.name for block in trial.blocks], most)
+    frame = conform(table.rows, ROW_SCHEMA)
+    check_rows(frame, trial, trial.blocks, classes)
+    return Read(frame, footers=table.footers)
+
+
+def _all_traces(store: RunStore, trial: PlannedTrial) -> Read:
+    """As `_all_rows`."""
+    names = [block.name for block in trial.blocks]
+    table = read_blocks(store.root, "traces", trial.key, names, _MOST_TRACES)
+    frame = conform(table.rows, TRACE_SCHEMA)
+    check_traces(frame, trial)
+    return Read(frame)
+
+
+def _block_rows(store: RunStore, trial: PlannedTrial, classes: int, block: Block) -> Read:
     frame = conform(store.read_rows(trial.key, block.name), ROW_SCHEMA)
-    check_rows(frame, trial, block, classes)
-    return frame
+    check_rows(frame, trial, (block,), classes)
+    return Read(frame, footers=(store.rows_footer(trial.key, block.name),))
 
 
-def _block_traces(store: RunStore, trial: PlannedTrial, block: Block) -> pl.DataFrame:
+def _block_traces(store: RunStore, trial: PlannedTrial, block: Block) -> Read:
     frame = conform(store.read_traces(trial.key, block.name), TRACE_SCHEMA)
     check_traces(frame, trial)
-    return frame
+    return Read(frame)
 
 
 def _read(
     store: RunStore,
     trial: PlannedTrial,
     schema: dict[str, str],
-    read: Callable[[Block], pl.DataFrame],
+    read_all: Callable[[], Read],
+    read: Callable[[Block], Read],
     folder: str,
 ) -> Read:
-    frames, problems = [conform(pl.DataFrame(), schema)], []
+    """All blocks at once where they are all there and right, and otherwise one after the other."""
+    if len(trial.blocks) > 1:
+        with suppress(StoreError):
+            return read_all()
+    found = [Read(conform(pl.DataFrame(), schema))]
+    problems: dict[str, None] = {}  # one for a merged file, however many blocks it holds
     for block in trial.blocks:
         try:
             if store.has_rows(trial.key, block.name):
-                frames.append(read(block))
+                found.append(read(block))
         except BrinellError as error:
-            place = f"{folder}/{trial.key}/{block.name}.parquet"
+            place = _place(store, folder, trial, block)
             reason = first_line(store, error).removeprefix(f"cannot read the table {place}: ")
-            problems.append(f"{place} is left out: {reason}")
-    return Read(pl.concat(frames), tuple(problems))
+            problems[f"{place} is left out: {reason}"] = None
+    footers = tuple(footer for each in found for footer in each.footers)
+    return Read(pl.concat([each.frame for each in found]), tuple(problems), footers)
+
+
+def _place(store: RunStore, folder: str, trial: PlannedTrial, block: Block) -> str:
+    """The file that holds the block, or should."""
+    with suppress(StoreError):  # its folder cannot be read
+        if (place := block_place(store.root, folder, trial.key, block.name)) is not None:
+            return place
+    return f"{folder}/{trial.key}/{block.name}.parquet"
 
 
 def conform(frame: pl.DataFrame, schema: dict[str, str]) -> pl.DataFrame:

@@ -22,6 +22,7 @@ from brinell.cli.display.console import Debug, RunFolder, add_row, echo, out
 from brinell.cli.requirements import NOT_MET_STATUS, requirement_checks
 from brinell.core import StudyPlan, duration
 from brinell.store import Failure, RunStore
+from brinell.store.merged_tables import whole_blocks
 
 HELP = """Show how far a run is: what is done, running, failed, blocked or unsupported, and the time left.
 
@@ -128,12 +129,13 @@ def _parts(store: RunStore, plan: StudyPlan, failures: dict[str, Failure]) -> It
         yield _Part(variant.key, "made", "left" if found == "missing" else found)
     seen: set[str] = set()
     for trial in plan.trials:
-        for block in trial.blocks:
-            name = f"{trial.key}.{block.name}"
-            if name not in seen:
-                done = store.has_whole_rows(trial.key, block.name)
-                yield _Part(trial.judged_on, trial.attack, state(done, name, trial.judged_on, trial.crafted_on))
-            seen.add(name)
+        blocks = {f"{trial.key}.{block.name}": block.name for block in trial.blocks}
+        blocks = {name: block for name, block in blocks.items() if name not in seen}
+        whole = whole_blocks(store.root, "trials", trial.key, tuple(blocks.values()))
+        for name, block in blocks.items():
+            done = block in whole
+            yield _Part(trial.judged_on, trial.attack, state(done, name, trial.judged_on, trial.crafted_on))
+        seen |= blocks.keys()
     for probe in plan.probes:
         yield _Part(probe.variant, probe.kind, state(store.has_probe(probe.key), probe.key, probe.variant))
 

@@ -98,7 +98,9 @@ def read_regular_file(path: Path, most: int) -> bytes:
     """
     with open_regular_file(path) as file:
         size = os.fstat(file.fileno()).st_size
-        data = file.read(most + 1) if size <= most else b""
+        data = file.read(size + 1) if size <= most else b""  # `most` bytes would be allocated first
+        if size < len(data):  # it grows, or its size is not known
+            data += file.read(most + 1 - len(data))
     if max(size, len(data)) > most:
         raise OSError(errno.EFBIG, f"it has {max(size, len(data)):,} bytes; at most {most:,} are accepted", str(path))
     return data

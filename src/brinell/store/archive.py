@@ -13,6 +13,7 @@ from brinell.core import StoreError, StudyPlan, read_regular_file
 from brinell.store.atomic import atomic_folder, make_folder, write_bytes
 from brinell.store.content_hash import content_hash_fits
 from brinell.store.integrity import MOST_FILE_BYTES, read_content, read_plan
+from brinell.store.merged_tables import block_place
 from brinell.store.run import RunStore
 from brinell.store.safe_paths import exists, safe_path
 from brinell.store.tables import parse_table, write_table
@@ -145,12 +146,13 @@ def _write_tables(store: RunStore, plan: StudyPlan, target: Path, problems: list
             if not store.has_rows(trial.key, block.name):
                 continue
             named = (pl.lit(trial.key).alias("trial"), pl.lit(block.name).alias("block"))
-            traced = exists(store.root, "traces", trial.key, f"{block.name}.parquet")
+            traced = block_place(store.root, "traces", trial.key, block.name) is not None
             try:
                 rows, footer = store.read_rows(trial.key, block.name), store.rows_footer(trial.key, block.name)
                 traces = store.read_traces(trial.key, block.name) if traced else None
             except StoreError as error:
-                problems.append(str(error))
+                if str(error) not in problems:  # of a merged file once, however many blocks it holds
+                    problems.append(str(error))
                 continue
             tables["trials"].append(rows.select(*named, pl.all()))
             if traces is not None:

@@ -16,6 +16,7 @@ FIELD: Final = "content_hash"
 _PREFIX: Final = "brinell-sha256="
 UNFILLED: Final = _PREFIX + "0" * 64
 """What a writer puts under `FIELD`, for `with_content_hash` to fill."""
+_MARK: Final = _PREFIX.encode()
 _HASH: Final = re.compile(_PREFIX.encode() + b"([0-9a-f]{64})")
 
 
@@ -38,10 +39,10 @@ def with_content_hash(data: bytes, place: str) -> bytes:
         >>> content_hash_fits(data, "file"), content_hash_fits(data, "another file")
         (True, False)
     """
-    found = list(_HASH.finditer(data))
+    found = _find_hashes(data)
     if len(found) != 1:
         raise StoreError(f"cannot write {place}: a text in it holds {_PREFIX!r} and 64 digits, which marks its hash")
-    start, stop = found[0].span(1)
+    start, stop = found[0]
     return data[:start] + _digest(data, start, stop, place).encode() + data[stop:]
 
 
@@ -61,21 +62,32 @@ def content_hash_fits(data: bytes, place: str) -> bool | None:
         >>> content_hash_fits(data.replace(b"results", b"Results"), "file")
         False
     """
-    found = list(_HASH.finditer(data))
+    found = _find_hashes(data)
     if not found:
         return None
-    start, stop = found[0].span(1)
-    return len(found) == 1 and _digest(data, start, stop, place) == found[0][1].decode()
+    start, stop = found[0]
+    return len(found) == 1 and _digest(data, start, stop, place).encode() == data[start:stop]
 
 
 def has_content_hash(data: bytes) -> bool:
     """Whether there is one, fitting or not."""
-    return _HASH.search(data) is not None
+    return bool(_find_hashes(data))
 
 
 def sha256(data: bytes) -> str:
     """SHA-256 in hexadecimal."""
     return hashlib.sha256(data).hexdigest()
+
+
+def _find_hashes(data: bytes) -> list[tuple[int, int]]:
+    """Where the digits of each hash begin and end; `bytes.find` is many times as fast as a regular expression."""
+    found, at = [], data.find(_MARK)
+    while at >= 0:
+        match = _HASH.match(data, at)
+        if match:
+            found.append(match.span(1))
+        at = data.find(_MARK, match.end() if match else at + 1)
+    return found
 
 
 def _digest(data: bytes, start: int, stop: int, place: str) -> str:

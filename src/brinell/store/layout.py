@@ -89,7 +89,9 @@ _VARIANT: Final = FolderNode(
         _FILE,
     )
 )
-_BLOCKS: Final = FolderNode(pattern=re.compile(rf"{BLOCK_PATTERN}\.parquet"), expected="a block's name and .parquet")
+_BLOCKS: Final = FolderNode(
+    {"merged.parquet": _FILE}, re.compile(rf"{BLOCK_PATTERN}\.parquet"), expected="a block's name and .parquet"
+)
 _RUNNING: Final = _by_task(".json", ".new", named={"left": _FILE, "left.new": _FILE})
 RUN: Final = FolderNode(
     {

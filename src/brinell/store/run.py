@@ -17,10 +17,11 @@ from brinell.store.atomic import make_folder, remove_file, write_text
 from brinell.store.change_token import change_token
 from brinell.store.integrity import read_object, read_study_plan, write_object, write_plan
 from brinell.store.lock import is_locked, locked
+from brinell.store.merged_tables import block_place, read_block_footer, read_block_rows, whole_blocks
 from brinell.store.ownership import check_own_folder, check_reported_folder
 from brinell.store.report_files import check_report, write_report
 from brinell.store.safe_paths import check_tree, exists, safe_path
-from brinell.store.tables import is_whole_table, parse_footer, parse_table, table_content, write_table
+from brinell.store.tables import write_table
 from brinell.store.task_status import Failure, Running
 
 _TIME_REMAINING: Final = ("scratch", "running", "left")
@@ -160,7 +161,7 @@ class RunStore:
         """
         return variant_files.variant_figures(self.root, key)
 
-    # Rows and traces: a file that exists is done
+    # Rows and traces: a file that exists is done; those of a finished trial are merged into one
 
     def rows_path(self, trial: str, block: str) -> Path:
         """File of one block of one trial."""
@@ -171,12 +172,12 @@ class RunStore:
         return self._path("traces", trial, f"{block}.parquet")
 
     def has_rows(self, trial: str, block: str) -> bool:
-        """Whether the block's file is there."""
-        return exists(self.root, "trials", trial, f"{block}.parquet")
+        """Whether a file of the block is there, its own or the merged one of its trial."""
+        return block_place(self.root, "trials", trial, block) is not None
 
     def has_whole_rows(self, trial: str, block: str) -> bool:
-        """Whether the block's file is there with the content that was written."""
-        return self.has_rows(trial, block) and is_whole_table(self.root, "trials", trial, block)
+        """Whether the block is there with the content that was written."""
+        return self.has_rows(trial, block) and block in whole_blocks(self.root, "trials", trial, (block,))
 
     def write_rows(
         self,
@@ -193,15 +194,15 @@ class RunStore:
 
     def read_rows(self, trial: str, block: str) -> pl.DataFrame:
         """One block's rows; raises `StoreError` where they are damaged, or of another trial or block."""
-        return parse_table(table_content(self.root, "trials", trial, block), self.rows_path(trial, block))
+        return read_block_rows(self.root, "trials", trial, block)
 
-    def rows_footer(self, trial: str, block: str) -> dict[str, Any]:
+    def rows_footer(self, trial: str, block: str) -> Mapping[str, Any]:
         """What made one block's rows."""
-        return parse_footer(table_content(self.root, "trials", trial, block), self.rows_path(trial, block))
+        return read_block_footer(self.root, "trials", trial, block)
 
     def read_traces(self, trial: str, block: str) -> pl.DataFrame:
         """One block's traces; raises as `read_rows` does."""
-        return parse_table(table_content(self.root, "traces", trial, block), self.traces_path(trial, block))
+        return read_block_rows(self.root, "traces", trial, block)
 
     # Probes: a record that exists is done
 

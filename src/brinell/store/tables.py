@@ -97,12 +97,17 @@ def write_table(path: Path, frame: pl.DataFrame, footer: Mapping[str, Any], plac
         ...     [path.name for path in Path(root).iterdir()]
         ['table.parquet']
     """
+    write_bytes(path, table_bytes(frame, footer, place))
+
+
+def table_bytes(frame: pl.DataFrame, footer: Mapping[str, Any], place: str | None = None) -> bytes:
+    """What `write_table` writes."""
     metadata = {_FOOTER: json.dumps(footer, sort_keys=True)}
     if place is not None:
         metadata[FIELD] = UNFILLED
     buffer = io.BytesIO()  # polars' own writing hides a full disk in an error of the format
     frame.write_parquet(buffer, compression="zstd", metadata=metadata)
-    write_bytes(path, buffer.getvalue() if place is None else with_content_hash(buffer.getvalue(), place))
+    return buffer.getvalue() if place is None else with_content_hash(buffer.getvalue(), place)
 
 
 def read_table(path: Path) -> pl.DataFrame:

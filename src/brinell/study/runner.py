@@ -27,6 +27,7 @@ from brinell.study.schedule import execute, without_failed
 from brinell.study.splits import Splits
 from brinell.study.study import Study
 from brinell.study.tasks import Status, Task, TaskResult, missing, tasks
+from brinell.study.tasks.finished_trials import FinishedTrials
 from brinell.study.time_remaining import TimeRemaining
 from brinell.study.worker_context import WorkerContext
 from brinell.training import process_group
@@ -171,12 +172,14 @@ class _Computing:
         left = without_failed(missing(everything, store, planned.classes), self.endings)
         tell = _noted(store, TimeRemaining(left), self.observe)
         unsupported = {name: failure.message for name, failure in store.failures().items() if failure.unsupported}
-        damaged = tuple(place for task in left for place in task.damaged(store))
+        damaged = tuple(dict.fromkeys(place for task in left for place in task.damaged(store)))
+        finished = FinishedTrials(store, planned, left)
         tell(RunStarted(store.root, planned, len(everything), left, damaged, tuple(remarks.values())))
         names = file_names(planned)
         name_variants(store, names)
+        finished.merge_earlier()
         with _executor(self.executor, context, self.threads, self.workers) as chosen:
-            endings = execute(left, chosen, _naming(store, names, tell), unsupported)
+            endings = execute(left, chosen, _keeping(store, names, finished, tell), unsupported)
         self.endings |= {ending.task.id: ending for ending in endings}
 
 
@@ -186,10 +189,12 @@ def _executor(name: str, context: WorkerContext, threads: int, workers: int) -> 
     return Ray(context, threads, workers) if name == "ray" else Processes(context, threads, workers)
 
 
-def _naming(store: RunStore, names: Mapping[str, str], observe: Observer) -> Observer:
-    """`observe`, which also puts each variant that is made under its name."""
+def _keeping(store: RunStore, names: Mapping[str, str], finished: FinishedTrials, observe: Observer) -> Observer:
+    """`observe`, which also puts each variant that is made under its name, and merges trials that are finished."""
 
     def tell(event: Event) -> None:
+        if isinstance(event, TaskResult):
+            finished.end(event)
         if isinstance(event, TaskResult) and event.status == "done" and event.task.id in names:
             name_variant(store, event.task.id, names[event.task.id])
         observe(event)

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
 
 from brinell.analysis.robustness.masking_signs import SIGN_SCHEMA
-from brinell.core import BrinellError, PlannedTrial
-from brinell.store import RunStore
+from brinell.core import PlannedTrial
 
 COMPUTATION_SCHEMA: dict[str, Any] = {
     "variant": pl.String,
@@ -38,9 +36,10 @@ class _Footer:
     counts: tuple[int, ...]
 
 
-def diagnostics(store: RunStore, trial: PlannedTrial, labels: Mapping[str, str]) -> pl.DataFrame:
-    """`COMPUTATION_SCHEMA` of one trial: a row, or none where its files were written before they said it."""
-    found = list(_footers(store, trial))
+def diagnostics(footers: Iterable[Mapping[str, Any]], trial: PlannedTrial, labels: Mapping[str, str]) -> pl.DataFrame:
+    """`COMPUTATION_SCHEMA` of one trial by the footers of its blocks: a row, or none where they do not say it."""
+    records = [footer.get("computation") for footer in footers]
+    found = [_read(record) for record in records if isinstance(record, Mapping)]
     if not found:
         return pl.DataFrame(schema=COMPUTATION_SCHEMA)
     row = (
@@ -63,17 +62,6 @@ def infinite_gradients(computations: pl.DataFrame) -> pl.DataFrame:
     known = worst.select("variant", "attack", sign=pl.lit("infinite gradients"), value=share)
     empty = pl.DataFrame(schema=SIGN_SCHEMA)
     return pl.concat([empty, known.cast({"value": pl.Float64})], how="diagonal").select(empty.columns)
-
-
-def _footers(store: RunStore, trial: PlannedTrial) -> Iterator[_Footer]:
-    """Of the files that can be read; about those that cannot, whoever reads the rows has a sentence."""
-    for block in trial.blocks:
-        with suppress(BrinellError):
-            if not store.has_rows(trial.key, block.name):
-                continue
-            record = store.rows_footer(trial.key, block.name).get("computation")
-            if isinstance(record, Mapping):
-                yield _read(record)
 
 
 def _read(record: Mapping[str, Any]) -> _Footer:

@@ -25,6 +25,7 @@ from brinell.core import (
 from brinell.nn import SURROGATES
 from brinell.runtimes import Reference
 from brinell.store import RunStore, frame_of_schema
+from brinell.store.merged_tables import block_place
 from brinell.study.plan import CLEAN
 from brinell.study.tasks.task import BlockedError, Task
 from brinell.study.worker_context import WorkerContext
@@ -72,8 +73,8 @@ class AttackTask(Task):
     def damaged(self, store: RunStore) -> Iterator[str]:
         """The files of its trials' rows."""
         for trial in self.trials:
-            if store.has_rows(trial.key, self.block.name):
-                yield f"trials/{trial.key}/{self.block.name}.parquet"
+            if place := block_place(store.root, "trials", trial.key, self.block.name):
+                yield place
 
     def run(self, context: WorkerContext, progress: Progress) -> None:
         """Judge the block on every variant of its trials, and keep the rows."""
