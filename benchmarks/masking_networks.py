@@ -137,7 +137,7 @@ FIRST = Networks(
     },
     honest={
         "SiLU": lambda seed: trained(small(nn.SiLU), seed),
-        "Softplus": lambda seed: trained(small(nn.Softplus), seed, **ADAM),
+        "leaky ReLU": lambda seed: trained(small(nn.LeakyReLU), seed),
         "trained on PGD, 8/255": lambda seed: trained(small(), seed, robust(8 / 255)),
         "trained on PGD, 24/255": lambda seed: trained(small(), seed, robust(24 / 255)),
         "trained on PGD, wide": lambda seed: trained(small(width=40), seed, robust(EPSILON)),
@@ -189,7 +189,7 @@ SECOND = Networks(
         "trained on PGD, 32/255": lambda seed: trained(small(), seed, robust(32 / 255)),
         "trained on PGD, l2 of 0.5": lambda seed: trained(small(), seed, robust(0.5, norm="l2")),
         "trained on PGD, dense": lambda seed: trained(dense(), seed, robust(EPSILON)),
-        "TRADES, 2, Softplus": lambda seed: trained(small(nn.Softplus), seed, loss=trades(2), **ADAM),
+        "TRADES, 2, CELU": lambda seed: trained(small(nn.CELU), seed, loss=trades(2)),
         "a vision transformer": lambda seed: trained(Patches(), seed, **ADAM),
         "squeeze and excite": lambda seed: trained(
             nn.Sequential(*small()[:2], SqueezeExcite(16), *small()[2:]),

@@ -82,23 +82,20 @@ def auto_attack_peer(epsilon: float, seed: int = 0) -> Peer:
     def run(network: nn.Module, images: Tensor, labels: Tensor) -> list[Tensor]:
         from pyautoattack import AutoAttack
 
-        attack = AutoAttack(
-            network, norm="Linf", eps=epsilon, version="standard", verbose=False, device="cpu", seed=seed
-        )
-        return [attack.run_standard_evaluation(images, labels, bs=len(images))]
+        attack = AutoAttack(network, norm="Linf", eps=epsilon, version="standard", device="cpu", seed=seed)
+        return [attack.run_standard_evaluation(images, labels, batch_size=len(images))[0]]
 
     return run
 
 
 def square_peer(epsilon: float, queries: int, seed: int = 0) -> Peer:
-    """Square of the authors' AutoAttack."""
+    """Square of the authors' AutoAttack, whose squares shrink as over 10,000 queries."""
 
     def run(network: nn.Module, images: Tensor, labels: Tensor) -> list[Tensor]:
         from pyautoattack.square import SquareAttack
 
-        attack = SquareAttack(
-            network, norm="Linf", n_queries=queries, eps=epsilon, p_init=0.8, n_restarts=1, seed=seed, device="cpu"
-        )
+        settings: dict[str, Any] = {"p_init": 0.8, "n_restarts": 1, "resc_schedule": False, "device": "cpu"}
+        attack = SquareAttack(network, norm="Linf", n_queries=queries, eps=epsilon, seed=seed, **settings)
         with torch.no_grad():
             return [attack.perturb(images, labels)]
 
