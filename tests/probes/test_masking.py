@@ -258,6 +258,29 @@ def test_square_breaks_what_has_no_gradient_and_is_evidence() -> None:
     assert verdict.robust_accuracy == 0.0
 
 
+@pytest.mark.parametrize(("factor", "share"), [(1.0, 0.0), (-1.0, 1.0), (3.0, 1.0), (1e-42, 1.0)])
+def test_a_gradient_that_differences_contradict_is_evidence(factor: float, share: float) -> None:
+    """The margin of a linear network changes exactly as its gradient says, and not as one that is `factor` times it."""
+    problem = two_classes()
+    network = nn.Sequential(WrongGradient(factor), problem.network)
+    epsilon = float(problem.radius["linf"].median())
+    verdict = masking.check_gradient_masking(network, problem.images, problem.labels, epsilon=epsilon)
+    found = {item.check: item for item in verdict.evidence}["gradient against differences"]
+    assert (found.found, found.suspicious) == (share, share > 0)
+
+
+class WrongGradient(nn.Module):
+    """The images; their gradient is multiplied by a factor."""
+
+    def __init__(self, factor: float) -> None:
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, images: Tensor) -> Tensor:
+        scaled = self.factor * images
+        return scaled + (images - scaled).detach()
+
+
 def test_a_network_without_any_gradient_is_masked_and_searched_by_scores() -> None:
     images = torch.full((40, 3, 4, 4), 0.5) + torch.linspace(0, 1 / 255, 40)[:, None, None, None]
     network = nn.Sequential(Compared(), Brightness(0.3))

@@ -85,7 +85,7 @@ def _gradient_predicts(case: MaskingCase, base: Right) -> Iterator[Evidence]:
     way = length[:, None, None, None] * gradient.sign()
     ahead, behind = (images + way).clamp(0, 1), (images - way).clamp(0, 1)
     actual = margin_loss(case.logits(ahead), labels) - margin_loss(case.logits(behind), labels)
-    predicted = ((ahead - behind) * gradient).flatten(1).sum(1)
+    predicted = ((ahead - behind).double() * gradient).flatten(1).sum(1)  # a tiny gradient would vanish in float32
     ratio = (actual / predicted)[predicted > 0]
     off = ~((ratio >= _PREDICTED[0]) & (ratio <= _PREDICTED[1]))
     share = float(off.double().mean()) if len(off) else 0.0
