@@ -48,7 +48,12 @@ class WaitingTask(Task):
     def run(self, context: WorkerContext, progress: Progress) -> None:
         began = time.time()
         time.sleep(self.seconds)
-        context.store.write_rows(self.id, "0000-1-0000000000", frame_of_schema({}, ROW_SCHEMA), {"began": began})
+        context.store.write_rows(
+            self.id,
+            "0000-1-0000000000",
+            frame_of_schema({name: [] for name in ROW_SCHEMA}, ROW_SCHEMA),
+            {"began": began},
+        )
 
 
 @dataclass
@@ -68,6 +73,8 @@ def measure(tasks: list[WaitingTask], workers: int, folder: Path) -> tuple[float
     with Ray(cast(WorkerContext, FleetContext(store)), 1, workers) as executor:
         endings: list[TaskResult] = execute(tasks, executor, lambda event: None, {})
         ended = time.time()
+    failures = [ending.message for ending in endings if ending.status != "done"]
+    assert not failures, failures[0]
     starts = [store.rows_footer(task.id, "0000-1-0000000000")["began"] for task in tasks]
     return min(starts) - began, ended - min(starts), sum(ending.status == "done" for ending in endings)
 
