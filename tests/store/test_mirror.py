@@ -93,6 +93,15 @@ def test_what_was_made_again_is_copied_as_a_whole(whole: RunStore, mirror: Mirro
     assert f"failures/{FAILED}.json" not in names(mirror)
 
 
+def test_blocks_that_are_merged_go(whole: RunStore, mirror: Mirror):
+    mirror.synchronize(whole.root)
+    block = whole.rows_path(TRIAL, BLOCK)
+    block.with_name("merged.parquet").write_bytes(block.read_bytes())
+    block.unlink()
+    mirror.synchronize(whole.root)
+    assert {name for name in names(mirror) if name.startswith(f"trials/{TRIAL}/")} == {f"trials/{TRIAL}/merged.parquet"}
+
+
 def test_names_of_a_stranger_are_passed_over(whole: RunStore, mirror: Mirror, tmp_path: Path):
     for name in ("notes.txt", "trials/../../escaped", f"trials/{TRIAL}/x.parquet", "report/index.html", ".lock/x"):
         mirror._write(mirror._path(name), b"precious")

@@ -27,6 +27,7 @@ _FOLDERS: Final = ("variants", "traces", "trials", "arrays", "probes", "failures
 _UPLOADS: Final = 4
 """Tasks whose files are copied at once."""
 _MANIFEST: Final = "manifest.json"
+_MERGED: Final = "merged.parquet"
 _COMPARED: Final = 1 << 16
 """Bytes up to which a JSON file of equal length is compared by content: it may have been written again."""
 
@@ -68,7 +69,9 @@ class Mirror:
                 self._do("write", self._write, self._path(place), data)
 
     def synchronize(self, root: Path) -> list[str]:
-        """Copy every finished file of the run that the copy lacks or has otherwise, and remove failures that are over.
+        """Copy every finished file of the run that the copy lacks or has otherwise, and remove what is over.
+
+        Over are failures that the run no longer has, and blocks that it has merged.
 
         Returns:
             What was copied.
@@ -82,8 +85,11 @@ class Mirror:
         again |= {f"arrays/{Path(place).stem}.npz" for place in differing if place.startswith("probes/")}
         chosen = [place for place in here if place in differing | again or place.rpartition("/")[0] in again]
         self.push(root, chosen)
-        over = [place for place in there if place.startswith("failures/") and place not in here]
-        for place in filter(lambda place: _is_mirrored(tuple(place.split("/"))), over):
+        merged = {place.rpartition("/")[0] for place in here if place.endswith(f"/{_MERGED}")}
+        for place in set(there) - here:
+            folder = place.rpartition("/")[0]
+            if not _is_mirrored(tuple(place.split("/"))) or (folder != "failures" and folder not in merged):
+                continue
             self._do("write", self._fs.rm_file, self._path(place))
         return chosen
 
