@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from brinell.core import ModelError
+from brinell.models import capture_graph
 from brinell.nn.graph import GraphNetwork, NetworkGraph, count_classes, read_exported
 from brinell.nn.onnx_graph import open_session, run_session, to_onnx
 
@@ -368,3 +369,24 @@ def test_views_of_what_is_overwritten_are_not_read(tmp_path: Path) -> None:
             return y.mean((2, 3))
 
     assert "has been overwritten in place" in refusal(export(InPlace(), tmp_path / "a.pt2"))
+
+
+class ByTheBatch(nn.Module):
+    """Sizes that the number of images is a part of, as many published networks have them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.token = nn.Parameter(torch.randn(1, 1, 16))
+        self.classifier = nn.Linear(16, 10)
+
+    def forward(self, x: Tensor) -> Tensor:
+        parts = torch.cat([self.token.expand(x.size(0), -1, -1), x.view(x.size(0), -1, 16)], 1)
+        return self.classifier(parts.mean(1).reshape(x.shape[0], 16))
+
+
+def test_a_graph_with_sizes_of_the_batch_is_exported_for_any_batch() -> None:
+    pytest.importorskip("onnxruntime")
+    network = capture_graph(ByTheBatch().eval(), (1, 8, 8))
+    graph = to_onnx(network, (1, 8, 8))
+    images = torch.rand(7, 1, 8, 8)
+    assert torch.allclose(run_session(open_session(graph), images), network(images), atol=1e-5)

@@ -79,6 +79,12 @@ _PYTHON: Final[dict[str, Callable[..., Any]]] = {
     "add.Tensor": torch.add,
     "flatten.using_ints": torch.flatten,
     "cat": torch.cat,
+    # ATen's own take the number of images for a constant where an exporter traces them.
+    "view": lambda tensor, sizes: tensor.view(sizes),
+    "_unsafe_view": torch.reshape,
+    "reshape": torch.reshape,
+    "expand": lambda tensor, sizes, implicit=False: tensor.expand(sizes),
+    "repeat": lambda tensor, counts: tensor.repeat(counts),
     "detach_": torch.detach,  # of constants
     "getitem": operator.getitem,
     "integer.add": operator.add,
