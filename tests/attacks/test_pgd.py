@@ -10,6 +10,7 @@ from torch import Tensor, nn
 import brinell.models
 from brinell.attacks import PGD, run_trial
 from brinell.core import ConfigurationError, DataError, Point
+from brinell.nn.equivalence import IMAGES
 from brinell.testing.linear_problems import many_classes, two_classes
 from brinell.training import Train, fit
 from counting import Counted
@@ -66,7 +67,7 @@ def test_passes_with_restarts_are_those_that_the_network_sees(problem) -> None:
     result = run_trial(model, counted, images, labels, ids, attack, white_box=False)
     # It cannot be traced: what has succeeded was computed by the network itself, and needs no confirmation.
     assert (result.rows["rank"] > 0).sum() > 5
-    assert result.rows["forwards"].sum() == seen["forwards"]
+    assert result.rows["forwards"].sum() + IMAGES == seen["forwards"]  # whether the network is still what it was
     assert result.rows["backwards"].sum() == seen["backwards"]
 
 
