@@ -66,9 +66,11 @@ def test_the_source_is_asked_once_however_many_judges_there_are() -> None:
     source = Counted(problem.network, asked)
     judges = {str(seed): many_classes(seed=seed).network for seed in range(1, 6)}
     outcomes = brinell.attacks.transfer(source, judges, problem.images, problem.labels, FGSM(epsilon=0.02))
-    # Besides, the first look at it, at four images twice and one by one: it has no maps, whose layout would matter, and
-    # cannot be traced.
-    assert asked == {"forwards": 24 + 3 * 4, "backwards": 24}
+    alone = {"forwards": 0, "backwards": 0}
+    counted = Counted(problem.network, alone)
+    brinell.attacks.transfer(counted, {"1": judges["1"]}, problem.images, problem.labels, FGSM(epsilon=0.02))
+    assert asked == alone
+    assert asked["backwards"] == 24 + 4  # the gradient is compared with the logits on four images first
     assert list(outcomes) == ["1", "2", "3", "4", "5"]
     for name, outcome in outcomes.items():
         with torch.inference_mode():
