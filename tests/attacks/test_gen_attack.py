@@ -13,7 +13,7 @@ from torch import Tensor
 import brinell
 from brinell.attacks import GenAttack, run_trial
 from brinell.attacks.gen_attack import _Population
-from brinell.core import ConfigurationError, Point
+from brinell.core import ModelError, Point
 from brinell.testing.linear_problems import LinearNetwork, many_classes, two_classes
 
 
@@ -48,8 +48,9 @@ def test_queries_are_counted_and_limited() -> None:
     arguments = (network, network, problem.images, problem.labels, problem.ids)
     rows = run_trial(*arguments, attack, rounded=False).rows
     assert set(rows["queries"].tolist()) == {5 + 4 * 4}
-    # Besides: the first look at the network (four images twice and one by one), clean predictions, the final verdict.
-    assert rows["queries"].sum() == sum(calls) - 3 * 4 - 30 - 30
+    # Besides: the looks at the network before and after, at four images five times and at two alone, clean predictions
+    # and the final verdict.
+    assert rows["queries"].sum() == sum(calls) - (5 * 4 + 2) - 30 - 30
     capped = run_trial(*arguments, attack.model_copy(update={"max_queries": 14})).rows
     assert set(capped["queries"].tolist()) == {5 + 4 * 2}
     with pytest.raises(ValidationError, match="max_queries must pay for one population"):
@@ -73,11 +74,11 @@ def test_targets_are_drawn_by_example_and_are_never_the_label() -> None:
     assert rows["target"].tolist() != other["target"].tolist()
 
 
-def test_a_single_class_has_no_target() -> None:
+def test_a_single_class_is_refused() -> None:
     network = LinearNetwork(torch.ones(1, 48), torch.zeros(1))
     problem = two_classes()
     labels = torch.zeros_like(problem.labels)
-    with pytest.raises(ConfigurationError, match="no other class"):
+    with pytest.raises(ModelError, match="expected logits of two classes or more, not 1"):
         run_trial(network, network, problem.images, labels, problem.ids, GenAttack(epsilon=0.1, steps=1))
 
 

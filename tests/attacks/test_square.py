@@ -98,9 +98,9 @@ def test_queries_are_counted_and_limited(problem: Small) -> None:
     standing = rows["rank"] == 0
     assert set(rows["queries"][standing].tolist()) == {17}
     assert (rows["queries"][~standing] <= 17).all()
-    # Besides: the first look at the network, at four images twice and one by one, and clean predictions and the final
-    # verdict of 24 images each.
-    assert rows["queries"].sum() == sum(calls) - 3 * 4 - 2 * 24
+    # Besides: the looks at the network before and after, at four images five times and at two alone, and clean
+    # predictions and the final verdict of 24 images each.
+    assert rows["queries"].sum() == sum(calls) - (5 * 4 + 2) - 2 * 24
 
 
 def test_the_side_follows_the_printed_schedule() -> None:
