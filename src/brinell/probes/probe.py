@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from brinell.attacks import Attack
 from brinell.core import Progress, Spec, no_progress
@@ -38,6 +38,13 @@ class ProbeResult(NamedTuple):
 
     record: dict[str, Any]
     arrays: Mapping[str, NDArray[Any]] | None = None
+
+
+def input_of(network: Any, images: Tensor) -> Tensor:
+    """`images` in the type of the network's first floating parameter, as they are where it has none."""
+    parameters = network.parameters() if isinstance(network, nn.Module) else ()
+    found = next((values for values in parameters if values.is_floating_point()), None)
+    return images if found is None else images.to(found.dtype)
 
 
 class Probe(Spec):
