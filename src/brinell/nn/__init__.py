@@ -16,7 +16,6 @@ from brinell.nn.equivalence import (
     relative_difference,
     respond,
     same_random_numbers,
-    weighted_sum,
 )
 from brinell.nn.fold import fold_batch_norms
 from brinell.nn.freezing import freeze, frozen_names, frozen_norms, has_frozen_statistics
@@ -26,6 +25,7 @@ from brinell.nn.module_utils import frozen_evaluation, in_layout, replace, set_l
 from brinell.nn.noise import gaussian, random_bits, uniform
 from brinell.nn.norms import BallNorm, DistanceNorm, Norm, distance, distances, project, steepest
 from brinell.nn.tied import kept_ties, share_tensors, tied_layers, weight_identity
+from brinell.nn.weighted_sum import weighted_sum
 
 __all__ = [
     "SLICEABLE",

@@ -18,6 +18,8 @@ from typing import Final
 import torch
 from torch import Tensor
 
+from brinell.nn.weighted_sum import weighted_sum
+
 Function = Callable[[Tensor], Tensor]
 """Maps images `(N, C, H, W)` to logits `(N, classes)`."""
 
@@ -125,12 +127,6 @@ def respond(network: Function, images: Tensor, *, gradients: bool) -> Response:
         except RuntimeError:  # nothing leads back to the images, or not by a derivative
             return Response(logits.detach(), None)
     return Response(logits.detach(), gradient)
-
-
-def weighted_sum(logits: Tensor) -> Tensor:
-    """One number an image `(k,)`, in which every class has another weight: what gradients are compared of."""
-    weights = torch.linspace(-1, 1.5, logits.shape[1], dtype=logits.dtype, device=logits.device)
-    return (logits * weights).sum(1)
 
 
 def describe_difference(

@@ -109,7 +109,19 @@ def bases(weight: Tensor, count: int, per_filter: bool) -> tuple[Tensor, Tensor]
 
 
 def weighted_sum(bits: Tensor, alphas: Tensor) -> Tensor:
-    """`sum_m alphas[m] * bits[m]`, base after base."""
+    """`sum_m alphas[m] * bits[m]`, base after base.
+
+    Args:
+        bits: `(M, N, ...)`, the bases.
+        alphas: `(M,)`, or `(M, N)` with one for each row.
+
+    Returns:
+        `(N, ...)`.
+
+    Examples:
+        >>> weighted_sum(torch.tensor([[1.0, -1.0], [-1.0, -1.0]]), torch.tensor([3.0, 1.0]))
+        tensor([ 2., -4.])
+    """
     scales = alphas.view(*alphas.shape, *[1] * (bits.dim() - 2))
     total = scales[0] * bits[0]
     for scale, base in zip(scales[1:], bits[1:], strict=True):
