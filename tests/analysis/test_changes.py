@@ -125,7 +125,11 @@ def test_only_shared_examples_count(before: RunStore, after: RunStore) -> None:
 def test_what_one_run_lacks_is_null_and_said(before: RunStore, after: RunStore) -> None:
     plan = after.plan()
     kept = [variant for variant in plan.variants if variant.name != "pruned"]
-    after.write_study("", plan.model_copy(update={"variants": tuple(kept)}), {})
+    keys = {variant.key for variant in kept}
+    trials = tuple(trial for trial in plan.trials if {trial.judged_on, trial.crafted_on} <= keys)
+    probes = tuple(probe for probe in plan.probes if probe.variant in keys)
+    update = {"variants": tuple(kept), "trials": trials, "probes": probes}
+    after.write_study("", plan.model_copy(update=update), {})
     found = changes(before, after)
     row = at(found.frame, "robust_accuracy", "pruned", attack="fgsm")
     assert row["before"] is not None

@@ -121,13 +121,14 @@ def test_queries_are_counted_and_limited() -> None:
 
     attack = LocalSearch(epsilon=1e-4, steps=6, initial_share=0.5)
     free = run_trial(network, network, problem.images, problem.labels, problem.ids, attack, rounded=False).rows
-    # Every call but: the first look at the network (four images twice and one by one), clean predictions, the verdict.
-    assert free["queries"].sum() == sum(calls) - 3 * 4 - 40 - 40
+    # Every call but: the looks at the network before and after (four images five times and two alone), clean
+    # predictions, the verdict.
+    assert free["queries"].sum() == sum(calls) - (5 * 4 + 2) - 40 - 40
     calls.clear()
     capped = attack.model_copy(update={"max_queries": 60})
     rows = run_trial(network, network, problem.images, problem.labels, problem.ids, capped, rounded=False).rows
     assert rows["queries"].max() <= 60 < free["queries"].max()
-    assert rows["queries"].sum() == sum(calls) - 3 * 4 - 40 - 40
+    assert rows["queries"].sum() == sum(calls) - (5 * 4 + 2) - 40 - 40
     one = attack.model_copy(update={"max_queries": 1})
     untouched = run_trial(network, network, problem.images, problem.labels, problem.ids, one, rounded=False).rows
     assert set(untouched["queries"].tolist()) == {1}

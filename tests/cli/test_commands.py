@@ -105,8 +105,9 @@ def test_list_names_every_member(brinell, family, known):
 
 def test_list_shows_settings(brinell):
     said = brinell("list", "attacks", "pgd")
-    assert "step_size     float | null > 0; default null" in said.out
-    assert "norm          linf | l2; default linf" in said.out
+    described = {name: text for name, _, text in (line.partition(" ") for line in said.out.splitlines())}
+    assert described["step_size"].strip() == "float | null > 0; default null"
+    assert described["norm"].strip() == "linf | l2; default linf"
     assert brinell("list", "attacks", "pdg").err.startswith("error: unknown attack 'pdg'; did you mean 'pgd'?")
 
 

@@ -33,6 +33,7 @@ IDENTITY = {
         "last_gamma",
         "initial_norm",
     ),
+    "logit_scaling",
     *("r", "changes", "distance", "initial_share", "max_candidates", "rest"),
     *("epochs", "batch_size", "learning_rate", "optimizer", "momentum", "nesterov", "weight_decay", "schedule"),
     *("augment", "label_smoothing", "gradient_clip", "precision", "holdout", "train", "early_stop"),

@@ -77,10 +77,10 @@ def test_a_transparent_colour_of_16_bits_is_refused(levels: list[int]) -> None:
 
 def test_16_bits_are_scaled_in_tables_of_images_too() -> None:
     levels = np.array([[0, 128, 256, 65535]], dtype=np.uint16)
-    (image,) = decode([encoded(Image.fromarray(levels))], 1, (1, 4), "table")
+    (image,) = decode([encoded(Image.fromarray(levels))], 1, (1, 4), "row {}".format)
     assert image[0].tolist() == [[0, 0, 1, 255]]
     with pytest.raises(DataError, match="row 0 cannot be decoded: holds floating-point pixels"):
-        decode([encoded(Image.new("F", (2, 2)), "tiff")], 1, (2, 2), "table")
+        decode([encoded(Image.new("F", (2, 2)), "tiff")], 1, (2, 2), "row {}".format)
 
 
 def test_grey_becomes_three_equal_channels_and_colours_one() -> None:
