@@ -89,6 +89,15 @@ def is_whole_variant(root: Path, key: str) -> bool:
         return False
 
 
+def is_undamaged_variant(root: Path, key: str) -> bool:
+    """As `is_whole_variant`; what an archive left out of the variant may be missing."""
+    try:
+        names = [name for name in _files(root, key) if exists(root, "variants", key, name)]
+        return has_variant(root, key) and all(variant_file(root, key, name) for name in names)
+    except StoreError:
+        return False
+
+
 def variant_file(root: Path, key: str, name: str) -> Path | None:
     """A file of the variant, its content checked; `None` where the variant has none of this name.
 

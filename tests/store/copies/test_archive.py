@@ -8,7 +8,15 @@ import polars as pl
 import pytest
 
 from brinell.core import Block, PlannedProbe, PlannedTrial, PlannedVariant, Point, StoreError
-from brinell.store import RunStore, frame_of_schema, read_table, restore_archive, write_archive
+from brinell.store import (
+    RunStore,
+    frame_of_schema,
+    name_variant,
+    named_variant,
+    read_table,
+    restore_archive,
+    write_archive,
+)
 from store.test_damage import damages
 from store.whole_run import BLOCK, FAILED, PLAN, PROBE, TRIAL, VARIANT, VARIANT_FILES, write_whole_run
 
@@ -80,6 +88,8 @@ def test_images_latent_weights_and_checkpoints_are_left_out_and_made_again(archi
     again = RunStore.open(tmp_path / "again")
     assert again.has_variant(VARIANT)
     assert not again.has_whole_variant(VARIANT)
+    name_variant(again, VARIANT, "base")
+    assert named_variant(again, "base") is not None
     assert not again.has_whole_probe(PROBE)
     with pytest.raises(StoreError, match=r"latent\.safetensors: an archive left it out"):
         again.variant_file(VARIANT, "latent.safetensors")

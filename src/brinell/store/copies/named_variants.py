@@ -12,6 +12,7 @@ from brinell.store.file_digest import file_sha256
 from brinell.store.layout import NAMED_VARIANT
 from brinell.store.run import RunStore
 from brinell.store.safe_paths import safe_path, walk_known_entries
+from brinell.store.variant_files import is_undamaged_variant
 
 _FILE: Final = "variant.brinell"
 
@@ -63,10 +64,10 @@ def name_variant(store: RunStore, key: str, name: str) -> None:
         True
     """
     target = safe_path(store.root, "variants", f"{name}.brinell")
-    if not store.has_whole_variant(key):  # a damaged one is made again, and named then
+    file = safe_path(store.root, "variants", key, _FILE)
+    if not (is_undamaged_variant(store.root, key) and file.exists()):  # a damaged one is made again, and named then
         remove_file(target)
         return
-    file = safe_path(store.root, "variants", key, _FILE)
     if target.exists() and not target.samefile(file) and file_sha256(target) == file_sha256(file):
         return
     with atomic_path(target) as temporary:
