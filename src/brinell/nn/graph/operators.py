@@ -62,11 +62,11 @@ def _unflatten(values: Any, dim: Any, sizes: Any) -> Any:
     return values.unflatten(dim, sizes)
 
 
-# The exporter to ONNX follows the number of images only into functions that parse their arguments from Python.
+# ATen's own overloads take the number of images for a constant where the exporter to ONNX traces them.
 _SIZED: Final[dict[str, Callable[..., Any]]] = {
     "sym_size.int": _size,
     "view": _view,
-    "_unsafe_view": _view,
+    "_unsafe_view": torch.reshape,
     "reshape": torch.reshape,
     "expand": _expand,
     "repeat": _repeat,
@@ -79,12 +79,6 @@ _PYTHON: Final[dict[str, Callable[..., Any]]] = {
     "add.Tensor": torch.add,
     "flatten.using_ints": torch.flatten,
     "cat": torch.cat,
-    # ATen's own take the number of images for a constant where an exporter traces them.
-    "view": lambda tensor, sizes: tensor.view(sizes),
-    "_unsafe_view": torch.reshape,
-    "reshape": torch.reshape,
-    "expand": lambda tensor, sizes, implicit=False: tensor.expand(sizes),
-    "repeat": lambda tensor, counts: tensor.repeat(counts),
     "detach_": torch.detach,  # of constants
     "getitem": operator.getitem,
     "integer.add": operator.add,
