@@ -12,7 +12,7 @@ import polars as pl
 from brinell.core import StoreError, StudyPlan, read_regular_file
 from brinell.store.atomic import atomic_folder, make_folder, write_bytes
 from brinell.store.content_hash import content_hash_fits
-from brinell.store.integrity import MOST_FILE_BYTES, read_content, read_plan
+from brinell.store.integrity import MOST_FILE_BYTES, parse_object, read_content, read_plan
 from brinell.store.merged_tables import block_place
 from brinell.store.run import RunStore
 from brinell.store.safe_paths import exists, safe_path
@@ -174,7 +174,7 @@ def _split_tables(archive: Path, store: RunStore) -> None:
         if missing:
             raise StoreError(f"{archive} is damaged: its tables have no block {block} of the trial {trial}")
         kept = traces[trial, block] if traced else None
-        store.write_rows(trial, block, rows[trial, block], _parsed(footer, archive / _BLOCKS), kept)
+        store.write_rows(trial, block, rows[trial, block], parse_object(footer.encode(), archive / _BLOCKS), kept)
 
 
 def _by_block(archive: Path, name: str) -> dict[tuple[Any, ...], pl.DataFrame]:
@@ -195,13 +195,3 @@ def _read_merged(archive: Path, name: str) -> pl.DataFrame:
     if not content_hash_fits(data, name):
         raise StoreError(f"{path} is damaged: its content is not what was written there")
     return parse_table(data, path)
-
-
-def _parsed(footer: str, path: Path) -> dict[str, Any]:
-    try:
-        value = json.loads(footer)
-    except (ValueError, RecursionError) as error:
-        raise StoreError(f"{path} is damaged: {error}") from error
-    if not isinstance(value, dict):
-        raise StoreError(f"{path} is damaged: a footer is {type(value).__name__}, not an object")
-    return value
