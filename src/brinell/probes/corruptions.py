@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from brinell.core import choices
 from brinell.probes.image_corruptions import CORRUPTIONS, corrupt, severity_set
-from brinell.probes.probe import Probe, ProbeInput, ProbeResult, input_of
+from brinell.probes.probe import Probe, ProbeInput, ProbeResult, to_dtype_of
 
 _PIXELS: Final = 1 << 21
 """Values that are corrupted and classified at once."""
@@ -98,7 +98,7 @@ def _correct(network: nn.Module, asked: ProbeInput, corruption: str | None = Non
     for images, labels, ids in zip(*parts, strict=True):
         seen = images if corruption is None else corrupt(images, corruption, severity, ids, seed=asked.seed)
         with torch.inference_mode():
-            right.append(network(input_of(network, seen)).argmax(1) == labels)
+            right.append(network(to_dtype_of(network, seen)).argmax(1) == labels)
     return torch.cat(right)
 
 

@@ -15,7 +15,7 @@ from torch import Tensor
 from brinell.compressors import COMPRESSORS
 from brinell.costs import LayerCost, layers, measure
 from brinell.probes.meters import Meter, find_meter
-from brinell.probes.probe import Probe, ProbeInput, ProbeResult, input_of
+from brinell.probes.probe import Probe, ProbeInput, ProbeResult, to_dtype_of
 
 _BATCH: Final = 250
 
@@ -63,7 +63,7 @@ class Energy(Probe):
         meter = find_meter()
         device = torch.device("cpu" if meter is None else meter.device)
         network = asked.variant.deployed().to(device)
-        images = input_of(network, asked.images).to(device)
+        images = to_dtype_of(network, asked.images).to(device)
         _evaluate(network, images[:_BATCH], device)  # warm
         seconds, joules = [], []
         for run in range(self.runs):

@@ -12,7 +12,7 @@ from pydantic import Field
 from torch import Tensor
 
 from brinell.core import ConfigurationError, UnsupportedError
-from brinell.probes.probe import Probe, ProbeInput, ProbeResult, input_of
+from brinell.probes.probe import Probe, ProbeInput, ProbeResult, to_dtype_of
 from brinell.runtimes import RUNTIMES, Reference
 from brinell.variants import Variant
 
@@ -62,7 +62,7 @@ class Latency(Probe):
         return ProbeResult(record)
 
     def _time(self, network: Network, images: Tensor, batch: int) -> dict[str, float | int]:
-        filled = input_of(network, images).repeat(-(-batch // len(images)), 1, 1, 1)[:batch].contiguous()
+        filled = to_dtype_of(network, images).repeat(-(-batch // len(images)), 1, 1, 1)[:batch].contiguous()
         with torch.inference_mode():
             for _ in range(_WARMING):
                 network(filled)
@@ -84,7 +84,7 @@ class Latency(Probe):
 
 def _predictions(network: Network, images: Tensor) -> Tensor:
     with torch.inference_mode():
-        return torch.cat([network(part).argmax(1) for part in input_of(network, images).split(_AT_ONCE)])
+        return torch.cat([network(part).argmax(1) for part in to_dtype_of(network, images).split(_AT_ONCE)])
 
 
 def runtimes(variant: Variant) -> Iterator[tuple[str, Any]]:

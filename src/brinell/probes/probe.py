@@ -40,7 +40,7 @@ class ProbeResult(NamedTuple):
     arrays: Mapping[str, NDArray[Any]] | None = None
 
 
-def input_of(network: Any, images: Tensor) -> Tensor:
+def to_dtype_of(network: Any, images: Tensor) -> Tensor:
     """`images` in the type of the network's first floating parameter, as they are where it has none."""
     parameters = network.parameters() if isinstance(network, nn.Module) else ()
     found = next((values for values in parameters if values.is_floating_point()), None)
