@@ -65,7 +65,7 @@ def run(
     debug: Debug = False,
 ) -> None:
     """See `HELP`."""
-    from brinell.cli.display.dry_run import print_plan
+    from brinell.cli.display.plan_summary import print_plan
     from brinell.runs import ProgressDisplay
     from brinell.study import Study, check_code_is_trusted
     from brinell.study import run as compute

@@ -1,4 +1,4 @@
-"""`--dry-run`: what a study would compute."""
+"""What a study would compute, as `--dry-run` prints it."""
 
 from __future__ import annotations
 
