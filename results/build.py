@@ -1,13 +1,12 @@
-"""Rebuild the pages and tables of every archive beside this file: `python results/build.py [OUT]`.
+"""Rebuild the pages and tables of every archive beside this file, in `docs/results`: `make results`.
 
-Each archive that `brinell archive` wrote becomes a run's folder again, `OUT/NAME` (`docs/results/NAME` by default), and
-its report is drawn there. Nothing is computed: what is missing in an archive is missing on its page, which says so.
+Each archive that `brinell archive` wrote becomes a run's folder again, whose report is drawn. Nothing is computed: what
+an archive lacks is missing on its page, which says so.
 """
 
 from __future__ import annotations
 
 import shutil
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -15,6 +14,7 @@ from pathlib import Path
 import brinell
 
 RESULTS = Path(__file__).parent
+SITE = RESULTS.parent / "docs" / "results"
 PUBLISHED = ("report", "variants")
 """What of a restored run the site has: the page with its tables and figures, and the files that it links to."""
 
@@ -34,11 +34,10 @@ def build(archive: Path, target: Path) -> None:
 
 def main() -> None:
     """Build all of them, and print how long each took."""
-    out = Path(sys.argv[1]) if len(sys.argv) > 1 else RESULTS.parent / "docs" / "results"
     for archive in sorted(path.parent for path in RESULTS.glob("*/blocks.parquet")):
         began = time.perf_counter()
-        build(archive, out / archive.name)
-        print(f"{out / archive.name / 'report' / 'index.html'}: {time.perf_counter() - began:.0f} s")
+        build(archive, SITE / archive.name)
+        print(f"{SITE / archive.name / 'report' / 'index.html'}: {time.perf_counter() - began:.0f} s")
 
 
 if __name__ == "__main__":
